@@ -1,0 +1,132 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One constant for every target: what the compiler can refuse, it refuses (CONTRIBUTING.md).
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+func ward(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+// WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
+// build in minutes what they test: the parsers, the store, the log, the index, the vault.
+let coreOnly = Context.environment["WARD_SCOPE"] == "core"
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+
+var dependencies: [Package.Dependency] = [
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+]
+
+// Bottom up, as in ARCHITECTURE.md; layers.txt holds what each may import.
+var targets: [Target] = [
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
+    .target(name: "CWardSystem"),
+    // 0
+    ward("WardCore", ["CWardSystem"]),
+    // 1
+    ward("WardCrypto", ["WardCore", crypto]),
+    ward("WardFHIR", ["WardCore"]),
+    ward("WardStorage", ["WardCore"]),
+    ward("WardMarkup"),
+    // 2
+    ward("WardAudit", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage"]),
+    ward("WardPolicy", ["WardCore", "WardFHIR"]),
+    ward("WardIndex", ["WardCore", "WardCrypto", "WardFHIR"]),
+    // 3
+    ward(
+        "WardIdentity",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", crypto,
+            .product(name: "JWTKit", package: "jwt-kit")]),
+    // 4
+    ward("WardGate", ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIdentity"]),
+    // 5
+    ward(
+        "WardVault",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardIndex", "WardPolicy", "WardGate"]),
+    // 7
+    ward(
+        "WardClinic",
+        ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity", "WardGate", "WardVault"]),
+    ward("WardDemo", ["WardCore"]),
+    // 8
+    ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
+    ward("WardKeys", ["WardCore", "WardCrypto", "CArgon2"]),
+    // Tests
+    ward(
+        "WardTestKit",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity",
+            "WardGate", "WardVault", "WardClinic"]),
+    tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
+    tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
+    tests("WardDemoTests", ["WardDemo", "WardFHIR", "WardCore"]),
+]
+
+if !coreOnly {
+    dependencies += [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ]
+    targets += [
+        // 1
+        ward("WardTelemetry", ["WardCore", .product(name: "Logging", package: "swift-log")]),
+        // 8
+        ward(
+            "WardServer",
+            [
+                "WardCore", "WardFHIR", "WardMarkup", "WardTelemetry", "WardAudit", "WardPolicy", "WardIdentity",
+                "WardGate", "WardVault", "WardClinic",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "HummingbirdHTTP2", package: "hummingbird"),
+                .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                crypto,
+            ]),
+        // 9
+        .executableTarget(
+            name: "ward",
+            dependencies: [
+                "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit", "WardPolicy",
+                "WardIndex", "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardDemo", "WardSQLite",
+                "WardKeys", "WardServer",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+    ]
+}
+
+let package = Package(
+    name: "ward",
+    platforms: [.macOS(.v26)],
+    dependencies: dependencies,
+    targets: targets
+)

@@ -1,0 +1,47 @@
+import CWardSystem
+import Glibc
+
+/// Key material that owns its memory, keeps it out of swap and core dumps where the system allows, and wipes it.
+///
+/// Bytes are lent as a span, never returned. It prints as `<secret>`.
+@safe
+public struct SecretBytes: ~Copyable, @unchecked Sendable {
+    // Sendable by hand: the memory is written once in `init` and only read until `deinit`.
+    private let storage: UnsafeMutableRawBufferPointer
+
+    /// Copies `bytes`; the caller's copy is the caller's to wipe.
+    public init(copying bytes: [UInt8]) {
+        unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
+        unsafe storage.copyBytes(from: bytes)
+        // Best effort: without the privilege to lock memory the key still works, and `ward keys status` says so.
+        _ = unsafe ward_lock_memory(storage.baseAddress, storage.count)
+    }
+
+    /// `count` bytes of the system's randomness.
+    public init(randomCount count: Int) {
+        var generator = SystemRandomNumberGenerator()
+        var bytes = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        self.init(copying: bytes)
+        wipe(&bytes)
+    }
+
+    /// Size in bytes.
+    public var count: Int { unsafe storage.count }
+
+    /// Lends the bytes for the time of `body`.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(storage)))
+    }
+
+    deinit {
+        if let base = unsafe storage.baseAddress { unsafe explicit_bzero(base, storage.count) }
+        unsafe storage.deallocate()
+    }
+}
+
+/// Overwrites an array that held key material.
+public func wipe(_ bytes: inout [UInt8]) {
+    for index in bytes.indices { bytes[index] = 0 }
+}

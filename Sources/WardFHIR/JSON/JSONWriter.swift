@@ -1,0 +1,109 @@
+/// Appends JSON text to one growing buffer; commas are set by the writer.
+public struct JSONWriter: Sendable {
+    /// What was written so far.
+    public private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    public init() {}
+
+    public init(reservingCapacity capacity: Int) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    public mutating func beginObject() { open(0x7B) }
+    public mutating func endObject() { close(0x7D) }
+    public mutating func beginArray() { open(0x5B) }
+    public mutating func endArray() { close(0x5D) }
+
+    public mutating func key(_ name: String) {
+        string(name)
+        bytes.append(0x3A)
+        needsComma = false
+    }
+
+    public mutating func string(_ text: some StringProtocol) {
+        separate()
+        bytes.append(0x22)
+        for byte in text.utf8 {
+            switch byte {
+            case 0x22, 0x5C: bytes += [0x5C, byte]
+            case 0x0A: bytes += [0x5C, 0x6E]
+            case 0x0D: bytes += [0x5C, 0x72]
+            case 0x09: bytes += [0x5C, 0x74]
+            case 0..<0x20:
+                bytes += [0x5C, 0x75, 0x30, 0x30, hexLetter(byte >> 4), hexLetter(byte & 15)]
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(0x22)
+        needsComma = true
+    }
+
+    public mutating func number(_ value: some BinaryInteger) { raw(Array(String(value).utf8)) }
+    public mutating func bool(_ value: Bool) { raw(Array((value ? "true" : "false").utf8)) }
+    public mutating func null() { raw(Array("null".utf8)) }
+
+    /// Appends a value that is JSON already, for instance a stored resource.
+    public mutating func raw(_ json: some Collection<UInt8>) {
+        separate()
+        bytes += json
+        needsComma = true
+    }
+
+    public mutating func member(_ name: String, _ text: some StringProtocol) {
+        key(name)
+        string(text)
+    }
+
+    public mutating func member(_ name: String, _ value: some BinaryInteger) {
+        key(name)
+        number(value)
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(0x2C) }
+    }
+
+    private mutating func open(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+}
+
+private func hexLetter(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x57 + nibble }
+
+extension JSONTape {
+    /// Appends a value without insignificant white space; strings and numbers to the character.
+    public func writeCompact(_ index: Int, into output: inout [UInt8]) {
+        switch kind(index) {
+        case .object:
+            output.append(0x7B)
+            var isFirst = true
+            forEachMember(index) { key, value in
+                if !isFirst { output.append(0x2C) }
+                isFirst = false
+                output += bytes[quotedRange(key)]
+                output.append(0x3A)
+                writeCompact(value, into: &output)
+            }
+            output.append(0x7D)
+        case .array:
+            output.append(0x5B)
+            var isFirst = true
+            forEachElement(index) { element in
+                if !isFirst { output.append(0x2C) }
+                isFirst = false
+                writeCompact(element, into: &output)
+            }
+            output.append(0x5D)
+        default:
+            output += bytes[quotedRange(index)]
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@main
+struct Ward {
+    static func main() {}
+}
