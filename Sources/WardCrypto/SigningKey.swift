@@ -1,0 +1,66 @@
+internal import Crypto
+internal import FoundationEssentials
+
+/// An Ed25519 key (RFC 8032) that signs checkpoints.
+public struct SigningKey: Sendable {
+    private let key: Curve25519.Signing.PrivateKey
+
+    public init() {
+        key = Curve25519.Signing.PrivateKey()
+    }
+
+    /// Restores a key from its 32-byte seed.
+    public init?(seed: [UInt8]) {
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed) else { return nil }
+        self.key = key
+    }
+
+    /// The 32-byte seed, for sealing.
+    package var seed: [UInt8] { Array(key.rawRepresentation) }
+
+    /// 32 bytes.
+    public var publicKey: [UInt8] { Array(key.publicKey.rawRepresentation) }
+
+    /// A 64-byte signature.
+    public func sign(_ message: [UInt8]) -> [UInt8]? { (try? key.signature(for: message)).map { Array($0) } }
+
+    /// Whether `signature` is one of `message` under the raw public key.
+    public static func isValid(_ signature: [UInt8], of message: [UInt8], publicKey: [UInt8]) -> Bool {
+        guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: publicKey) else { return false }
+        return key.isValidSignature(signature, for: message)
+    }
+}
+
+/// Bytes from the system's generator, for tokens, ids and salts.
+public func randomBytes(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 8)
+    while bytes.count < count {
+        let word = generator.next()
+        for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+    }
+    return Array(bytes.prefix(count))
+}
+
+/// A random RFC 9562 version 4 UUID in lower case, for ids that Ward assigns.
+public func randomUUID() -> String {
+    var bytes = randomBytes(16)
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    var text: [UInt8] = []
+    for (index, byte) in bytes.enumerated() {
+        if index == 4 || index == 6 || index == 8 || index == 10 { text.append(0x2D) }
+        text += [hexLetter(byte >> 4), hexLetter(byte & 15)]
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
+/// Lower-case hexadecimal.
+public func hex(_ bytes: some Sequence<UInt8>) -> String {
+    var text: [UInt8] = []
+    for byte in bytes { text += [hexLetter(byte >> 4), hexLetter(byte & 15)] }
+    return String(decoding: text, as: UTF8.self)
+}
+
+private func hexLetter(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x57 + nibble }
