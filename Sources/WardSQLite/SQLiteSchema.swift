@@ -1,0 +1,123 @@
+import WardCore
+import WardStorage
+
+extension SQLiteStore {
+    /// Format of the tables; a file with another number is refused.
+    static let schemaVersion: Int64 = 1
+
+    static func createSchema(_ connection: Connection) throws(StorageFailure) {
+        try connection.execute(
+            """
+            BEGIN IMMEDIATE;
+            CREATE TABLE metadata (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+            -- Every version ever written, in commit order. Rows are never changed.
+            CREATE TABLE version (
+                record INTEGER PRIMARY KEY, locator BLOB NOT NULL, version INTEGER NOT NULL,
+                deleted INTEGER NOT NULL, owner BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+            -- Which version is current; the older ones stand in `past`, so that no search walks history.
+            CREATE TABLE head (
+                locator BLOB PRIMARY KEY, record INTEGER NOT NULL, version INTEGER NOT NULL,
+                deleted INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE past (
+                locator BLOB NOT NULL, version INTEGER NOT NULL, record INTEGER NOT NULL, deleted INTEGER NOT NULL,
+                PRIMARY KEY (locator, version)) STRICT, WITHOUT ROWID;
+            CREATE TABLE card (
+                record INTEGER PRIMARY KEY, locator BLOB NOT NULL, version INTEGER NOT NULL, owner BLOB NOT NULL,
+                card BLOB NOT NULL) STRICT;
+            CREATE TABLE patient_key (id BLOB PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+            CREATE TABLE entry (
+                kind INTEGER NOT NULL, id BLOB NOT NULL, sealed BLOB NOT NULL,
+                PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
+            CREATE TABLE leaf (number INTEGER PRIMARY KEY, leaf BLOB NOT NULL, payload BLOB NOT NULL) STRICT;
+            CREATE TABLE tile (
+                level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL,
+                PRIMARY KEY (level, number)) STRICT;
+            CREATE TABLE audit_segment (
+                segment INTEGER NOT NULL, chunk INTEGER NOT NULL, sealed BLOB NOT NULL,
+                PRIMARY KEY (segment, chunk)) STRICT;
+            PRAGMA user_version = 1;
+            COMMIT
+            """)
+    }
+}
+
+/// The statements of one transaction.
+struct SQLiteTransaction: StoreTransaction {
+    private let connection: Connection
+
+    init(_ connection: Connection) {
+        self.connection = connection
+    }
+
+    func head(of locator: Locator) throws(StorageFailure) -> Head? { try connection.head(of: locator) }
+
+    func hasPatientKey(_ id: Locator) throws(StorageFailure) -> Bool {
+        var isThere = false
+        try connection.query("SELECT 1 FROM patient_key WHERE id = ?", .locator(id)) { _ in isThere = true }
+        return isThere
+    }
+
+    func lastRecordNumber() throws(StorageFailure) -> RecordNumber {
+        RecordNumber(try connection.integer("SELECT coalesce(max(record), 0) FROM version") ?? 0)
+    }
+
+    func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure) {
+        try connection.query(
+            "INSERT INTO version (record, locator, version, deleted, owner, body) VALUES (?, ?, ?, ?, ?, ?)",
+            .integer(version.record.value), .locator(version.locator), .integer(version.version),
+            .integer(version.isDeleted ? 1 : 0), .locator(version.maskedOwner), .bytes(version.body))
+        if let old {
+            try connection.query(
+                "INSERT INTO past (locator, version, record, deleted) VALUES (?, ?, ?, ?)", .locator(version.locator),
+                .integer(old.version), .integer(old.record.value), .integer(old.isDeleted ? 1 : 0))
+            try connection.query("DELETE FROM card WHERE record = ?", .integer(old.record.value))
+        }
+        try connection.query(
+            "INSERT OR REPLACE INTO head (locator, record, version, deleted) VALUES (?, ?, ?, ?)",
+            .locator(version.locator), .integer(version.record.value), .integer(version.version),
+            .integer(version.isDeleted ? 1 : 0))
+        guard let card else { return }
+        try connection.query(
+            "INSERT INTO card (record, locator, version, owner, card) VALUES (?, ?, ?, ?, ?)",
+            .integer(version.record.value), .locator(version.locator), .integer(version.version),
+            .locator(version.maskedOwner), .bytes(card))
+    }
+
+    func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {
+        try connection.query(
+            "INSERT INTO patient_key (id, wrapped) VALUES (?, ?)", .locator(id), .bytes(wrapped))
+    }
+
+    func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure) {
+        try connection.query(
+            "INSERT OR REPLACE INTO entry (kind, id, sealed) VALUES (?, ?, ?)", .integer(kind.rawValue),
+            .locator(entry.id), .bytes(entry.sealed))
+    }
+
+    func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure) {
+        try connection.query("DELETE FROM entry WHERE kind = ? AND id = ?", .integer(kind.rawValue), .locator(id))
+    }
+
+    func append(_ leaf: StoredLeaf) throws(StorageFailure) {
+        try connection.query(
+            "INSERT INTO leaf (number, leaf, payload) VALUES (?, ?, ?)", .integer(leaf.index), .bytes(leaf.leaf),
+            .bytes(leaf.payload))
+    }
+
+    func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure) {
+        try connection.query(
+            "INSERT INTO tile (level, number, hashes) VALUES (?, ?, ?)", .integer(Int64(level)), .integer(number),
+            .bytes(hashes))
+    }
+
+    func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure) {
+        try connection.query(
+            "INSERT INTO audit_segment (segment, chunk, sealed) VALUES (?, ?, ?)", .integer(segment),
+            .integer(chunk), .bytes(sealed))
+    }
+
+    func putMetadata(_ key: MetadataKey, _ value: [UInt8]) throws(StorageFailure) {
+        try connection.query(
+            "INSERT OR REPLACE INTO metadata (key, value) VALUES (?, ?)", .text(key.rawValue), .bytes(value))
+    }
+}

@@ -1,0 +1,211 @@
+public import WardCore
+public import WardStorage
+import Synchronization
+
+/// The store of a single machine: SQLite in process, write-ahead log, every commit synced before it counts.
+///
+/// One file holds one tenant. Page size, checkpoint size and the hand-written statements come from measurement
+/// (docs/decisions/0003-sqlite.md).
+public final class SQLiteStore: SealedStore {
+    private let path: String
+    private let writer: Mutex<Connection?>
+    private let readers: Mutex<[Connection]?>
+
+    /// Opens or creates the file at `path`.
+    ///
+    /// - Throws: ``StorageFailure/unknownFormat(_:)`` for a file that a newer Ward wrote.
+    public init(path: String) throws(StorageFailure) {
+        self.path = path
+        let connection = try Connection(path: path, readOnly: false)
+        try connection.execute("PRAGMA page_size = 8192")
+        try connection.execute("PRAGMA journal_mode = WAL")
+        // FULL: a commit is on disk when it returns. NORMAL would lose answered writes with the power.
+        try connection.execute("PRAGMA synchronous = FULL")
+        try connection.execute("PRAGMA wal_autocheckpoint = 8000")
+        // Freed pages hold ciphertext only; zeroing them costs writes.
+        try connection.execute("PRAGMA secure_delete = OFF")
+        try connection.execute("PRAGMA cache_size = -16000")
+        guard try connection.integer("PRAGMA synchronous") == 2 else { throw .engine(0) }
+        let version = try connection.integer("PRAGMA user_version") ?? 0
+        guard version == 0 || version == Self.schemaVersion else { throw .unknownFormat(Int(version)) }
+        if version == 0 { try Self.createSchema(connection) }
+        writer = Mutex(connection)
+        readers = Mutex([])
+    }
+
+    /// Runs `body` on a read connection of its own.
+    private func read<Result>(
+        _ body: (Connection) throws(StorageFailure) -> Result
+    ) throws(StorageFailure) -> Result {
+        let pooled: Connection?? = readers.withLock { pool in
+            guard pool != nil else { return .none }
+            return .some(pool?.popLast())
+        }
+        guard let pooled else { throw .closed }
+        let connection: Connection
+        if let pooled {
+            connection = pooled
+        } else {
+            connection = try Connection(path: path, readOnly: true)
+            try connection.execute("PRAGMA cache_size = -4000")
+        }
+        defer { readers.withLock { $0?.append(connection) } }
+        return try body(connection)
+    }
+
+    public func metadata(_ key: MetadataKey) throws(StorageFailure) -> [UInt8]? {
+        try read { connection throws(StorageFailure) in
+            var value: [UInt8]?
+            try connection.query("SELECT value FROM metadata WHERE key = ?", .text(key.rawValue)) { value = $0.bytes(0) }
+            return value
+        }
+    }
+
+    public func head(of locator: Locator) throws(StorageFailure) -> Head? {
+        try read { connection throws(StorageFailure) in try connection.head(of: locator) }
+    }
+
+    public func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion? {
+        try read { connection throws(StorageFailure) in
+            var found: StoredVersion?
+            try connection.query(
+                "SELECT locator, version, deleted, owner, body FROM version WHERE record = ?", .integer(record.value)
+            ) { row throws(StorageFailure) in
+                found = StoredVersion(
+                    record: record, locator: try row.locator(0), version: row.integer(1),
+                    isDeleted: row.integer(2) != 0, maskedOwner: try row.locator(3), body: row.bytes(4))
+            }
+            return found
+        }
+    }
+
+    public func history(of locator: Locator) throws(StorageFailure) -> [Head] {
+        try read { connection throws(StorageFailure) in
+            var found: [Head] = []
+            try connection.query(
+                """
+                SELECT record, version, deleted FROM head WHERE locator = ?1 UNION ALL
+                SELECT record, version, deleted FROM past WHERE locator = ?1 ORDER BY version DESC
+                """, .locator(locator)
+            ) { found.append($0.head) }
+            return found
+        }
+    }
+
+    public func cards(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredCard] {
+        try read { connection throws(StorageFailure) in
+            var found: [StoredCard] = []
+            try connection.query(
+                "SELECT record, locator, version, owner, card FROM card WHERE record > ? ORDER BY record LIMIT ?",
+                .integer(record.value), .integer(Int64(limit))
+            ) { row throws(StorageFailure) in
+                found.append(
+                    StoredCard(
+                        record: RecordNumber(row.integer(0)), locator: try row.locator(1), version: row.integer(2),
+                        maskedOwner: try row.locator(3), card: row.bytes(4)))
+            }
+            return found
+        }
+    }
+
+    public func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]? {
+        try read { connection throws(StorageFailure) in
+            var wrapped: [UInt8]?
+            try connection.query("SELECT wrapped FROM patient_key WHERE id = ?", .locator(id)) { wrapped = $0.bytes(0) }
+            return wrapped
+        }
+    }
+
+    public func entries(_ kind: EntryKind) throws(StorageFailure) -> [StoredEntry] {
+        try read { connection throws(StorageFailure) in
+            var found: [StoredEntry] = []
+            try connection.query("SELECT id, sealed FROM entry WHERE kind = ?", .integer(kind.rawValue)) {
+                row throws(StorageFailure) in
+                found.append(StoredEntry(id: try row.locator(0), sealed: row.bytes(1)))
+            }
+            return found
+        }
+    }
+
+    public func leaves(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf] {
+        try read { connection throws(StorageFailure) in
+            var found: [StoredLeaf] = []
+            try connection.query(
+                "SELECT number, leaf, payload FROM leaf WHERE number >= ? ORDER BY number LIMIT ?", .integer(index),
+                .integer(Int64(limit))
+            ) { found.append(StoredLeaf(index: $0.integer(0), leaf: $0.bytes(1), payload: $0.bytes(2))) }
+            return found
+        }
+    }
+
+    public func leafCount() throws(StorageFailure) -> Int64 {
+        try read { connection throws(StorageFailure) in
+            try connection.integer("SELECT coalesce(max(number), -1) + 1 FROM leaf") ?? 0
+        }
+    }
+
+    public func tile(level: Int, number: Int64) throws(StorageFailure) -> [UInt8]? {
+        try read { connection throws(StorageFailure) in
+            var hashes: [UInt8]?
+            try connection.query(
+                "SELECT hashes FROM tile WHERE level = ? AND number = ?", .integer(Int64(level)), .integer(number)
+            ) { hashes = $0.bytes(0) }
+            return hashes
+        }
+    }
+
+    public func auditChunk(segment: Int64, chunk: Int64) throws(StorageFailure) -> [UInt8]? {
+        try read { connection throws(StorageFailure) in
+            var sealed: [UInt8]?
+            try connection.query(
+                "SELECT sealed FROM audit_segment WHERE segment = ? AND chunk = ?", .integer(segment), .integer(chunk)
+            ) { sealed = $0.bytes(0) }
+            return sealed
+        }
+    }
+
+    public func commit(
+        _ body: (any StoreTransaction) throws(StorageFailure) -> Void
+    ) throws(StorageFailure) {
+        let result: Result<Void, StorageFailure> = writer.withLock { connection in
+            guard let connection else { return .failure(.closed) }
+            do throws(StorageFailure) {
+                try connection.execute("BEGIN IMMEDIATE")
+                do throws(StorageFailure) {
+                    try body(SQLiteTransaction(connection))
+                    try connection.execute("COMMIT")
+                    return .success(())
+                } catch {
+                    // A failed COMMIT may have ended the transaction already; then this answers an error of no interest.
+                    try? connection.execute("ROLLBACK")
+                    return .failure(error)
+                }
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    public func close() {
+        readers.withLock { $0 = nil }
+        writer.withLock { connection in
+            try? connection?.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection = nil
+        }
+    }
+}
+
+extension Connection {
+    func head(of locator: Locator) throws(StorageFailure) -> Head? {
+        var found: Head?
+        try query("SELECT record, version, deleted FROM head WHERE locator = ?", .locator(locator)) { found = $0.head }
+        return found
+    }
+}
+
+extension Row {
+    fileprivate var head: Head {
+        Head(record: RecordNumber(integer(0)), version: integer(1), isDeleted: integer(2) != 0)
+    }
+}

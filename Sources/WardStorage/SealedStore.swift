@@ -1,0 +1,170 @@
+public import WardCore
+
+/// What a database engine must do for Ward. It sees ciphertext, sizes, keyed locators and commit order, never a value.
+///
+/// Reads may be called from any thread and see the last commit. Writes come from one place only, the audit log's
+/// sequencer, so that a record and the event that accounts for it stand in one transaction.
+public protocol SealedStore: Sendable {
+    /// A small named value: format version, wrapped keys, the newest checkpoint.
+    func metadata(_ key: MetadataKey) throws(StorageFailure) -> [UInt8]?
+
+    /// Which version of a resource is current.
+    func head(of locator: Locator) throws(StorageFailure) -> Head?
+
+    func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion?
+
+    /// Every version of a resource, newest first.
+    func history(of locator: Locator) throws(StorageFailure) -> [Head]
+
+    /// Index cards of current versions in commit order, those after `record`.
+    func cards(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredCard]
+
+    /// A patient's wrapped key.
+    func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]?
+
+    /// Sealed accounts and client registrations, in no particular order.
+    func entries(_ kind: EntryKind) throws(StorageFailure) -> [StoredEntry]
+
+    /// Audit leaves in log order, starting at `index`.
+    func leaves(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf]
+
+    /// Number of audit leaves.
+    func leafCount() throws(StorageFailure) -> Int64
+
+    /// A full tile of 256 tree hashes (C2SP tlog-tiles); level 0 holds leaf hashes.
+    func tile(level: Int, number: Int64) throws(StorageFailure) -> [UInt8]?
+
+    /// A sealed chunk of the audit log's own search segments.
+    func auditChunk(segment: Int64, chunk: Int64) throws(StorageFailure) -> [UInt8]?
+
+    /// Runs `body` in one durable transaction: all of it is on disk when this returns, or none of it.
+    func commit(
+        _ body: (any StoreTransaction) throws(StorageFailure) -> Void
+    ) throws(StorageFailure)
+
+    /// Writes everything back and closes; later calls fail with ``StorageFailure/closed``.
+    func close()
+}
+
+/// The write side of ``SealedStore``; lives only inside ``SealedStore/commit(_:)`` and sees its own writes.
+public protocol StoreTransaction {
+    func head(of locator: Locator) throws(StorageFailure) -> Head?
+    func hasPatientKey(_ id: Locator) throws(StorageFailure) -> Bool
+    func lastRecordNumber() throws(StorageFailure) -> RecordNumber
+    func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure)
+    func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure)
+    func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure)
+    func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure)
+    func append(_ leaf: StoredLeaf) throws(StorageFailure)
+    func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure)
+    func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure)
+    func putMetadata(_ key: MetadataKey, _ value: [UInt8]) throws(StorageFailure)
+}
+
+/// Names of the small values.
+public enum MetadataKey: String, CaseIterable, Sendable {
+    /// Version of the whole store's format, kind of store (real or demo), store id; not sealed, authenticated by use.
+    case header
+    /// How the root key is reached, and the tenant key wrapped under it.
+    case keyring
+    /// The newest signed checkpoint of the audit log.
+    case checkpoint
+    /// The checkpoint key's seed, sealed under the tenant.
+    case signingKey
+}
+
+/// What a sealed entry describes.
+public enum EntryKind: Int64, CaseIterable, Sendable {
+    case client = 1
+}
+
+/// The current version of a resource, or one line of its history.
+public struct Head: Hashable, Sendable {
+    public let record: RecordNumber
+    /// FHIR `meta.versionId`, from 1.
+    public let version: Int64
+    public let isDeleted: Bool
+
+    public init(record: RecordNumber, version: Int64, isDeleted: Bool) {
+        self.record = record
+        self.version = version
+        self.isDeleted = isDeleted
+    }
+}
+
+/// One version of one resource, as the database sees it.
+public struct StoredVersion: Hashable, Sendable {
+    public let record: RecordNumber
+    public let locator: Locator
+    public let version: Int64
+    public let isDeleted: Bool
+    /// Which key sealed it, masked so that rows of one patient cannot be told together.
+    public let maskedOwner: Locator
+    public let body: [UInt8]
+
+    public init(
+        record: RecordNumber, locator: Locator, version: Int64, isDeleted: Bool, maskedOwner: Locator, body: [UInt8]
+    ) {
+        self.record = record
+        self.locator = locator
+        self.version = version
+        self.isDeleted = isDeleted
+        self.maskedOwner = maskedOwner
+        self.body = body
+    }
+}
+
+/// The sealed index card of a current version.
+public struct StoredCard: Hashable, Sendable {
+    public let record: RecordNumber
+    public let locator: Locator
+    public let version: Int64
+    public let maskedOwner: Locator
+    public let card: [UInt8]
+
+    public init(record: RecordNumber, locator: Locator, version: Int64, maskedOwner: Locator, card: [UInt8]) {
+        self.record = record
+        self.locator = locator
+        self.version = version
+        self.maskedOwner = maskedOwner
+        self.card = card
+    }
+}
+
+/// A sealed account or client.
+public struct StoredEntry: Hashable, Sendable {
+    public let id: Locator
+    public let sealed: [UInt8]
+
+    public init(id: Locator, sealed: [UInt8]) {
+        self.id = id
+        self.sealed = sealed
+    }
+}
+
+/// One leaf of the audit log; the payload may be pruned after its retention, the leaf never.
+public struct StoredLeaf: Hashable, Sendable {
+    public let index: Int64
+    public let leaf: [UInt8]
+    public let payload: [UInt8]
+
+    public init(index: Int64, leaf: [UInt8], payload: [UInt8]) {
+        self.index = index
+        self.leaf = leaf
+        self.payload = payload
+    }
+}
+
+/// Why the store could not do it. Codes only: engines quote values in their messages.
+public enum StorageFailure: Error, Hashable, Sendable {
+    case closed
+    case corrupt
+    /// Disk, database or quota full.
+    case full
+    /// An engine error by its numeric code.
+    case engine(Int)
+    /// Another process holds the store.
+    case locked
+    /// Written by a newer Ward.
+    case unknownFormat(Int)
+}
