@@ -64,3 +64,20 @@ public func hex(_ bytes: some Sequence<UInt8>) -> String {
 }
 
 private func hexLetter(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x57 + nibble }
+
+/// RFC 4648 §4, with padding.
+public func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
+
+/// RFC 4648 §4; nil for anything else.
+public func base64Decoded(_ text: String) -> [UInt8]? { Data(base64Encoded: text).map { Array($0) } }
+
+/// RFC 4648 §5, without padding, as JOSE writes it.
+public func base64URL(_ bytes: [UInt8]) -> String {
+    String(base64(bytes).compactMap { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 == "=" ? nil : $0 })
+}
+
+/// Compares without telling by time where the difference is.
+public func constantTimeEquals(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    guard left.count == right.count else { return false }
+    return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+}

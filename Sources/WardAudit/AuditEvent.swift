@@ -1,0 +1,121 @@
+public import WardCore
+public import WardFHIR
+
+/// What happened: who, what, when, from where, why, and how it ended (45 CFR 164.312(b), ASTM E2147-18 §7).
+public struct AuditEvent: Sendable {
+    public var kind: AuditEventKind
+    public var time: Instant
+    public var outcome: AuditOutcome
+    /// Nil for what the system did by itself and for failures before anybody was known.
+    public var actor: AuditActor?
+    public var purpose: PurposeOfUse?
+    public var source: RequestSource
+    /// Why policy said yes or no: the rule's code.
+    public var decision: String
+    /// Resource type the request was about, where it named one.
+    public var type: ResourceType?
+    public var records: [AuditedRecord]
+    /// Logical ids of the patients concerned.
+    public var patients: [String]
+    /// Records opened to decide a search and not released.
+    public var candidates: Int
+    /// How many identical events this one stands for; above 1 only for coalesced failures of strangers.
+    public var count: Int
+
+    public init(
+        kind: AuditEventKind, time: Instant, outcome: AuditOutcome, actor: AuditActor?, purpose: PurposeOfUse?,
+        source: RequestSource, decision: String, type: ResourceType? = nil, records: [AuditedRecord] = [],
+        patients: [String] = [], candidates: Int = 0, count: Int = 1
+    ) {
+        self.kind = kind
+        self.time = time
+        self.outcome = outcome
+        self.actor = actor
+        self.purpose = purpose
+        self.source = source
+        self.decision = decision
+        self.type = type
+        self.records = records
+        self.patients = patients
+        self.candidates = candidates
+        self.count = count
+    }
+}
+
+/// Kinds of events; the raw value is what the log holds.
+public enum AuditEventKind: String, CaseIterable, Sendable {
+    case auditRead = "audit-read"
+    case auditVerified = "audit-verified"
+    case clientAdded = "client-added"
+    case clientRemoved = "client-removed"
+    case create
+    case delete
+    case export
+    case historyInstance = "history-instance"
+    case `import` = "import"
+    case keysCreated = "keys-created"
+    case keysOpened = "keys-opened"
+    case patientKeyCreated = "patient-key-created"
+    case read
+    case search
+    case signInFailed = "sign-in-failed"
+    case start
+    case stop
+    case storeVerified = "store-verified"
+    case tokenIssued = "token-issued"
+    case tokenRefused = "token-refused"
+    case transaction
+    case update
+    case vread
+}
+
+public enum AuditOutcome: String, Sendable {
+    case denied, failed, success
+}
+
+/// Who acted.
+public struct AuditActor: Hashable, Sendable {
+    /// Never reused.
+    public let id: String
+    public let name: String
+    public let role: String
+
+    public init(id: String, name: String, role: String) {
+        self.id = id
+        self.name = name
+        self.role = role
+    }
+}
+
+/// From where: the peer's address, or the local command.
+public struct RequestSource: Hashable, Sendable {
+    public let address: String
+    /// Correlates with the operational log.
+    public let request: String
+
+    public init(address: String, request: String) {
+        self.address = address
+        self.request = request
+    }
+
+    /// The process itself.
+    public static let system = RequestSource(address: "system", request: "")
+}
+
+/// One record version an event touched.
+public struct AuditedRecord: Hashable, Sendable {
+    public let type: ResourceType
+    public let id: String
+    public let version: Int64
+    /// The first 16 bytes, in hex, of the SHA-256 of the sealed version; for writes.
+    public let hash: String?
+    public let interaction: AuditEventKind?
+
+    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil) {
+        self.type = type
+        self.id = id
+        self.version = version
+        self.hash = hash
+        self.interaction = interaction
+    }
+}

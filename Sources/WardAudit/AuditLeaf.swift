@@ -1,0 +1,124 @@
+public import WardCore
+public import WardCrypto
+public import WardFHIR
+
+/// The keys of the log; a ring of its own, split off the tenant's at start.
+public struct AuditKeys: Sendable {
+    let payload: SealingKey
+    let segment: SealingKey
+    let token: MacKey
+    let signing: SigningKey
+    let tenant: TenantID
+
+    /// - Parameters:
+    ///   - material: derived from the tenant key for the log alone.
+    ///   - signing: signs checkpoints.
+    public init(_ material: KeyMaterial, signing: SigningKey, tenant: TenantID) {
+        payload = SealingKey(material.derived("ward/audit-payload/1"))
+        segment = SealingKey(material.derived("ward/audit-segment/1"))
+        token = MacKey(material.derived("ward/audit-token/1"))
+        self.signing = signing
+        self.tenant = tenant
+    }
+
+    /// The public half that verifies checkpoints.
+    public var publicKey: [UInt8] { signing.publicKey }
+
+    var context: [UInt8] { Array("ward/leaf/1".utf8) + withBytes(of: tenant.number) }
+
+    /// The search token of one facet of an event.
+    func token(_ facet: AuditFacet) -> Int64 { token.tag(Array(facet.name.utf8), Array(facet.value.utf8)).token }
+}
+
+/// What the log can be asked by.
+public enum AuditFacet: Hashable, Sendable {
+    case actor(String)
+    case day(CalendarDay)
+    case kind(AuditEventKind)
+    case patient(String)
+    case record(type: ResourceType, id: String)
+
+    var name: String {
+        switch self {
+        case .actor: "actor"
+        case .day: "day"
+        case .kind: "kind"
+        case .patient: "patient"
+        case .record: "record"
+        }
+    }
+
+    var value: String {
+        switch self {
+        case .actor(let id), .patient(let id): id
+        case .day(let day): day.text
+        case .kind(let kind): kind.rawValue
+        case .record(let type, let id): "\(type.name)/\(id)"
+        }
+    }
+}
+
+/// A sealed event, ready to take its place in the log.
+struct SealedLeaf: Sendable {
+    /// Version, commitment to the event, hash of the payload: what the tree commits to. Outlives the payload.
+    let leaf: [UInt8]
+    let hash: Digest
+    /// AES-256-GCM over salt and event.
+    let payload: [UInt8]
+    let tokens: [Int64]
+}
+
+extension AuditKeys {
+    /// Seals an event into one or more leaves.
+    func seal(_ event: AuditEvent) throws(AuditFailure) -> [SealedLeaf] {
+        var leaves: [SealedLeaf] = []
+        for part in event.parts() {
+            let salted = randomBytes(16) + part.encoded()
+            guard let payload = try? payload.seal(salted, boundTo: context) else { throw .sealing }
+            var leaf: [UInt8] = [1]
+            commitment(salted).append(to: &leaf)
+            sha256(payload).append(to: &leaf)
+            leaves.append(SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
+        }
+        return leaves
+    }
+
+    /// Opens a leaf's payload after checking it against the leaf.
+    func open(leaf: [UInt8], payload: [UInt8]) throws(AuditFailure) -> AuditEvent {
+        guard leaf.count == 65, leaf[0] == 1, Array(leaf[33...]) == sha256(payload).bytes else { throw .damaged }
+        guard let salted = try? self.payload.open(payload, boundTo: context), salted.count > 16 else { throw .damaged }
+        // The commitment makes the box key-committing: one ciphertext, one event, whatever key is tried.
+        guard Array(leaf[1..<33]) == commitment(salted).bytes, let event = AuditEvent(decoding: Array(salted[16...]))
+        else { throw .damaged }
+        return event
+    }
+
+    func tokens(of event: AuditEvent) -> [Int64] {
+        var facets: Set<AuditFacet> = [.kind(event.kind), .day(event.day)]
+        if let actor = event.actor { facets.insert(.actor(actor.id)) }
+        for patient in event.patients { facets.insert(.patient(patient)) }
+        for record in event.records { facets.insert(.record(type: record.type, id: record.id)) }
+        return facets.map(token)
+    }
+
+    private func commitment(_ salted: [UInt8]) -> Digest { sha256(Array("ward/event/1".utf8), salted) }
+}
+
+extension AuditEvent {
+    /// The UTC day, as a facet.
+    var day: CalendarDay { CalendarDay(daysSinceEpoch: time.microseconds.floorDivided(by: 86_400_000_000)) }
+}
+
+/// Big-endian bytes of an integer.
+func withBytes(of value: UInt32) -> [UInt8] {
+    [UInt8(value >> 24), UInt8(value >> 16 & 255), UInt8(value >> 8 & 255), UInt8(value & 255)]
+}
+
+/// Why the log could not take, find or confirm an event.
+public enum AuditFailure: Error, Hashable, Sendable {
+    case closed
+    /// A stored leaf, tile or checkpoint is not what was written.
+    case damaged
+    case sealing
+    case storage
+}

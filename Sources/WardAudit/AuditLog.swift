@@ -1,0 +1,106 @@
+internal import Dispatch
+import Synchronization
+public import WardCore
+import WardCrypto
+public import WardStorage
+
+/// The only way anything becomes durable: events, and the writes that go with them, in log order.
+///
+/// Requests submit and wait. One sequencer takes whatever has gathered, commits it as one transaction with one sync,
+/// and answers all of them (group commit). Nothing here can be switched off.
+public final class AuditLog: Sendable {
+    public let origin: String
+    let keys: AuditKeys
+    let store: any SealedStore
+    let index: AuditIndex
+    private let sequencer: Sequencer
+    private let queue = DispatchQueue(label: "ward.audit")
+    private let intake = Mutex(Intake())
+
+    private struct Intake {
+        var waiting: [Submission] = []
+        var isDraining = false
+        var isClosed = false
+    }
+
+    /// Opens the log in `store` and restores its tree.
+    ///
+    /// - Throws: ``AuditFailure/damaged`` if the stored tree contradicts itself or its newest checkpoint.
+    public init(store: any SealedStore, keys: AuditKeys, origin: String) throws(AuditFailure) {
+        self.store = store
+        self.keys = keys
+        self.origin = origin
+        index = try AuditIndex(store: store, keys: keys)
+        sequencer = try Sequencer(store: store, keys: keys, origin: origin, index: index)
+    }
+
+    /// Records an event; returns when it is durable.
+    public func append(_ event: AuditEvent) async throws(AuditFailure) -> AuditReceipt {
+        do throws(SubmissionFailure) {
+            return try await commit(event).receipt
+        } catch {
+            throw .storage
+        }
+    }
+
+    /// Records an event and makes the writes that it accounts for, in one transaction.
+    ///
+    /// - Throws: ``SubmissionFailure/conflict`` if a record's current version is not the expected one;
+    ///   ``SubmissionFailure/unavailable`` if the log cannot be written, in which case nobody may be answered.
+    public func commit(
+        _ event: AuditEvent, writes: [RecordWrite] = [], entries: [EntryWrite] = [],
+        applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
+    ) async throws(SubmissionFailure) -> Committed {
+        guard let leaves = try? keys.seal(event) else { throw .unavailable }
+        // Detached from the caller's cancellation: a client that hangs up never takes its audit record along.
+        let result: Result<Committed, SubmissionFailure> = await withCheckedContinuation { continuation in
+            submit(
+                Submission(
+                    leaves: leaves, writes: writes, entries: entries, applied: applied,
+                    answer: { continuation.resume(returning: $0) }))
+        }
+        return try result.get()
+    }
+
+    /// Stops taking events; returns when everything taken is on disk. Later appends fail.
+    public func close() async {
+        await withCheckedContinuation { continuation in
+            intake.withLock { $0.isClosed = true }
+            queue.async { continuation.resume() }
+        }
+    }
+
+    /// Size and root of what is durable.
+    public var checkpoint: Checkpoint { sequencer.state.withLock { $0.checkpoint(origin: origin) } }
+
+    /// The newest signed checkpoint (C2SP tlog-checkpoint).
+    public func signedCheckpoint() -> String? { checkpoint.signed(with: keys.signing) }
+
+    /// Publishes the key that checks checkpoints.
+    public var verifierKey: String { Checkpoint.verifierKey(origin: origin, publicKey: keys.publicKey) }
+
+    private func submit(_ submission: Submission) {
+        let (isAccepted, mustDrain) = intake.withLock { intake in
+            guard !intake.isClosed else { return (false, false) }
+            intake.waiting.append(submission)
+            defer { intake.isDraining = true }
+            return (true, !intake.isDraining)
+        }
+        guard isAccepted else { return submission.answer(.failure(.unavailable)) }
+        if mustDrain { queue.async { self.drain() } }
+    }
+
+    /// Runs on the log's own queue, since it blocks on the disk.
+    private func drain() {
+        while true {
+            let batch = intake.withLock { intake in
+                let batch = intake.waiting
+                intake.waiting = []
+                if batch.isEmpty { intake.isDraining = false }
+                return batch
+            }
+            if batch.isEmpty { return }
+            sequencer.commit(batch)
+        }
+    }
+}

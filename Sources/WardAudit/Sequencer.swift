@@ -1,0 +1,188 @@
+import Synchronization
+import WardCore
+import WardCrypto
+import WardStorage
+
+/// Gives every leaf and every record its number, and makes a batch durable. Called from one queue only.
+final class Sequencer: Sendable {
+    /// The tree as it is on disk.
+    struct State: Sendable {
+        var frontier: MerkleFrontier
+        var tiles: TileBuilder
+        var lastRecord: RecordNumber
+        /// After a failed commit the truth is what the store holds; it is read again before the next batch.
+        var mustRestore = false
+
+        func checkpoint(origin: String) -> Checkpoint {
+            Checkpoint(origin: origin, size: frontier.size, root: frontier.root)
+        }
+    }
+
+    let state: Mutex<State>
+    private let store: any SealedStore
+    private let keys: AuditKeys
+    private let origin: String
+    private let index: AuditIndex
+
+    init(store: any SealedStore, keys: AuditKeys, origin: String, index: AuditIndex) throws(AuditFailure) {
+        self.store = store
+        self.keys = keys
+        self.origin = origin
+        self.index = index
+        state = Mutex(try Self.restored(store: store, keys: keys, origin: origin))
+    }
+
+    /// Commits what it can of `batch` and answers everybody.
+    func commit(_ batch: [Submission]) {
+        if state.withLock({ $0.mustRestore }) {
+            guard let fresh = try? Self.restored(store: store, keys: keys, origin: origin) else {
+                return batch.forEach { $0.answer(.failure(.unavailable)) }
+            }
+            state.withLock { $0 = fresh }
+        }
+        var next = state.withLock { $0 }
+        var outcomes: [Result<Committed, SubmissionFailure>] = []
+        var added: [(index: Int64, tokens: [Int64])] = []
+        do throws(StorageFailure) {
+            try store.commit { transaction throws(StorageFailure) in
+                for submission in batch {
+                    guard try Self.areCurrent(submission.writes, transaction) else {
+                        outcomes.append(.failure(.conflict))
+                        continue
+                    }
+                    let records = try Self.write(submission, transaction, &next)
+                    let first = next.frontier.size
+                    for leaf in submission.leaves {
+                        added.append((index: next.frontier.size, tokens: leaf.tokens))
+                        try Self.append(leaf, transaction, &next)
+                    }
+                    let receipt = AuditReceipt(
+                        index: first, leafHash: submission.leaves.first?.hash ?? MerkleHash.empty)
+                    outcomes.append(.success(Committed(receipt: receipt, records: records)))
+                }
+                guard !added.isEmpty else { return }
+                try index.writeFullSegments(after: added, transaction)
+                guard let note = next.checkpoint(origin: origin).signed(with: keys.signing) else { throw .engine(0) }
+                try transaction.putMetadata(.checkpoint, Array(note.utf8))
+            }
+        } catch {
+            // What reached the disk is unknown. Nobody is answered as if it had, and the next batch starts from the disk.
+            state.withLock { $0.mustRestore = true }
+            return batch.forEach { $0.answer(.failure(.unavailable)) }
+        }
+        state.withLock { $0 = next }
+        index.add(added)
+        for (submission, outcome) in zip(batch, outcomes) {
+            if case .success(let committed) = outcome { submission.applied(committed.records) }
+        }
+        for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
+    }
+
+    private static func areCurrent(
+        _ writes: [RecordWrite], _ transaction: any StoreTransaction
+    ) throws(StorageFailure) -> Bool {
+        var keys: Set<Locator> = []
+        for write in writes {
+            guard try transaction.head(of: write.locator)?.version ?? 0 == write.expectedVersion else { return false }
+            if let key = write.newKey, keys.insert(key.id).inserted, try transaction.hasPatientKey(key.id) {
+                return false
+            }
+        }
+        return true
+    }
+
+    private static func write(
+        _ submission: Submission, _ transaction: any StoreTransaction, _ state: inout State
+    ) throws(StorageFailure) -> [RecordNumber] {
+        var records: [RecordNumber] = []
+        var keys: Set<Locator> = []
+        for write in submission.writes {
+            if let key = write.newKey, keys.insert(key.id).inserted {
+                try transaction.putPatientKey(key.id, wrapped: key.wrapped)
+            }
+            state.lastRecord = RecordNumber(state.lastRecord.value + 1)
+            let version = StoredVersion(
+                record: state.lastRecord, locator: write.locator, version: write.expectedVersion + 1,
+                isDeleted: write.isDeleted, maskedOwner: write.maskedOwner, body: write.body)
+            let old = write.expectedVersion == 0 ? nil : try transaction.head(of: write.locator)
+            try transaction.put(version, card: write.card, replacing: old)
+            records.append(state.lastRecord)
+        }
+        for entry in submission.entries {
+            switch entry {
+            case .put(let entry, let kind): try transaction.putEntry(entry, kind: kind)
+            case .remove(let id, let kind): try transaction.removeEntry(id, kind: kind)
+            }
+        }
+        return records
+    }
+
+    private static func append(
+        _ leaf: SealedLeaf, _ transaction: any StoreTransaction, _ state: inout State
+    ) throws(StorageFailure) {
+        try transaction.append(StoredLeaf(index: state.frontier.size, leaf: leaf.leaf, payload: leaf.payload))
+        state.frontier.append(leaf.hash)
+        for tile in state.tiles.append(leaf.hash) {
+            try transaction.putTile(level: tile.level, number: tile.number, hashes: tile.hashes)
+        }
+    }
+}
+
+extension Sequencer {
+    /// Rebuilds the right edge of the tree from tiles and the leaves after the last full one.
+    ///
+    /// Compares it with the stored checkpoint, so that a log cut at its end does not start again as if whole.
+    static func restored(
+        store: any SealedStore, keys: AuditKeys, origin: String
+    ) throws(AuditFailure) -> State {
+        do {
+            let size = try store.leafCount()
+            var state = State(frontier: MerkleFrontier(), tiles: TileBuilder(), lastRecord: RecordNumber(0))
+            var level = 0
+            var edges: [(level: Int, pending: [Digest])] = []
+            var width = size
+            while width > 0 || level == 0 {
+                let full = width / Int64(TileBuilder.width)
+                let count = Int(width % Int64(TileBuilder.width))
+                let first = full * Int64(TileBuilder.width)
+                let pending =
+                    level == 0
+                    ? try store.leaves(from: first, limit: count).map { MerkleHash.leaf($0.leaf) }
+                    : try (0..<count).map { offset in
+                        guard let tile = try store.tile(level: level - 1, number: first + Int64(offset)) else {
+                            throw AuditFailure.damaged
+                        }
+                        return MerkleHash.root(ofPerfect: try digests(of: tile))
+                    }
+                guard pending.count == count else { throw AuditFailure.damaged }
+                state.tiles.restore(level: level, full: full, pending: pending)
+                edges.append((level: level, pending: pending))
+                width = full
+                level += 1
+            }
+            for edge in edges.reversed() {
+                for hash in edge.pending { state.frontier.append(hash, height: edge.level * 8) }
+            }
+            guard state.frontier.size == size else { throw AuditFailure.damaged }
+            if let note = try store.metadata(.checkpoint) {
+                let checkpoint = Checkpoint(note: String(decoding: note, as: UTF8.self), publicKey: keys.publicKey)
+                guard checkpoint == state.checkpoint(origin: origin) else { throw AuditFailure.damaged }
+            } else if size > 0 {
+                throw AuditFailure.damaged
+            }
+            var last = RecordNumber(0)
+            try store.commit { transaction throws(StorageFailure) in last = try transaction.lastRecordNumber() }
+            state.lastRecord = last
+            return state
+        } catch let failure as AuditFailure {
+            throw failure
+        } catch {
+            throw .storage
+        }
+    }
+
+    static func digests(of tile: [UInt8]) throws(AuditFailure) -> [Digest] {
+        guard tile.count == TileBuilder.width * 32 else { throw .damaged }
+        return stride(from: 0, to: tile.count, by: 32).compactMap { Digest(bytes: tile[$0..<$0 + 32]) }
+    }
+}

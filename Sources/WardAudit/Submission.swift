@@ -1,0 +1,52 @@
+public import WardCore
+public import WardStorage
+
+/// Writes that must stand in the same transaction as the event that accounts for them.
+public struct RecordWrite: Sendable {
+    public let locator: Locator
+    /// Version that must be current at commit time; 0 means that the locator must be unused.
+    public let expectedVersion: Int64
+    public let isDeleted: Bool
+    public let maskedOwner: Locator
+    public let body: [UInt8]
+    public let card: [UInt8]?
+    /// A patient key that this write creates.
+    public let newKey: (id: Locator, wrapped: [UInt8])?
+
+    public init(
+        locator: Locator, expectedVersion: Int64, isDeleted: Bool, maskedOwner: Locator, body: [UInt8], card: [UInt8]?,
+        newKey: (id: Locator, wrapped: [UInt8])?
+    ) {
+        self.locator = locator
+        self.expectedVersion = expectedVersion
+        self.isDeleted = isDeleted
+        self.maskedOwner = maskedOwner
+        self.body = body
+        self.card = card
+        self.newKey = newKey
+    }
+}
+
+/// An account change in the same transaction as its event.
+public enum EntryWrite: Sendable {
+    case put(StoredEntry, EntryKind)
+    case remove(Locator, EntryKind)
+}
+
+/// Why a submission was not committed.
+public enum SubmissionFailure: Error, Hashable, Sendable {
+    /// Another write came first; nothing of this submission happened.
+    case conflict
+    /// The log could not take the event; nothing of this submission counts.
+    case unavailable
+}
+
+/// One request's share of the next transaction.
+struct Submission: Sendable {
+    let leaves: [SealedLeaf]
+    let writes: [RecordWrite]
+    let entries: [EntryWrite]
+    /// Runs on the sequencer after the commit and before anybody is answered: the index learns of the write here.
+    let applied: @Sendable ([RecordNumber]) -> Void
+    let answer: @Sendable (Result<Committed, SubmissionFailure>) -> Void
+}
