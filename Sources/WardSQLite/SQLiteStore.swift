@@ -65,16 +65,26 @@ public final class SQLiteStore: SealedStore {
         try read { connection throws(StorageFailure) in try connection.head(of: locator) }
     }
 
+    public func current(of locator: Locator) throws(StorageFailure) -> StoredVersion? {
+        try read { connection throws(StorageFailure) in
+            var found: StoredVersion?
+            try connection.query(
+                """
+                SELECT v.record, v.locator, v.version, v.deleted, v.owner, v.body
+                FROM head AS h JOIN version AS v ON v.record = h.record WHERE h.locator = ?
+                """, .locator(locator)
+            ) { row throws(StorageFailure) in found = try row.version() }
+            return found
+        }
+    }
+
     public func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion? {
         try read { connection throws(StorageFailure) in
             var found: StoredVersion?
             try connection.query(
-                "SELECT locator, version, deleted, owner, body FROM version WHERE record = ?", .integer(record.value)
-            ) { row throws(StorageFailure) in
-                found = StoredVersion(
-                    record: record, locator: try row.locator(0), version: row.integer(1),
-                    isDeleted: row.integer(2) != 0, maskedOwner: try row.locator(3), body: row.bytes(4))
-            }
+                "SELECT record, locator, version, deleted, owner, body FROM version WHERE record = ?",
+                .integer(record.value)
+            ) { row throws(StorageFailure) in found = try row.version() }
             return found
         }
     }
@@ -207,5 +217,11 @@ extension Connection {
 extension Row {
     fileprivate var head: Head {
         Head(record: RecordNumber(integer(0)), version: integer(1), isDeleted: integer(2) != 0)
+    }
+
+    fileprivate func version() throws(StorageFailure) -> StoredVersion {
+        StoredVersion(
+            record: RecordNumber(integer(0)), locator: try locator(1), version: integer(2), isDeleted: integer(3) != 0,
+            maskedOwner: try locator(4), body: bytes(5))
     }
 }

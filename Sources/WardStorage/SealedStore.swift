@@ -11,6 +11,9 @@ public protocol SealedStore: Sendable {
     /// Which version of a resource is current.
     func head(of locator: Locator) throws(StorageFailure) -> Head?
 
+    /// The current version of a resource, in one look-up; a deletion is a version too.
+    func current(of locator: Locator) throws(StorageFailure) -> StoredVersion?
+
     func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion?
 
     /// Every version of a resource, newest first.

@@ -1,0 +1,153 @@
+public import WardAudit
+public import WardCore
+public import WardFHIR
+public import WardIdentity
+public import WardPolicy
+
+/// One-time leave to do `Leave` on ``subject``, decided by policy.
+///
+/// Only ``Gate`` makes one, and the vault takes it away when it is used.
+public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
+    public let subject: GrantSubject
+    public let principal: Principal
+    public let source: RequestSource
+    /// Code of the rule that permitted it.
+    public let reason: String
+    private let policy: Policy
+
+    // Internal on purpose: `package` would let every target of this package forge one.
+    init(subject: GrantSubject, principal: Principal, source: RequestSource, reason: String, policy: Policy) {
+        self.subject = subject
+        self.principal = principal
+        self.source = source
+        self.reason = reason
+        self.policy = policy
+    }
+
+    /// The residual filter: whether records of `type` may be seen at all under this grant.
+    ///
+    /// Applied in the query and again to every record released, included ones too.
+    public func permits(_ action: Action, on type: ResourceType) -> Bool {
+        policy.decide(
+            action, on: type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes
+        ).isPermitted
+    }
+
+    /// The event that this grant's use will be accounted for by.
+    public func event(_ outcome: AuditOutcome, time: Instant) -> AuditEvent {
+        AuditEvent(
+            kind: Leave.eventKind, time: time, outcome: outcome, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: reason, type: subject.type)
+    }
+}
+
+/// What a grant is about.
+public struct GrantSubject: Sendable {
+    /// One thing that policy must permit.
+    struct Need: Hashable, Sendable {
+        /// Nil: the interaction's own action.
+        let action: Action?
+        /// Nil: the store as a whole.
+        let type: ResourceType?
+    }
+
+    let needs: [Need]
+    /// The logical id, for interactions on one resource.
+    public let id: String?
+
+    /// The type, if there is exactly one.
+    public var type: ResourceType? { needs.count == 1 ? needs.first?.type : nil }
+
+    /// One resource.
+    public init(type: ResourceType, id: String) {
+        needs = [Need(action: nil, type: type)]
+        self.id = id
+    }
+
+    /// All resources of some types.
+    public init(types: [ResourceType]) {
+        needs = types.map { Need(action: nil, type: $0) }
+        id = nil
+    }
+
+    /// The steps of a transaction or batch.
+    public init(steps: [(action: Action, type: ResourceType)]) {
+        needs = Array(Set(steps.map { Need(action: $0.action, type: $0.type) }))
+        id = nil
+    }
+
+    /// The store as a whole.
+    public static let store = GrantSubject()
+
+    private init() {
+        needs = [Need(action: nil, type: nil)]
+        id = nil
+    }
+}
+
+/// What a grant is for: leave to read is not leave to write.
+public protocol Interaction: Sendable {
+    static var action: Action { get }
+    static var eventKind: AuditEventKind { get }
+}
+
+public enum Read: Interaction {
+    public static var action: Action { .read }
+    public static var eventKind: AuditEventKind { .read }
+}
+
+public enum VersionRead: Interaction {
+    public static var action: Action { .history }
+    public static var eventKind: AuditEventKind { .vread }
+}
+
+public enum InstanceHistory: Interaction {
+    public static var action: Action { .history }
+    public static var eventKind: AuditEventKind { .historyInstance }
+}
+
+public enum Search: Interaction {
+    public static var action: Action { .search }
+    public static var eventKind: AuditEventKind { .search }
+}
+
+public enum Create: Interaction {
+    public static var action: Action { .create }
+    public static var eventKind: AuditEventKind { .create }
+}
+
+public enum Update: Interaction {
+    public static var action: Action { .update }
+    public static var eventKind: AuditEventKind { .update }
+}
+
+public enum Delete: Interaction {
+    public static var action: Action { .delete }
+    public static var eventKind: AuditEventKind { .delete }
+}
+
+/// Several writes in one; each entry's action is decided on its own, through ``GrantSubject/init(steps:)``.
+public enum Transaction: Interaction {
+    public static var action: Action { .update }
+    public static var eventKind: AuditEventKind { .transaction }
+}
+
+public enum Export: Interaction {
+    public static var action: Action { .export }
+    public static var eventKind: AuditEventKind { .export }
+}
+
+public enum Import: Interaction {
+    public static var action: Action { .import }
+    public static var eventKind: AuditEventKind { .import }
+}
+
+public enum ReadAudit: Interaction {
+    public static var action: Action { .readAudit }
+    public static var eventKind: AuditEventKind { .auditRead }
+}
+
+public enum Administer: Interaction {
+    public static var action: Action { .administer }
+    public static var eventKind: AuditEventKind { .storeVerified }
+}

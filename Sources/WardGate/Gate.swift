@@ -1,0 +1,58 @@
+public import WardAudit
+import WardCore
+public import WardIdentity
+public import WardPolicy
+
+/// The one decision point below every route: policy says yes and there is a grant, or no and the refusal is in the log.
+public struct Gate: Sendable {
+    private let policy: Policy
+    private let log: AuditLog
+
+    public init(policy: Policy, log: AuditLog) {
+        self.policy = policy
+        self.log = log
+    }
+
+    /// Decides `Leave` for a principal on a scope of types.
+    ///
+    /// Every action on every type must be permitted. A refusal is durable in the log before this throws.
+    ///
+    /// - Throws: ``GateFailure/denied(_:)`` with the receipt of the logged refusal, or ``GateFailure/auditUnavailable``
+    ///   if the log could not take it.
+    public func authorize<Leave: Interaction>(
+        _ leave: Leave.Type, on subject: GrantSubject, principal: Principal, source: RequestSource
+    ) async throws(GateFailure) -> AccessGrant<Leave> {
+        var reason = "no-type"
+        var isPermitted = false
+        for need in subject.needs {
+            let decision = policy.decide(
+                need.action ?? Leave.action, on: need.type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes)
+            reason = decision.reason
+            isPermitted = decision.isPermitted
+            if !isPermitted { break }
+        }
+        if isPermitted {
+            return AccessGrant(
+                subject: subject, principal: principal, source: source, reason: reason, policy: policy)
+        }
+        let event = AuditEvent(
+            kind: Leave.eventKind, time: .now(), outcome: .denied, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: reason, type: subject.type)
+        let receipt: AuditReceipt
+        do throws(AuditFailure) { receipt = try await log.append(event) } catch { throw .auditUnavailable }
+        throw .denied(Refusal(receipt: receipt, reason: reason))
+    }
+}
+
+/// Why there is no grant.
+public enum GateFailure: Error, Hashable, Sendable {
+    case auditUnavailable
+    case denied(Refusal)
+}
+
+/// A refusal that stands in the log.
+public struct Refusal: Hashable, Sendable {
+    public let receipt: AuditReceipt
+    /// The rule's code.
+    public let reason: String
+}

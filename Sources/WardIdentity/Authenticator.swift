@@ -1,0 +1,188 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+public import WardCrypto
+public import WardPolicy
+public import WardStorage
+
+/// Registers clients, checks their assertions, issues and recognises access tokens.
+public final class Authenticator: Sendable {
+    /// Life of an access token in seconds.
+    public static let tokenLifetime: Int64 = 900
+
+    private struct State {
+        var clients: [String: Client] = [:]
+        var tokens: [Digest: Principal] = [:]
+        /// Assertions seen, until they expire.
+        var usedAssertions: [String: Instant] = [:]
+    }
+
+    private let state: Mutex<State>
+    private let sealing: SealingKey
+    private let locators: MacKey
+    private let log: AuditLog
+    private let started: Instant
+
+    /// - Parameter material: derived from the tenant key for identities alone.
+    public init(store: any SealedStore, material: KeyMaterial, log: AuditLog) throws(IdentityFailure) {
+        sealing = SealingKey(material.derived("ward/identity/1"))
+        locators = MacKey(material.derived("ward/identity-id/1"))
+        self.log = log
+        started = .now()
+        let stored: [StoredEntry]
+        do throws(StorageFailure) { stored = try store.entries(.client) } catch { throw .storage }
+        var clients: [String: Client] = [:]
+        for entry in stored {
+            guard
+                let bytes = try? sealing.open(entry.sealed, boundTo: entry.id.bytes), let client = Client(decoding: bytes)
+            else { throw .storage }
+            clients[client.name] = client
+        }
+        state = Mutex(State(clients: clients))
+    }
+
+    // MARK: Clients
+
+    /// Registers a client's public key under a name never used before.
+    public func add(
+        _ name: String, role: Role, purpose: PurposeOfUse, key: ClientKey, by source: RequestSource
+    ) async throws(IdentityFailure) {
+        guard Client.isName(name) else { throw .badName }
+        guard state.withLock({ $0.clients[name] == nil }) else { throw .nameTaken }
+        let client = Client(name: name, role: role, purpose: purpose, key: key, added: .now(), isRemoved: false)
+        try await write(client, event: .clientAdded, by: source)
+    }
+
+    /// Removes a client: its tokens end at once, its name stays taken.
+    public func remove(_ name: String, by source: RequestSource) async throws(IdentityFailure) {
+        guard let client = state.withLock({ $0.clients[name] }), !client.isRemoved else { throw .unknownClient }
+        let removed = Client(
+            name: client.name, role: client.role, purpose: client.purpose, key: client.key, added: client.added,
+            isRemoved: true)
+        try await write(removed, event: .clientRemoved, by: source)
+    }
+
+    /// Registered clients by name, without the removed.
+    public var clients: [Client] {
+        state.withLock { $0.clients.values.filter { !$0.isRemoved } }.sorted { $0.name < $1.name }
+    }
+
+    private func write(
+        _ client: Client, event kind: AuditEventKind, by source: RequestSource
+    ) async throws(IdentityFailure) {
+        let id = locators.tag(Array("client".utf8), Array(client.name.utf8)).locator
+        guard let sealed = try? sealing.seal(client.encoded(), boundTo: id.bytes) else { throw .storage }
+        let event = AuditEvent(
+            kind: kind, time: .now(), outcome: .success,
+            actor: AuditActor(id: "client/\(client.name)", name: client.name, role: client.role.rawValue),
+            purpose: .systemAdministration, source: source, decision: "operator")
+        do throws(SubmissionFailure) {
+            _ = try await log.commit(event, entries: [.put(StoredEntry(id: id, sealed: sealed), .client)])
+        } catch {
+            throw .auditUnavailable
+        }
+        state.withLock { state in
+            state.clients[client.name] = client
+            if client.isRemoved { state.tokens = state.tokens.filter { $0.value.id != client.name } }
+        }
+    }
+
+    // MARK: Assertions and tokens
+
+    /// Recognises a client by a signed assertion, once.
+    ///
+    /// - Parameters:
+    ///   - audiences: what the assertion may be addressed to.
+    ///   - scope: space-separated SMART scopes that narrow the role; nil for none.
+    public func authenticate(
+        assertion: String, audiences: [String], scope: String?, source: RequestSource
+    ) async throws(IdentityFailure) -> Principal {
+        do throws(IdentityFailure) {
+            return try await principal(assertion: assertion, audiences: audiences, scope: scope)
+        } catch {
+            countFailure(source: source)
+            throw error
+        }
+    }
+
+    private func principal(
+        assertion: String, audiences: [String], scope: String?
+    ) async throws(IdentityFailure) -> Principal {
+        let now = Instant.now()
+        guard let issuer = ClientAssertion.claimedIssuer(assertion) else { throw .malformedAssertion }
+        guard let client = state.withLock({ $0.clients[issuer] }), !client.isRemoved else { throw .unknownClient }
+        let verified = try await ClientAssertion.verify(
+            assertion, client: client.name, key: client.key, audiences: audiences, now: now)
+        // Used assertions are remembered in memory. One that may have been used before this process started is refused.
+        let latestBefore = started.adding(seconds: ClientAssertion.maximumLifetime + ClientAssertion.leeway)
+        if verified.expires < latestBefore, verified.issued ?? Instant(microseconds: 0) < started.adding(seconds: -1) {
+            throw .replayed
+        }
+        let isFresh = state.withLock { state in
+            if state.usedAssertions.count > 10_000 { state.usedAssertions = state.usedAssertions.filter { $0.value > now } }
+            let until = verified.expires.adding(seconds: ClientAssertion.leeway)
+            return state.usedAssertions.updateValue(until, forKey: "\(client.name) \(verified.identifier)") == nil
+        }
+        guard isFresh else { throw .replayed }
+        var scopes: [Scope]?
+        if let scope, !scope.isEmpty {
+            let parsed = scope.split(separator: " ").map { Scope(String($0)) }
+            guard !parsed.contains(nil) else { throw .badScope }
+            scopes = parsed.compactMap { $0 }
+        }
+        return Principal(client: client, scopes: scopes, expires: now.adding(seconds: Self.tokenLifetime))
+    }
+
+    /// Issues an opaque token of 256 random bits; only its hash is kept.
+    public func issueToken(for principal: Principal, source: RequestSource) async throws(IdentityFailure) -> String {
+        let event = AuditEvent(
+            kind: .tokenIssued, time: .now(), outcome: .success, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: "assertion-verified")
+        do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
+        let token = base64URL(randomBytes(32))
+        state.withLock { state in
+            let now = Instant.now()
+            if state.tokens.count > 1000 { state.tokens = state.tokens.filter { $0.value.expires > now } }
+            state.tokens[sha256(Array(token.utf8))] = principal
+        }
+        return token
+    }
+
+    /// Who holds a bearer token; nil for unknown, expired and ended ones alike.
+    public func principal(bearer token: some StringProtocol, now: Instant) -> Principal? {
+        let digest = sha256(Array(token.utf8))
+        guard let principal = state.withLock({ $0.tokens[digest] }), principal.expires > now else { return nil }
+        return principal
+    }
+
+    // MARK: Failures of strangers
+
+    private let failures = Mutex<[String: Int]>([:])
+
+    /// Counts a failed sign-in; the event itself is written by ``flushFailures()``, once per address and interval, so
+    /// that a stranger cannot fill a log that everybody depends on.
+    public func countFailure(source: RequestSource) {
+        failures.withLock { counts in
+            // Past 1,000 addresses an interval, the rest share one line.
+            let key = counts.count < 1000 || counts[source.address] != nil ? source.address : "many"
+            counts[key, default: 0] += 1
+        }
+    }
+
+    /// Writes one event per address that failed since the last call.
+    public func flushFailures() async {
+        let counts = failures.withLock { counts in
+            defer { counts = [:] }
+            return counts
+        }
+        for (address, count) in counts.sorted(by: { $0.key < $1.key }) {
+            let event = AuditEvent(
+                kind: .signInFailed, time: .now(), outcome: .failed, actor: nil, purpose: nil,
+                source: RequestSource(address: address, request: ""), decision: "bad-token", count: count)
+            // Nothing was answered to a stranger that this event would have to precede; if the log is down, count on.
+            if (try? await log.append(event)) == nil {
+                failures.withLock { $0[address, default: 0] += count }
+            }
+        }
+    }
+}
