@@ -33,6 +33,16 @@ public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
         ).isPermitted
     }
 
+    /// The same filter for searches, to be held by a plan that is carried out after this grant is gone.
+    public var searchFilter: @Sendable (ResourceType) -> Bool {
+        let (policy, principal) = (policy, principal)
+        return { type in
+            policy.decide(
+                .search, on: type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes
+            ).isPermitted
+        }
+    }
+
     /// The event that this grant's use will be accounted for by.
     public func event(_ outcome: AuditOutcome, time: Instant) -> AuditEvent {
         AuditEvent(

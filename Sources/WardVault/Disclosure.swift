@@ -1,0 +1,89 @@
+public import WardAudit
+public import WardCore
+public import WardFHIR
+
+/// Records that were opened under a grant, and whose opening is durable in the log.
+///
+/// Only ``Vault`` makes one, after the commit. Record bytes leave the process only out of one of these.
+public struct Disclosure: Sendable {
+    public let records: [DisclosedRecord]
+    public let receipt: AuditReceipt
+
+    // Internal on purpose, and it takes the receipt: no receipt, no disclosure.
+    init(records: [DisclosedRecord], receipt: AuditReceipt) {
+        self.records = records
+        self.receipt = receipt
+    }
+}
+
+/// One record of a disclosure. What it is may be said; what is in it stays wrapped.
+public struct DisclosedRecord: Sendable {
+    public let type: ResourceType
+    public let id: String
+    public let version: Int64
+    public let lastUpdated: Instant
+    public let isDeleted: Bool
+    /// How it came into a search result.
+    public let mode: SearchMode
+    let json: PHI<[UInt8]>
+
+    init(_ body: RecordBody, version: Int64, mode: SearchMode = .match) {
+        type = body.type
+        id = body.id
+        self.version = version
+        lastUpdated = body.lastUpdated
+        isDeleted = body.isDeleted
+        self.mode = mode
+        json = PHI(body.json)
+    }
+}
+
+/// FHIR R4 `Bundle.entry.search.mode`.
+public enum SearchMode: String, Sendable {
+    case include, match, outcome
+}
+
+/// Response bytes that hold records, and the receipt they were released under.
+///
+/// Made only from a ``Disclosure``: a response with record bytes and no receipt cannot be built.
+public struct ReleasedBytes: Sendable {
+    private let content: PHI<[UInt8]>
+    public let receipt: AuditReceipt
+
+    init(content: [UInt8], receipt: AuditReceipt) {
+        self.content = PHI(content)
+        self.receipt = receipt
+    }
+
+    public var count: Int { content.exposed { $0.count } }
+
+    /// The bytes, for the socket or the export file.
+    package func exposed<Result>(_ body: (borrowing [UInt8]) -> Result) -> Result { content.exposed(body) }
+}
+
+extension Disclosure {
+    /// The single record, as it is answered to a read.
+    public func resource() -> ReleasedBytes? {
+        guard records.count == 1, let record = records.first, !record.isDeleted else { return nil }
+        return record.json.exposed { ReleasedBytes(content: copy $0, receipt: receipt) }
+    }
+
+    /// A text around the records: `frame` writes everything but the records, and places each with the closure it gets.
+    public func framed(
+        _ frame: (inout JSONWriter, _ place: (inout JSONWriter, Int) -> Void) -> Void
+    ) -> ReleasedBytes {
+        var writer = JSONWriter(reservingCapacity: 512 + records.reduce(0) { $0 + $1.json.exposed { $0.count + 256 } })
+        frame(&writer) { writer, index in records[index].json.exposed { writer.raw($0) } }
+        return ReleasedBytes(content: writer.bytes, receipt: receipt)
+    }
+
+    /// One record a line (NDJSON).
+    public func lines() -> ReleasedBytes {
+        var content: [UInt8] = []
+        for record in records where !record.isDeleted {
+            record.json.exposed { content += $0 }
+            content.append(0x0A)
+        }
+        return ReleasedBytes(content: content, receipt: receipt)
+    }
+}

@@ -1,0 +1,55 @@
+public import WardAudit
+public import WardCore
+public import WardFHIR
+
+/// One write a client asked for, as a value; the vault carries it out.
+public struct RecordChange: Sendable {
+    public enum Operation: Sendable {
+        /// A new resource under an id that is chosen here, unless a search in `unlessExists` finds one.
+        case create(unlessExists: SearchQuery?)
+        case delete
+        /// The resource under that id, new or not; `ifMatch` is the version that must be current.
+        case update(ifMatch: Int64?)
+    }
+
+    public let operation: Operation
+    public let type: ResourceType
+    public let id: String
+    /// What to store; nil for a deletion.
+    public let resource: ValidatedResource?
+    /// Byte ranges of the resource's source to replace by other JSON strings: resolved references.
+    public var replacements: [(range: Range<Int>, text: String)]
+    /// References of the form `Type?search` that must each match exactly one record here.
+    public let conditionalReferences: [(range: Range<Int>, query: SearchQuery)]
+
+    public init(
+        operation: Operation, type: ResourceType, id: String, resource: ValidatedResource?,
+        replacements: [(range: Range<Int>, text: String)] = [],
+        conditionalReferences: [(range: Range<Int>, query: SearchQuery)] = []
+    ) {
+        self.operation = operation
+        self.type = type
+        self.id = id
+        self.resource = resource
+        self.replacements = replacements
+        self.conditionalReferences = conditionalReferences
+    }
+}
+
+/// What became of one change.
+public struct ChangeResult: Sendable {
+    public enum Outcome: Sendable {
+        case created, deleted, updated
+        /// Nothing to do: If-None-Exist found one, or the resource to delete was not there.
+        case unchanged
+    }
+
+    public let outcome: Outcome
+    public let type: ResourceType
+    public let id: String
+    /// 0 where there is no version.
+    public let version: Int64
+    public let lastUpdated: Instant
+    /// Place of the written record in the disclosure; nil for deletions and what was not there.
+    public let record: Int?
+}

@@ -1,0 +1,75 @@
+import Synchronization
+import WardCore
+import WardCrypto
+import WardFHIR
+import WardIndex
+
+/// Results of searches that have further pages, and the sealed links that lead to them.
+///
+/// A result is fixed when its first page is answered: later pages never repeat or skip. It lives 15 minutes, for the
+/// principal who asked. A link names no value and cannot be edited.
+final class SearchPages: Sendable {
+    static let lifetime: Int64 = 900
+    /// Hits kept over all results: 16 bytes each and the locator's 16.
+    private static let capacity = 2_000_000
+
+    struct Result: Sendable {
+        let query: SearchQuery
+        let type: ResourceType?
+        let hits: [SearchHit]
+        let total: Int?
+        let pageSize: Int
+        let principal: String
+        let expires: Instant
+    }
+
+    private struct State {
+        var results: [Locator: Result] = [:]
+        var order: [Locator] = []
+        var held = 0
+    }
+
+    private let sealing: SealingKey
+    private let state = Mutex(State())
+
+    init(_ material: KeyMaterial) {
+        sealing = SealingKey(material)
+    }
+
+    /// Keeps a result; answers its handle.
+    func keep(_ result: Result) -> Locator? {
+        guard let handle = Locator(bytes: randomBytes(16)) else { return nil }
+        let now = Instant.now()
+        state.withLock { state in
+            state.results[handle] = result
+            state.order.append(handle)
+            state.held += result.hits.count
+            while let oldest = state.order.first, let held = state.results[oldest],
+                oldest != handle, held.expires <= now || state.held > Self.capacity {
+                state.order.removeFirst()
+                state.results[oldest] = nil
+                state.held -= held.hits.count
+            }
+        }
+        return handle
+    }
+
+    /// A sealed link text for a page.
+    func link(_ handle: Locator, offset: Int, principal: String) -> String? {
+        (try? sealing.seal(handle.bytes + bigEndian(Int64(offset)), boundTo: context(principal))).map(base64URL)
+    }
+
+    /// The result and offset behind a link; nil if it is altered, foreign or expired.
+    func result(of link: String, principal: String) -> (handle: Locator, result: Result, offset: Int)? {
+        guard
+            let sealed = base64URLBytes(link), let bytes = try? sealing.open(sealed, boundTo: context(principal)),
+            bytes.count == 24, let handle = Locator(bytes: bytes[..<16]),
+            let result = state.withLock({ $0.results[handle] }), result.principal == principal, result.expires > .now()
+        else { return nil }
+        let offset = bytes[16...].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        guard offset >= 0, offset <= result.hits.count else { return nil }
+        return (handle, result, Int(offset))
+    }
+
+    private func context(_ principal: String) -> [UInt8] { Array("ward/page/1 \(principal)".utf8) }
+}

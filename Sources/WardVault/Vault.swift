@@ -1,0 +1,107 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+public import WardCrypto
+import WardFHIR
+import WardIndex
+public import WardStorage
+
+/// The only place where ciphertext becomes plaintext, and only under a grant whose use stands in the log.
+///
+/// Search, preconditions and references are decided in here too, on plans that name values: nothing outside holds an
+/// opened record before its receipt.
+public final class Vault: Sendable {
+    let store: any SealedStore
+    let keys: VaultKeys
+    let log: AuditLog
+    let index: SealedIndex
+    let cards: IndexCardBuilder
+    /// The server's own base, so that absolute references to it count as local.
+    let ownBase: String
+    let pages: SearchPages
+    private let readiness = Mutex(false)
+
+    /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.
+    public init(store: any SealedStore, material: KeyMaterial, tenant: TenantID, log: AuditLog, ownBase: String) {
+        self.ownBase = ownBase
+        self.store = store
+        self.log = log
+        keys = VaultKeys(material, tenant: tenant)
+        let indexKeys = IndexKeys(root: keys.index, epoch: 1)
+        cards = IndexCardBuilder(keys: indexKeys, locators: keys.locators, extractorVersion: SearchExtractor.version)
+        index = SealedIndex(keys: indexKeys, locators: keys.locators)
+        pages = SearchPages(material.derived("ward/page-links/1"))
+    }
+
+    /// Whether the index is complete; until then searches fail with ``VaultFailure/indexNotReady``.
+    public var isReady: Bool { readiness.withLock { $0 } }
+
+    /// Rebuilds the index from the sealed cards. Reads by id work meanwhile; writes wait until it has returned.
+    ///
+    /// - Parameter progress: called with the number of cards opened so far.
+    public func rebuildIndex(progress: (Int) -> Void = { _ in }) throws(VaultFailure) {
+        var last = RecordNumber(0)
+        var count = 0
+        while true {
+            let page: [StoredCard]
+            do throws(StorageFailure) { page = try store.cards(after: last, limit: 1000) } catch { throw .storage }
+            guard let final = page.last else { break }
+            var changes: [IndexChange] = []
+            changes.reserveCapacity(page.count)
+            for stored in page {
+                changes.append(.add(stored.record, stored.locator, try open(stored)))
+            }
+            index.apply(changes)
+            last = final.record
+            count += page.count
+            progress(count)
+        }
+        readiness.withLock { $0 = true }
+    }
+
+    /// How many current records of each type there are.
+    public var counts: [(type: String, count: Int)] {
+        ResourceType.allCases.map { (type: $0.name, count: index.count(of: $0)) }.filter { $0.count > 0 }
+    }
+
+    /// Opens a card after checking what it is bound to.
+    func open(_ stored: StoredCard) throws(VaultFailure) -> IndexCard {
+        let owner = keys.masked(stored.maskedOwner, locator: stored.locator, version: stored.version)
+        let context = RecordContext(
+            tenant: keys.tenant, locator: stored.locator, version: stored.version, owner: owner, isDeleted: false)
+        guard
+            let keys = try keys.keys(of: owner, store: store),
+            let bytes = try? keys.card.open(stored.card, boundTo: context.bytes("ward/card/1")),
+            let card = try? IndexCard(decoding: bytes)
+        else { throw .damaged }
+        return card
+    }
+
+    /// Opens a version; the context comes from what was asked for, so a swapped, rolled-back or flipped row fails.
+    func open(_ stored: StoredVersion, at locator: Locator) throws(VaultFailure) -> RecordBody {
+        let owner = keys.masked(stored.maskedOwner, locator: locator, version: stored.version)
+        let context = RecordContext(
+            tenant: keys.tenant, locator: locator, version: stored.version, owner: owner, isDeleted: stored.isDeleted)
+        guard
+            stored.locator == locator, let keys = try keys.keys(of: owner, store: store),
+            let bytes = try? keys.body.open(stored.body, boundTo: context.bytes("ward/body/1")),
+            let body = RecordBody(decoding: bytes), body.isDeleted == stored.isDeleted
+        else { throw .damaged }
+        return body
+    }
+
+    func version(_ record: RecordNumber) throws(VaultFailure) -> StoredVersion {
+        let found: StoredVersion?
+        do throws(StorageFailure) { found = try store.version(record) } catch { throw .storage }
+        guard let found, found.record == record else { throw .damaged }
+        return found
+    }
+
+    func current(of locator: Locator) throws(VaultFailure) -> StoredVersion? {
+        do throws(StorageFailure) { return try store.current(of: locator) } catch { throw .storage }
+    }
+
+    func append(_ event: AuditEvent) async throws(VaultFailure) -> AuditReceipt {
+        do throws(AuditFailure) { return try await log.append(event) } catch { throw .auditUnavailable }
+    }
+}

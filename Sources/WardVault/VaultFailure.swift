@@ -1,0 +1,29 @@
+public import WardAudit
+public import WardFHIR
+
+/// Why the vault did not do it. Codes, types and receipts; never a value.
+public enum VaultFailure: Error, Hashable, Sendable {
+    /// The log could not take the event, so nothing happened and nothing is answered.
+    case auditUnavailable
+    /// Two writers met and the retries ran out.
+    case conflict
+    /// A stored record did not open or is not what was written; see `ward verify`.
+    case damaged
+    /// The resource was deleted; the look is in the log.
+    case gone(AuditReceipt)
+    /// The index is still being rebuilt.
+    case indexNotReady
+    /// A conditional reference or If-None-Exist matched several, or a conditional reference none. Entry number.
+    case matchCount(entry: Int, found: Int)
+    /// No such resource; the look is in the log.
+    case notFound(AuditReceipt)
+    /// A page link that is expired, foreign or altered.
+    case pageExpired
+    /// If-Match named another version; the attempt is in the log.
+    case preconditionFailed(AuditReceipt)
+    /// As ``preconditionFailed(_:)``, before the attempt is in the log.
+    case preconditionMissed
+    case storage
+    /// `_revinclude` would add more than 10,000 records to one page.
+    case tooManyIncluded
+}

@@ -1,0 +1,252 @@
+public import WardAudit
+import WardCore
+import WardCrypto
+import WardFHIR
+public import WardGate
+import WardIndex
+import WardStorage
+
+extension Vault {
+    /// Creates one resource (FHIR R4 http.html#create).
+    public func create(
+        _ change: RecordChange, with grant: consuming AccessGrant<Create>
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
+        try await single(change, under: grant.frame())
+    }
+
+    /// Stores a resource under its id, new or not (FHIR R4 http.html#update).
+    public func update(
+        _ change: RecordChange, with grant: consuming AccessGrant<Update>
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
+        try await single(change, under: grant.frame())
+    }
+
+    /// Ends a resource; its history stays (FHIR R4 http.html#delete).
+    public func delete(
+        _ change: RecordChange, with grant: consuming AccessGrant<Delete>
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
+        try await single(change, under: grant.frame())
+    }
+
+    /// Carries out all changes or none (FHIR R4 http.html#transaction): one commit, one account in the log.
+    public func transact(
+        _ changes: [RecordChange], with grant: consuming AccessGrant<Transaction>
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
+        try await carryOut(changes, under: grant.frame())
+    }
+
+    private func single(
+        _ change: RecordChange, under frame: WriteFrame
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
+        let (disclosure, results) = try await carryOut([change], under: frame)
+        guard let result = results.first else { throw .damaged }
+        return (disclosure, result)
+    }
+
+    /// Prepares against what is current, commits, and starts over if another writer came first.
+    private func carryOut(
+        _ changes: [RecordChange], under frame: WriteFrame
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
+        guard isReady else { throw .indexNotReady }
+        for _ in 0..<Self.attempts {
+            var draft = WriteDraft(event: frame.event, now: .now())
+            for (entry, change) in changes.enumerated() {
+                do throws(VaultFailure) {
+                    try prepare(change, entry: entry, frame: frame, into: &draft)
+                } catch {
+                    guard case .preconditionMissed = error else { throw error }
+                    var event = frame.event
+                    event.outcome = .failed
+                    event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
+                    throw .preconditionFailed(try await append(event))
+                }
+            }
+            let cards = draft.cards
+            let index = index
+            do throws(SubmissionFailure) {
+                let committed = try await log.commit(draft.event, writes: draft.writes) { records in
+                    index.apply(zip(records, cards).compactMap { record, entry in entry.change(record) })
+                }
+                for (owner, fresh) in draft.newKeys { keys.remember(fresh, of: owner) }
+                return (Disclosure(records: draft.disclosed, receipt: committed.receipt), draft.results)
+            } catch {
+                if error == .unavailable { throw .auditUnavailable }
+            }
+        }
+        throw .conflict
+    }
+
+    private static let attempts = 16
+
+    private func prepare(
+        _ change: RecordChange, entry: Int, frame: WriteFrame, into draft: inout WriteDraft
+    ) throws(VaultFailure) {
+        if case .create(let query?) = change.operation {
+            let found = try matches(query, permitted: frame.permits, limit: 2)
+            draft.event.candidates += found.candidates
+            guard found.records.count < 2 else { throw .matchCount(entry: entry, found: found.records.count) }
+            if let (body, version) = found.records.first {
+                draft.event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
+                draft.event.add(patients: body.patients)
+                return draft.keep(body, version: version)
+            }
+        }
+        let locator = keys.locators.locator(type: change.type, id: change.id)
+        let head: Head?
+        do throws(StorageFailure) { head = try store.head(of: locator) } catch { throw .storage }
+        if case .update(let wanted?) = change.operation, head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted {
+            throw .preconditionMissed
+        }
+        guard let resource = change.resource else {
+            return try prepareDeletion(change, locator: locator, head: head, into: &draft)
+        }
+        var replacements = change.replacements
+        for reference in change.conditionalReferences {
+            let found = try matches(reference.query, permitted: frame.permits, limit: 2)
+            draft.event.candidates += found.candidates
+            guard let body = found.records.first?.body, found.records.count == 1 else {
+                throw .matchCount(entry: entry, found: found.records.count)
+            }
+            replacements.append((range: reference.range, text: "\(body.type.name)/\(body.id)"))
+        }
+        let version = (head?.version ?? 0) + 1
+        let json = ResourceRewriter.rewritten(
+            resource.tape, at: resource.index, id: change.id, versionID: version, lastUpdated: draft.now.text,
+            replacing: replacements)
+        guard let tape = try? JSONTape(parsing: json) else { throw .damaged }
+        let values = SearchExtractor.values(
+            of: tape, at: JSONTape.rootIndex, type: change.type, ownBase: ownBase)
+        let patients = Self.patients(of: change.type, id: change.id, values: values)
+        let body = RecordBody(
+            type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients, json: json)
+        let card = cards.card(type: change.type, lastUpdated: draft.now, values: values)
+        try seal(body, card: card, locator: locator, version: version, ending: nil, into: &draft)
+        draft.add(
+            body, version: version, outcome: head.map(\.isDeleted) ?? true ? .created : .updated,
+            kind: head.map(\.isDeleted) ?? true ? .create : .update)
+    }
+
+    private func prepareDeletion(
+        _ change: RecordChange, locator: Locator, head: Head?, into draft: inout WriteDraft
+    ) throws(VaultFailure) {
+        guard let head, !head.isDeleted, let stored = try current(of: locator) else {
+            draft.event.records.append(AuditedRecord(type: change.type, id: change.id, version: 0))
+            return draft.keepAbsent(change)
+        }
+        let patients = try open(stored, at: locator).patients
+        let body = RecordBody(
+            type: change.type, id: change.id, isDeleted: true, lastUpdated: draft.now, patients: patients, json: [])
+        try seal(body, card: nil, locator: locator, version: head.version + 1, ending: head.record, into: &draft)
+        draft.add(body, version: head.version + 1, outcome: .deleted, kind: .delete)
+    }
+
+    /// Seals body and card under the key of the one patient concerned, or the tenant's where there is none or several.
+    private func seal(
+        _ body: RecordBody, card: IndexCard?, locator: Locator, version: Int64, ending ended: RecordNumber?,
+        into draft: inout WriteDraft
+    ) throws(VaultFailure) {
+        let owner = body.patients.count == 1 ? keys.owner(ofPatient: body.patients[0]) : .none
+        var newKey: (id: Locator, wrapped: [UInt8])?
+        let recordKeys: RecordKeys
+        if let known = try draft.newKeys[owner] ?? keys.keys(of: owner, store: store) {
+            recordKeys = known
+        } else {
+            let (fresh, wrapped) = try keys.newKeys(of: owner)
+            draft.newKeys[owner] = fresh
+            newKey = (id: owner, wrapped: wrapped)
+            recordKeys = fresh
+        }
+        let context = RecordContext(
+            tenant: keys.tenant, locator: locator, version: version, owner: owner, isDeleted: body.isDeleted)
+        guard
+            let sealed = try? recordKeys.body.seal(body.encoded(), boundTo: context.bytes("ward/body/1")),
+            let sealedCard = try? card.map({ try recordKeys.card.seal($0.encoded(), boundTo: context.bytes("ward/card/1")) })
+        else { throw .damaged }
+        draft.writes.append(
+            RecordWrite(
+                locator: locator, expectedVersion: version - 1, isDeleted: body.isDeleted,
+                maskedOwner: keys.masked(owner, locator: locator, version: version), body: sealed, card: sealedCard,
+                newKey: newKey))
+        draft.cards.append(CardEntry(locator: locator, card: card, ended: ended))
+    }
+
+    /// The patients in whose compartment a record is (FHIR R4 compartmentdefinition-patient.html).
+    static func patients(of type: ResourceType, id: String, values: [IndexedValue]) -> [String] {
+        var found: [String] = type == patientType ? [id] : []
+        let parameters = Definitions.r4.patientCompartment(of: type)
+        for value in values where parameters.contains(value.parameter) {
+            if case .reference(let target, let id, _) = value.value, target == patientType, !found.contains(id) {
+                found.append(id)
+            }
+        }
+        return found
+    }
+
+    private static let patientType = ResourceType("Patient")
+}
+
+/// What a write needs of its grant: the event to fill, and the residual filter for its searches.
+struct WriteFrame: Sendable {
+    let event: AuditEvent
+    let permits: @Sendable (ResourceType) -> Bool
+}
+
+extension AccessGrant {
+    consuming func frame() -> WriteFrame {
+        WriteFrame(event: event(.success, time: .now()), permits: searchFilter)
+    }
+}
+
+/// Index change of one write, waiting for its record number.
+struct CardEntry: Sendable {
+    let locator: Locator
+    let card: IndexCard?
+    /// The version that a deletion ends.
+    let ended: RecordNumber?
+
+    func change(_ record: RecordNumber) -> IndexChange? {
+        if let card { .add(record, locator, card) } else { ended.map(IndexChange.remove) }
+    }
+}
+
+/// One attempt at a commit.
+struct WriteDraft {
+    var event: AuditEvent
+    let now: Instant
+    var writes: [RecordWrite] = []
+    var cards: [CardEntry] = []
+    var newKeys: [Locator: RecordKeys] = [:]
+    var disclosed: [DisclosedRecord] = []
+    var results: [ChangeResult] = []
+
+    init(event: AuditEvent, now: Instant) {
+        self.event = event
+        self.event.time = now
+        self.now = now
+    }
+
+    mutating func add(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind) {
+        let hash = writes.last.map { hex(sha256($0.body).bytes.prefix(16)) }
+        event.records.append(
+            AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
+        event.add(patients: body.patients)
+        finish(body, version: version, outcome: outcome)
+    }
+
+    /// A record that was found instead of written.
+    mutating func keep(_ body: RecordBody, version: Int64) { finish(body, version: version, outcome: .unchanged) }
+
+    mutating func keepAbsent(_ change: RecordChange) {
+        results.append(
+            ChangeResult(
+                outcome: .unchanged, type: change.type, id: change.id, version: 0, lastUpdated: now, record: nil))
+    }
+
+    private mutating func finish(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome) {
+        results.append(
+            ChangeResult(
+                outcome: outcome, type: body.type, id: body.id, version: version, lastUpdated: body.lastUpdated,
+                record: body.isDeleted ? nil : disclosed.count))
+        if !body.isDeleted { disclosed.append(DisclosedRecord(body, version: version)) }
+    }
+}
