@@ -1,0 +1,92 @@
+import WardCore
+public import WardFHIR
+public import WardGate
+public import WardVault
+
+/// The FHIR R4 interactions: each asks the gate, hands the grant to the vault, and frames what comes back.
+public struct Clinic: Sendable {
+    let gate: Gate
+    let vault: Vault
+    /// `https://host:port/fhir`, without a slash at the end.
+    public let base: String
+
+    public init(gate: Gate, vault: Vault, base: String) {
+        self.gate = gate
+        self.vault = vault
+        self.base = base
+    }
+
+    /// Whether searches and writes are possible yet.
+    public var isReady: Bool { vault.isReady }
+
+    func searchContext() -> SearchContext { SearchContext(baseURL: base, now: .now(), zoneOffsetMinutes: 0) }
+
+    /// FHIR R4 datatypes.html#id.
+    public static func isID(_ text: some StringProtocol) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x2D, 0x2E, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                default: false
+                }
+            }
+    }
+
+    /// Runs an interaction, turning its failures into answers.
+    func answering(
+        _ body: () async throws -> ClinicAnswer
+    ) async -> ClinicAnswer {
+        do {
+            return try await body()
+        } catch let failure as GateFailure {
+            return ClinicAnswer(failure)
+        } catch let failure as VaultFailure {
+            return ClinicAnswer(failure)
+        } catch let failure as SearchQueryFailure {
+            return ClinicAnswer(failure)
+        } catch let failure as JSONFailure {
+            return ClinicAnswer(failure)
+        } catch let rejection as Rejection {
+            return rejection.answer
+        } catch {
+            return .failure(500, "exception", "the request could not be answered")
+        }
+    }
+}
+
+/// A request that is wrong in itself, with its answer.
+struct Rejection: Error {
+    let answer: ClinicAnswer
+
+    init(_ answer: ClinicAnswer) {
+        self.answer = answer
+    }
+
+    init(_ status: Int, _ code: StaticString, _ text: StaticString, expression: String? = nil) {
+        answer = .failure(status, code, text, expression: expression)
+    }
+}
+
+/// `W/"3"` (FHIR R4 http.html#versioning).
+func entityTag(_ version: Int64) -> String { "W/\"\(version)\"" }
+
+/// Reads an entity tag, weak or strong; nil if it is none of ours.
+func version(ofTag tag: String) -> Int64? {
+    var text = tag[...]
+    if text.hasPrefix("W/") { text = text.dropFirst(2) }
+    if text.hasPrefix("\""), text.hasSuffix("\""), text.count >= 2 { text = text.dropFirst().dropLast() }
+    return Int64(text).flatMap { $0 > 0 ? $0 : nil }
+}
+
+/// `Sat, 21 Nov 2026 08:30:00 GMT` (RFC 9110 §5.6.7).
+func httpDate(_ instant: Instant) -> String {
+    let text = instant.text
+    let day = CalendarDay(daysSinceEpoch: instant.microseconds.floorDivided(by: 86_400_000_000))
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][Int(((day.daysSinceEpoch % 7) + 7) % 7)]
+    let month = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ][Int(day.month - 1)]
+    let time = text.dropFirst(text.utf8.count - 13).prefix(8)
+    let number = day.day < 10 ? "0\(day.day)" : "\(day.day)"
+    return "\(weekday), \(number) \(month) \(day.year) \(time) GMT"
+}

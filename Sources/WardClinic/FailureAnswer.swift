@@ -1,0 +1,114 @@
+public import WardAudit
+import WardFHIR
+import WardGate
+import WardIndex
+import WardVault
+
+/// The one place where failures become answers (FHIR R4 http.html, operationoutcome.html).
+extension ClinicAnswer {
+    public static func failure(
+        _ status: Int, _ code: StaticString, _ text: StaticString, expression: String? = nil,
+        headers: [(name: String, value: String)] = [], receipt: AuditReceipt? = nil
+    ) -> ClinicAnswer {
+        let outcome = OperationOutcome([OperationOutcome.Issue(.error, code, text, expression: expression)])
+        return ClinicAnswer(status: status, body: .plain(outcome.json), headers: headers, receipt: receipt)
+    }
+
+    init(_ failure: GateFailure) {
+        switch failure {
+        case .auditUnavailable: self = .auditUnavailable
+        case .denied(let refusal):
+            self = .failure(
+                403, "forbidden", "policy does not permit this; the code names the rule", expression: refusal.reason,
+                receipt: refusal.receipt)
+        }
+    }
+
+    init(_ failure: VaultFailure) {
+        switch failure {
+        case .auditUnavailable: self = .auditUnavailable
+        case .conflict:
+            self = .failure(409, "conflict", "other writers kept changing the same resource; try again")
+        case .damaged:
+            self = .failure(500, "exception", "a stored record is not what was written; run: ward verify")
+        case .gone(let receipt): self = .failure(410, "deleted", "the resource was deleted", receipt: receipt)
+        case .indexNotReady:
+            self = .failure(
+                503, "transient", "the index is being rebuilt; reads by id work meanwhile",
+                headers: [(name: "Retry-After", value: "2")])
+        case .matchCount(let entry, let found):
+            self =
+                found == 0
+                ? .failure(
+                    412, "not-found", "a conditional reference matches nothing", expression: "Bundle.entry[\(entry)]")
+                : .failure(
+                    412, "multiple-matches", "a condition matches more than one resource",
+                    expression: "Bundle.entry[\(entry)]")
+        case .notFound(let receipt): self = .failure(404, "not-found", "there is no such resource", receipt: receipt)
+        case .pageExpired: self = .failure(410, "expired", "this page link has ended; repeat the search")
+        case .preconditionFailed(let receipt):
+            self = .failure(412, "conflict", "If-Match names another version than the current one", receipt: receipt)
+        case .preconditionMissed: self = .failure(412, "conflict", "If-Match names another version")
+        case .storage: self = .failure(503, "transient", "the store could not be read or written")
+        case .tooManyIncluded:
+            self = .failure(400, "too-costly", "_revinclude adds too many resources; ask for smaller pages")
+        }
+    }
+
+    init(_ failure: SearchQueryFailure) {
+        switch failure {
+        case .unknownParameters(let names):
+            let issues = names.map {
+                OperationOutcome.Issue(
+                    .error, "not-supported", "unknown search parameter; Prefer: handling=lenient ignores it",
+                    expression: $0)
+            }
+            self.init(status: 400, body: .plain(OperationOutcome(issues).json))
+        case .unsupported(let parameter, let feature):
+            self = .failure(400, "not-supported", feature.text, expression: parameter)
+        case .malformed(let parameter, _):
+            self = .failure(400, "value", "the value is not what this search parameter takes", expression: parameter)
+        case .repeated(let parameter):
+            self = .failure(400, "invalid", "this parameter may be given once only", expression: parameter)
+        case .tooMany(let parameter):
+            self = .failure(400, "too-costly", "more than 1,000 parameters or alternatives", expression: parameter)
+        }
+    }
+
+    init(_ issues: [ValidationIssue], status: Int = 422) {
+        self.init(status: status, body: .plain(OperationOutcome(issues.map(OperationOutcome.Issue.init)).json))
+    }
+
+    init(_ failure: JSONFailure, expression: String? = nil) {
+        let text: StaticString =
+            switch failure.reason {
+            case .duplicateKey: "the JSON has a duplicate key"
+            case .tooDeep: "the JSON is nested too deeply"
+            case .tooLarge: "the JSON is too large"
+            case .badUTF8: "the text is not valid UTF-8"
+            default: "the text is not valid JSON"
+            }
+        self = .failure(400, "structure", text, expression: expression ?? "byte \(failure.offset)")
+    }
+
+    /// The log could not take the event, so nothing is answered (45 CFR 164.312(b)).
+    static var auditUnavailable: ClinicAnswer {
+        .failure(
+            503, "transient", "the audit log cannot be written, so nothing is released",
+            headers: [(name: "Retry-After", value: "5")])
+    }
+}
+
+extension SearchFeature {
+    var text: StaticString {
+        switch self {
+        case .chaining: "chained parameters are not supported"
+        case .reverseChaining: "_has is not supported"
+        case .modifier: "this modifier is not supported here"
+        case .iteration: ":iterate is not supported"
+        case .wildcardInclude: "wildcard includes are not supported"
+        case .parameter: "this search parameter is not supported"
+        case .sortKey: "only _lastUpdated and date parameters can be sorted by"
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import WardFHIR
+import WardGate
+import WardVault
+
+extension Clinic {
+    /// `GET Type?...` and `POST Type/_search` (FHIR R4 search.html).
+    public func search(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
+        await answering {
+            if let link = request.parameters.first(where: { $0.name == "_page" }) {
+                guard request.parameters.count == 1 else {
+                    throw Rejection(400, "invalid", "a page link stands alone", expression: "_page")
+                }
+                let grant = try await gate.authorize(
+                    Search.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
+                return bundle(try await vault.page(link.value, type: type, with: grant), type: type)
+            }
+            let query = try SearchQuery.parse(
+                type: type, parameters: request.parameters, handling: request.preference.handling ?? .strict,
+                context: searchContext())
+            // Types a client names are decided on by name; targets it does not name are filtered record by record.
+            let named = [type] + query.includes.compactMap(\.target) + query.reverseIncludes.map(\.source)
+            let grant = try await gate.authorize(
+                Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
+            let answer = try await vault.search(
+                query, type: type, pageSize: min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
+            return bundle(answer, type: type)
+        }
+    }
+
+    static let defaultPageSize = 50
+    static let largestPage = 1000
+
+    private func bundle(_ answer: SearchAnswer, type: ResourceType) -> ClinicAnswer {
+        let url = "\(base)/\(type.name)"
+        let applied = answer.query.appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
+        let body = answer.disclosure.framed { writer, place in
+            writer.beginBundle("searchset", total: answer.total)
+            var links = [("self", applied.isEmpty ? url : "\(url)?\(applied.joined(separator: "&"))")]
+            if let next = answer.next { links.append(("next", "\(url)?_page=\(next)")) }
+            if let previous = answer.previous { links.append(("previous", "\(url)?_page=\(previous)")) }
+            writer.links(links)
+            guard !answer.disclosure.records.isEmpty || !answer.query.ignoredParameters.isEmpty else {
+                return writer.endObject()
+            }
+            writer.key("entry")
+            writer.beginArray()
+            for (index, record) in answer.disclosure.records.enumerated() {
+                writer.beginObject()
+                writer.member("fullUrl", "\(base)/\(record.type.name)/\(record.id)")
+                writer.key("resource")
+                place(&writer, index)
+                writer.key("search")
+                writer.beginObject()
+                writer.member("mode", record.mode.rawValue)
+                writer.endObject()
+                writer.endObject()
+            }
+            writer.ignored(answer.query.ignoredParameters)
+            writer.endArray()
+            writer.endObject()
+        }
+        return ClinicAnswer(status: 200, body: .released(body))
+    }
+}
+
+extension JSONWriter {
+    /// An OperationOutcome entry that names what a lenient search left out.
+    fileprivate mutating func ignored(_ parameters: [String]) {
+        guard !parameters.isEmpty else { return }
+        beginObject()
+        key("resource")
+        OperationOutcome(
+            parameters.map { OperationOutcome.Issue(.warning, "not-supported", "parameter ignored", expression: $0) }
+        ).write(into: &self)
+        key("search")
+        beginObject()
+        member("mode", SearchMode.outcome.rawValue)
+        endObject()
+        endObject()
+    }
+}
