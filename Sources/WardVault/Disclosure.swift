@@ -57,6 +57,16 @@ public struct ReleasedBytes: Sendable {
 
     public var count: Int { content.exposed { $0.count } }
 
+    /// A text around several released parts, under the newest of their receipts; nil without parts.
+    public static func joined(
+        _ parts: [ReleasedBytes], _ frame: (inout JSONWriter, _ place: (inout JSONWriter, Int) -> Void) -> Void
+    ) -> ReleasedBytes? {
+        guard let newest = parts.map(\.receipt).max(by: { $0.index < $1.index }) else { return nil }
+        var writer = JSONWriter(reservingCapacity: 512 + parts.reduce(0) { $0 + $1.count + 256 })
+        frame(&writer) { writer, index in parts[index].exposed { writer.raw($0) } }
+        return ReleasedBytes(content: writer.bytes, receipt: newest)
+    }
+
     /// The bytes, for the socket or the export file.
     package func exposed<Result>(_ body: (borrowing [UInt8]) -> Result) -> Result { content.exposed(body) }
 }
@@ -69,11 +79,20 @@ extension Disclosure {
     }
 
     /// A text around the records: `frame` writes everything but the records, and places each with the closure it gets.
+    ///
+    /// - Parameter others: released bytes to place as well, numbered after the records.
     public func framed(
+        with others: [ReleasedBytes] = [],
         _ frame: (inout JSONWriter, _ place: (inout JSONWriter, Int) -> Void) -> Void
     ) -> ReleasedBytes {
         var writer = JSONWriter(reservingCapacity: 512 + records.reduce(0) { $0 + $1.json.exposed { $0.count + 256 } })
-        frame(&writer) { writer, index in records[index].json.exposed { writer.raw($0) } }
+        frame(&writer) { writer, index in
+            if index < records.count {
+                records[index].json.exposed { writer.raw($0) }
+            } else {
+                others[index - records.count].exposed { writer.raw($0) }
+            }
+        }
         return ReleasedBytes(content: writer.bytes, receipt: receipt)
     }
 

@@ -1,0 +1,257 @@
+import WardCrypto
+public import WardFHIR
+import WardGate
+import WardPolicy
+public import WardVault
+
+extension Clinic {
+    /// `POST` of a batch or transaction Bundle to the base (FHIR R4 http.html#transaction).
+    public func bundle(_ request: ClinicRequest) async -> ClinicAnswer {
+        await answering {
+            let tape = try JSONTape(parsing: request.body)
+            let entries = try entries(of: tape)
+            switch tape.root["type"]?.string {
+            case "batch": return await batch(entries, tape, request)
+            case "transaction": return try await transaction(entries, tape, request)
+            default:
+                throw Rejection(
+                    400, "value", "only batch and transaction Bundles can be posted here", expression: "Bundle.type")
+            }
+        }
+    }
+
+    private func entries(of tape: JSONTape) throws -> [BundleEntry] {
+        guard tape.root["resourceType"]?.string == "Bundle" else {
+            throw Rejection(400, "structure", "the body is not a Bundle", expression: "Bundle")
+        }
+        guard let list = tape.root["entry"] else { return [] }
+        guard list.kind == .array else {
+            throw Rejection(400, "structure", "entry must be an array", expression: "Bundle.entry")
+        }
+        var entries: [BundleEntry] = []
+        var failure: (any Error)?
+        tape.forEachElement(list.index) { entry in
+            guard failure == nil else { return }
+            do { entries.append(try BundleEntry(tape, at: entry, number: entries.count)) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return entries
+    }
+
+    // MARK: Transaction
+
+    private func transaction(
+        _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest
+    ) async throws -> ClinicAnswer {
+        let (disclosure, results) = try await transact(entries, tape, request)
+        var reads: [Int: ClinicAnswer] = [:]
+        for entry in entries where entry.method == .get {
+            let answer = await single(entry, tape, request)
+            guard answer.status == 200 else { return answer }
+            reads[entry.number] = answer
+        }
+        let withBodies = request.preference.returning == .representation
+        let readNumbers = entries.map(\.number).filter { reads[$0]?.released != nil }
+        let written = disclosure.framed(with: readNumbers.compactMap { reads[$0]?.released }) { writer, place in
+            writer.beginBundle("transaction-response", total: nil)
+            writer.key("entry")
+            writer.beginArray()
+            for entry in entries {
+                writer.beginObject()
+                if let result = results[entry.number] {
+                    if withBodies, let record = result.record {
+                        writer.key("resource")
+                        place(&writer, record)
+                    }
+                    writer.response(to: result, base: base)
+                } else if let answer = reads[entry.number] {
+                    if let part = readNumbers.firstIndex(of: entry.number) {
+                        writer.key("resource")
+                        place(&writer, disclosure.records.count + part)
+                    }
+                    writer.response(to: answer)
+                }
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.endObject()
+        }
+        return ClinicAnswer(status: 200, body: .released(written))
+    }
+
+    /// Carries out the writes of a transaction; results by entry number.
+    func transact(
+        _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest
+    ) async throws -> (Disclosure, [Int: ChangeResult]) {
+        let writes = entries.filter { $0.method != .get }
+        let ids = writes.map { $0.id ?? randomUUID() }
+        let targets = try Self.targets(writes, ids)
+        var resources: [Int: ValidatedResource] = [:]
+        var issues: [ValidationIssue] = []
+        for entry in writes {
+            guard let node = entry.resource, entry.method != .delete else { continue }
+            do throws(ValidationFailure) {
+                resources[entry.number] = try ResourceValidator.validated(tape, at: node, expecting: entry.type)
+            } catch {
+                issues += error.issues.map { $0.moved(to: "Bundle.entry[\(entry.number)].resource") }
+            }
+        }
+        guard issues.isEmpty else { throw Rejection(ClinicAnswer(issues)) }
+        // Deletes, then creates, then updates (FHIR R4 http.html#trules); nothing depends on it within one commit but
+        // that the same resource stands only once.
+        var changes: [RecordChange] = []
+        for (entry, id) in zip(writes, ids) {
+            changes.append(try change(entry, id: id, resource: resources[entry.number], targets: targets))
+        }
+        let grant = try await gate.authorize(
+            Transaction.self, on: GrantSubject(steps: writes.map { (action: $0.action, type: $0.type) }),
+            principal: request.principal, source: request.source)
+        let (disclosure, results) = try await vault.transact(changes, with: grant)
+        return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))
+    }
+
+    private func change(
+        _ entry: BundleEntry, id: String, resource: ValidatedResource?, targets: [String: String]
+    ) throws -> RecordChange {
+        func fail(_ text: StaticString, _ path: String) -> Rejection {
+            Rejection(400, "value", text, expression: "Bundle.entry[\(entry.number)]\(path)")
+        }
+        guard let resource else { return RecordChange(operation: .delete, type: entry.type, id: id, resource: nil) }
+        if entry.method == .put {
+            guard resource.id == id else { throw fail("the id is not the id in the URL", ".resource.id") }
+            let expected = entry.ifMatch.map(version(ofTag:))
+            if let expected, expected == nil { throw fail("not an entity tag of this server", ".request.ifMatch") }
+            return try change(
+                .update(ifMatch: expected ?? nil), entry.type, id: id, resource, targets: targets)
+        }
+        let condition = try entry.ifNoneExist.map { try condition($0, type: entry.type) }
+        return try change(.create(unlessExists: condition), entry.type, id: id, resource, targets: targets)
+    }
+
+    /// What references between entries become: full URL, and `Type/id` below it, to the id given here.
+    private static func targets(_ writes: [BundleEntry], _ ids: [String]) throws -> [String: String] {
+        var targets: [String: String] = [:]
+        var seen: Set<String> = []
+        for (entry, id) in zip(writes, ids) {
+            let target = "\(entry.type.name)/\(id)"
+            guard seen.insert(target).inserted else {
+                throw Rejection(
+                    400, "invalid", "a transaction may change a resource only once",
+                    expression: "Bundle.entry[\(entry.number)]")
+            }
+            guard let url = entry.fullURL, entry.method == .post else { continue }
+            guard targets.updateValue(target, forKey: url) == nil else {
+                throw Rejection(
+                    400, "invalid", "two entries have the same fullUrl",
+                    expression: "Bundle.entry[\(entry.number)].fullUrl")
+            }
+            let path = url.split(separator: "/")
+            if path.count > 3, path[path.count - 2] == entry.type.name {
+                targets["\(entry.type.name)/\(path[path.count - 1])"] = target
+            }
+        }
+        return targets
+    }
+
+    // MARK: Batch
+
+    private func batch(_ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest) async -> ClinicAnswer {
+        var answers: [ClinicAnswer] = []
+        for entry in entries { answers.append(await single(entry, tape, request)) }
+        let body = ReleasedBytes.joined(answers.compactMap(\.released)) { writer, place in
+            writer.beginBundle("batch-response", total: nil)
+            writer.key("entry")
+            writer.beginArray()
+            var part = 0
+            for answer in answers {
+                writer.beginObject()
+                if answer.released != nil {
+                    writer.key("resource")
+                    place(&writer, part)
+                    part += 1
+                }
+                writer.response(to: answer)
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.endObject()
+        }
+        if let body { return ClinicAnswer(status: 200, body: .released(body)) }
+        var writer = JSONWriter()
+        writer.beginBundle("batch-response", total: nil)
+        writer.key("entry")
+        writer.beginArray()
+        for answer in answers {
+            writer.beginObject()
+            writer.response(to: answer)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        return ClinicAnswer(status: 200, body: .plain(writer.bytes))
+    }
+
+    /// One entry by itself, through the interaction it names.
+    private func single(_ entry: BundleEntry, _ tape: JSONTape, _ request: ClinicRequest) async -> ClinicAnswer {
+        var body: [UInt8] = []
+        if let resource = entry.resource { tape.writeCompact(resource, into: &body) }
+        let part = ClinicRequest(
+            principal: request.principal, source: request.source, parameters: entry.parameters, ifMatch: entry.ifMatch,
+            ifNoneExist: entry.ifNoneExist, preference: request.preference, body: body)
+        switch (entry.method, entry.id) {
+        case (.delete, let id?): return await delete(entry.type, id, part)
+        case (.get, let id?) where entry.versionID != nil:
+            return await versionRead(entry.type, id, version: entry.versionID ?? "", part)
+        case (.get, let id?) where entry.isHistory: return await history(entry.type, id, part)
+        case (.get, let id?): return await read(entry.type, id, part)
+        case (.get, nil): return await search(entry.type, part)
+        case (.put, let id?): return await update(entry.type, id, part)
+        default: return await create(entry.type, part)
+        }
+    }
+}
+
+extension ClinicAnswer {
+    var released: ReleasedBytes? {
+        if case .released(let bytes) = body { bytes } else { nil }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func response(to result: ChangeResult, base: String) {
+        key("response")
+        beginObject()
+        switch result.outcome {
+        case .created: member("status", "201 Created")
+        case .deleted: member("status", "204 No Content")
+        case .updated: member("status", "200 OK")
+        case .unchanged: member("status", result.version == 0 ? "204 No Content" : "200 OK")
+        }
+        if result.version > 0 {
+            if result.outcome != .deleted {
+                member("location", "\(base)/\(result.type.name)/\(result.id)/_history/\(result.version)")
+            }
+            member("etag", entityTag(result.version))
+            member("lastModified", result.lastUpdated.text)
+        }
+        endObject()
+    }
+
+    fileprivate mutating func response(to answer: ClinicAnswer) {
+        key("response")
+        beginObject()
+        member("status", String(answer.status))
+        for header in answer.headers {
+            switch header.name {
+            case "ETag": member("etag", header.value)
+            case "Location": member("location", header.value)
+            default: break
+            }
+        }
+        if case .plain(let outcome) = answer.body {
+            key("outcome")
+            raw(outcome)
+        }
+        endObject()
+    }
+}

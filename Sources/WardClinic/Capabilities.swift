@@ -1,0 +1,124 @@
+import WardCore
+public import WardFHIR
+
+extension Clinic {
+    /// `GET metadata`: generated from the definitions and what the code answers (FHIR R4 capabilitystatement.html).
+    public func capabilities(date: Instant) -> [UInt8] {
+        var writer = JSONWriter(reservingCapacity: 400_000)
+        writer.beginObject()
+        writer.member("resourceType", "CapabilityStatement")
+        writer.member("status", "active")
+        writer.member("date", date.text)
+        writer.member("kind", "instance")
+        writer.key("software")
+        writer.beginObject()
+        writer.member("name", "Ward")
+        writer.member("version", Self.softwareVersion)
+        writer.endObject()
+        writer.key("implementation")
+        writer.beginObject()
+        writer.member("description", "Ward, a sealed health record server")
+        writer.member("url", base)
+        writer.endObject()
+        writer.member("fhirVersion", "4.0.1")
+        writer.strings("format", ["application/fhir+json", "json"])
+        writer.key("rest")
+        writer.beginArray()
+        writer.beginObject()
+        writer.member("mode", "server")
+        writeSecurity(&writer)
+        writer.key("resource")
+        writer.beginArray()
+        for type in ResourceType.allCases { write(type, &writer) }
+        writer.endArray()
+        writer.key("interaction")
+        writer.beginArray()
+        for code in ["transaction", "batch"] { writer.coded(code) }
+        writer.endArray()
+        writer.endObject()
+        writer.endArray()
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// Version of this program.
+    public static let softwareVersion = "0.1.0"
+
+    private func writeSecurity(_ writer: inout JSONWriter) {
+        writer.key("security")
+        writer.beginObject()
+        writer.key("extension")
+        writer.beginArray()
+        writer.beginObject()
+        writer.member("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris")
+        writer.key("extension")
+        writer.beginArray()
+        writer.beginObject()
+        writer.member("url", "token")
+        writer.member("valueUri", "\(base.dropLast("/fhir".count))/oauth/token")
+        writer.endObject()
+        writer.endArray()
+        writer.endObject()
+        writer.endArray()
+        writer.key("service")
+        writer.beginArray()
+        writer.beginObject()
+        writer.key("coding")
+        writer.beginArray()
+        writer.beginObject()
+        writer.member("system", "http://terminology.hl7.org/CodeSystem/restful-security-service")
+        writer.member("code", "SMART-on-FHIR")
+        writer.endObject()
+        writer.endArray()
+        writer.endObject()
+        writer.endArray()
+        writer.endObject()
+    }
+
+    private func write(_ type: ResourceType, _ writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("type", type.name)
+        writer.key("interaction")
+        writer.beginArray()
+        for code in ["read", "vread", "update", "delete", "history-instance", "create", "search-type"] {
+            writer.coded(code)
+        }
+        writer.endArray()
+        writer.member("versioning", "versioned-update")
+        writer.key("readHistory")
+        writer.bool(true)
+        writer.key("updateCreate")
+        writer.bool(true)
+        writer.key("conditionalCreate")
+        writer.bool(true)
+        writer.strings("referencePolicy", ["literal", "local", "logical"])
+        let parameters = Definitions.r4.searchParameters(of: type).filter { $0.type != .special }
+        let references = parameters.filter { $0.type == .reference }.map { "\(type.name):\($0.code)" }
+        if !references.isEmpty { writer.strings("searchInclude", references) }
+        writer.key("searchParam")
+        writer.beginArray()
+        for parameter in parameters {
+            writer.beginObject()
+            writer.member("name", parameter.code)
+            writer.member("type", parameter.type.rawValue)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func strings(_ name: String, _ texts: [String]) {
+        key(name)
+        beginArray()
+        for text in texts { string(text) }
+        endArray()
+    }
+
+    fileprivate mutating func coded(_ code: String) {
+        beginObject()
+        member("code", code)
+        endObject()
+    }
+}

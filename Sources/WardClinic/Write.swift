@@ -1,0 +1,123 @@
+import WardCrypto
+import WardFHIR
+import WardGate
+import WardVault
+
+extension Clinic {
+    /// `POST Type` (FHIR R4 http.html#create), with If-None-Exist.
+    public func create(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
+        await answering {
+            let resource = try validated(request.body, type: type)
+            let condition = try request.ifNoneExist.map { try condition($0, type: type) }
+            let change = try change(.create(unlessExists: condition), type, id: randomUUID(), resource)
+            let grant = try await gate.authorize(
+                Create.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
+            let (disclosure, result) = try await vault.create(change, with: grant)
+            return written(disclosure, result, request.preference)
+        }
+    }
+
+    /// `PUT Type/id` (FHIR R4 http.html#update); creates under that id if there is none yet.
+    public func update(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
+        await answering {
+            guard Self.isID(id) else { throw Rejection(400, "value", "not a logical id") }
+            let resource = try validated(request.body, type: type)
+            guard resource.id == id else {
+                throw Rejection(400, "value", "the id in the body is not the id in the URL", expression: "\(type.name).id")
+            }
+            var expected: Int64?
+            if let tag = request.ifMatch {
+                expected = version(ofTag: tag)
+                if expected == nil { throw Rejection(400, "value", "If-Match is not an entity tag of this server") }
+            }
+            let change = try change(.update(ifMatch: expected), type, id: id, resource)
+            let grant = try await gate.authorize(
+                Update.self, on: GrantSubject(type: type, id: id), principal: request.principal,
+                source: request.source)
+            let (disclosure, result) = try await vault.update(change, with: grant)
+            return written(disclosure, result, request.preference)
+        }
+    }
+
+    /// `DELETE Type/id` (FHIR R4 http.html#delete).
+    public func delete(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
+        await answering {
+            guard Self.isID(id) else { throw Rejection(400, "value", "not a logical id") }
+            let grant = try await gate.authorize(
+                Delete.self, on: GrantSubject(type: type, id: id), principal: request.principal,
+                source: request.source)
+            let change = RecordChange(operation: .delete, type: type, id: id, resource: nil)
+            let (disclosure, result) = try await vault.delete(change, with: grant)
+            return ClinicAnswer(
+                status: 204, body: .none,
+                headers: result.version > 0 ? [(name: "ETag", value: entityTag(result.version))] : [],
+                receipt: disclosure.receipt)
+        }
+    }
+
+    private func written(
+        _ disclosure: Disclosure, _ result: ChangeResult, _ preference: Preference
+    ) -> ClinicAnswer {
+        let status = result.outcome == .created ? 201 : 200
+        var headers = [
+            (name: "ETag", value: entityTag(result.version)),
+            (name: "Last-Modified", value: httpDate(result.lastUpdated)),
+        ]
+        let location = "\(base)/\(result.type.name)/\(result.id)/_history/\(result.version)"
+        headers.append((name: status == 201 ? "Location" : "Content-Location", value: location))
+        switch preference.returning {
+        case .minimal:
+            return ClinicAnswer(status: status, body: .none, headers: headers, receipt: disclosure.receipt)
+        case .operationOutcome:
+            let outcome = OperationOutcome([OperationOutcome.Issue(.information, "informational", "stored")])
+            return ClinicAnswer(
+                status: status, body: .plain(outcome.json), headers: headers, receipt: disclosure.receipt)
+        case .representation, nil:
+            guard let body = disclosure.resource() else {
+                return ClinicAnswer(status: status, body: .none, headers: headers, receipt: disclosure.receipt)
+            }
+            return ClinicAnswer(status: status, body: .released(body), headers: headers)
+        }
+    }
+
+    /// Parses and validates one resource of a type.
+    func validated(_ body: [UInt8], type: ResourceType) throws -> ValidatedResource {
+        let tape = try JSONTape(parsing: body)
+        do throws(ValidationFailure) {
+            return try ResourceValidator.validated(tape, at: JSONTape.rootIndex, expecting: type)
+        } catch {
+            throw Rejection(ClinicAnswer(error.issues))
+        }
+    }
+
+    /// A change with the conditional references its resource holds.
+    func change(
+        _ operation: RecordChange.Operation, _ type: ResourceType, id: String, _ resource: ValidatedResource,
+        targets: [String: String] = [:]
+    ) throws -> RecordChange {
+        var replacements: [(range: Range<Int>, text: String)] = []
+        var conditional: [(range: Range<Int>, query: SearchQuery)] = []
+        for reference in SearchExtractor.references(in: resource.tape, at: resource.index) {
+            if let target = targets[reference.text] {
+                replacements.append((range: reference.range, text: target))
+            } else if let mark = reference.text.firstIndex(of: "?"),
+                let target = ResourceType(reference.text[..<mark]) {
+                let search = String(reference.text[reference.text.index(after: mark)...])
+                conditional.append((range: reference.range, query: try condition(search, type: target)))
+            }
+        }
+        return RecordChange(
+            operation: operation, type: type, id: id, resource: resource, replacements: replacements,
+            conditionalReferences: conditional)
+    }
+
+    /// A search that must find at most one: If-None-Exist or a conditional reference.
+    func condition(_ text: String, type: ResourceType) throws -> SearchQuery {
+        let search = text.hasPrefix("?") ? String(text.dropFirst()) : text
+        let query = search.firstIndex(of: "?").map { String(search[search.index(after: $0)...]) } ?? search
+        guard let pairs = decodedQuery(query), !pairs.isEmpty else {
+            throw Rejection(400, "value", "a condition must be a search with at least one parameter")
+        }
+        return try SearchQuery.parse(type: type, parameters: pairs, handling: .strict, context: searchContext())
+    }
+}
