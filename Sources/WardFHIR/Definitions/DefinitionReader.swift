@@ -70,7 +70,10 @@ struct DefinitionReader {
                 default: .datatype
                 }
             let primitive = kind == .primitive ? PrimitiveKind(rawValue: names[types.count]) : nil
-            types.append(TypeRow(kind: kind, primitive: primitive, base: typeID(fields[2])))
+            types.append(
+                TypeRow(
+                    kind: kind, primitive: primitive, base: typeID(fields[2]),
+                    invariant: TypeInvariant(typeName: names[types.count])))
         }
     }
 
@@ -83,6 +86,7 @@ struct DefinitionReader {
             case 0x6D: flags.insert(.modifier)
             case 0x71: flags.insert(.withoutComparator)
             case 0x73: flags.insert(.summary)
+            case 0x78: flags.insert(.plain)
             default: continue
             }
         }

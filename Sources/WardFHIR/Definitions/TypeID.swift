@@ -44,6 +44,7 @@ struct TypeRow: Sendable {
     let kind: Kind
     let primitive: PrimitiveKind?
     let base: TypeID?
+    let invariant: TypeInvariant
     /// First of its elements, inherited ones before its own.
     var firstElement: Int = 0
     var elementCount: Int = 0
@@ -60,6 +61,7 @@ struct ElementRow: Sendable {
         static let summary = Flags(rawValue: 4)
         static let withoutComparator = Flags(rawValue: 8)
         static let required = Flags(rawValue: 16)
+        static let plain = Flags(rawValue: 32)
     }
 
     /// Source range of the name in the table text.
@@ -75,4 +77,25 @@ struct ElementRow: Sendable {
     let targets: Int?
 
     var isCollection: Bool { maximum != 1 }
+}
+
+/// Datatypes whose content the validator looks at beyond the table.
+enum TypeInvariant: UInt8 {
+    case none, attachment, codeableConcept, coding, contactPoint, `extension`, period, quantity, reference, resource
+
+    init(typeName: String) {
+        self =
+            switch typeName {
+            case "Attachment": .attachment
+            case "CodeableConcept": .codeableConcept
+            case "Coding": .coding
+            case "ContactPoint": .contactPoint
+            case "Extension": .extension
+            case "Period": .period
+            case "Age", "Count", "Distance", "Duration", "Quantity": .quantity
+            case "Reference": .reference
+            case "Resource": .resource
+            default: .none
+            }
+    }
 }
