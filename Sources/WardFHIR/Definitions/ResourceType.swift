@@ -5,8 +5,9 @@ public struct ResourceType: Hashable, Comparable, Sendable {
 
     /// The type of that name; nil for names that are no concrete R4 type.
     public init?(_ name: some StringProtocol) {
-        guard let code = Definitions.r4.typeCodes[String(name)] else { return nil }
-        self.code = code
+        let text = String(name)
+        guard let type = Definitions.r4.typeID(named: text).flatMap(Definitions.r4.resourceType) else { return nil }
+        self = type
     }
 
     init(uncheckedCode code: UInt8) {
