@@ -15,6 +15,7 @@ extension Diagnosis {
     static let adultCheck = Diagnosis("adult-check", "Z00.00", "General adult medical examination")
     static let childCheck = Diagnosis("child-check", "Z00.129", "Routine child health examination")
     static let newbornCheck = Diagnosis("newborn-check", "Z00.110", "Health examination of newborn under 8 days old")
+    static let newbornWeight = Diagnosis("newborn-weight", "Z00.111", "Health examination of newborn 8 to 28 days old")
     static let vaccination = Diagnosis("vaccination", "Z23", "Encounter for immunization")
     static let pregnancy = Diagnosis("pregnancy", "Z34.90", "Supervision of normal pregnancy")
     static let postpartum = Diagnosis("postpartum", "Z39.2", "Routine postpartum follow-up")

@@ -21,6 +21,8 @@ struct Chart: Sendable {
     var coverage: Reference?
     /// Slugs of medicines on the list, so that two problems do not prescribe the same one twice.
     var medicines: Set<String> = []
+    /// What was drawn at the latest visit: panels ordered together share it.
+    var drawn: (visit: String, type: Concept, specimen: Reference)?
 
     init(of person: Person, index: Int, seed: UInt64, now: Instant) {
         var random = SplitMix64(seed: seed, stream: "person/\(person.id)")

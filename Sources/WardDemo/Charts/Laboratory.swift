@@ -16,16 +16,7 @@ extension Chart {
             "requester": .reference(visit.clinician.reference),
             "performer": [.reference(Company.laboratory.byNumber)],
         ])
-        let specimen = post("Specimen", [
-            "identifier": [.identifier(DemoSystem.specimen, "S-\(index)-\(transaction.count)")],
-            "status": "available",
-            "type": .concept(panel.specimen),
-            "subject": .reference(patient),
-            "request": [.reference(order)],
-            "collection": [
-                "collector": .reference(Staff.tanaka.reference), "collectedDateTime": .dateTime(visit.at(12)),
-            ],
-        ])
+        let specimen = specimen(panel.specimen, for: order, at: visit)
         let issued = visit.end.adding(minutes: random.int(120...1300))
         let results = panel.tests.map { test in
             result(test, values[test] ?? random.int(test.usual), at: visit, issued: issued, specimen: specimen)
@@ -43,6 +34,22 @@ extension Chart {
             "specimen": [.reference(specimen)],
             "result": .references(results),
         ])
+    }
+
+    private mutating func specimen(_ type: Concept, for order: Reference, at visit: Visit) -> Reference {
+        if let drawn, drawn.visit == visit.number, drawn.type == type { return drawn.specimen }
+        let specimen = post("Specimen", [
+            "identifier": [.identifier(DemoSystem.specimen, "S-\(index)-\(transaction.count)")],
+            "status": "available",
+            "type": .concept(type),
+            "subject": .reference(patient),
+            "request": [.reference(order)],
+            "collection": [
+                "collector": .reference(Staff.tanaka.reference), "collectedDateTime": .dateTime(visit.at(12)),
+            ],
+        ])
+        drawn = (visit.number, type, specimen)
+        return specimen
     }
 
     private mutating func result(

@@ -12,36 +12,50 @@ extension Chart {
         var saturation = 0
         /// Tenths of a kilogram.
         var weight = 0
+
+        static func + (left: Deviation, right: Deviation) -> Deviation {
+            Deviation(
+                systolic: left.systolic + right.systolic, diastolic: left.diastolic + right.diastolic,
+                pulse: left.pulse + right.pulse, temperature: left.temperature + right.temperature,
+                saturation: left.saturation + right.saturation, weight: left.weight + right.weight)
+        }
     }
 
-    mutating func vitals(at visit: Visit, _ change: Deviation = Deviation()) {
+    mutating func vitals(at visit: Visit, _ acute: Deviation = Deviation()) {
+        let change = acute + standingDeviation(on: visit.day)
         let months = ageInMonths(on: visit.day)
-        let (height, weight) = size(months: months)
+        let (height, weight) = size(on: visit.day)
         let measured = weight + change.weight + random.near(0, weight / 100)
         if months >= 36 {
             bloodPressure(
                 at: visit, systolic: random.near(normalSystolic(months) + change.systolic, 6),
                 diastolic: random.near(body.diastolic - (months < 144 ? 10 : 0) + change.diastolic, 4))
         }
-        let pulse = body.pulse + max(0, 60 - months / 3) + change.pulse
-        vital("8867-4", "Heart rate", Decimal(random.near(pulse, 5)), .perMinute, at: visit)
-        if months < 216 || visit.kind != .followUp {
+        if visit.kind != .followUp || change.pulse != 0 {
+            let pulse = body.pulse + max(0, 60 - months / 3) + change.pulse
+            vital("8867-4", "Heart rate", Decimal(random.near(pulse, 5)), .perMinute, at: visit)
+        }
+        if visit.kind == .acute {
             let temperature = random.near(368, 3) + change.temperature
             vital("8310-5", "Body temperature", Decimal(temperature, places: 1), .celsius, at: visit)
             let breaths = months < 12 ? 36 : months < 72 ? 24 : 15
             vital("9279-1", "Respiratory rate", Decimal(random.near(breaths, 2)), .perMinute, at: visit)
         }
-        vital("2708-6", "Oxygen saturation in Arterial blood", Decimal(random.int(97...99) + change.saturation), .percent,
-            at: visit, also: .loinc("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"))
+        if visit.kind == .acute || change.saturation != 0 {
+            vital(
+                "2708-6", "Oxygen saturation in Arterial blood", Decimal(random.int(97...99) + change.saturation), .percent,
+                at: visit, also: .loinc("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"))
+        }
         vital("29463-7", "Body weight", Decimal(measured, places: 1), .kilogram, at: visit)
-        if visit.kind == .check {
+        // Grown-ups stay as tall as they are.
+        if visit.kind == .check, months < 216 || visits.count == 1 {
             vital("8302-2", "Body height", Decimal(height, places: 1), .centimetre, at: visit)
             if months >= 24 {
                 // kg/m² with one decimal, from tenths of kilograms and of centimetres.
                 let index = measured * 1_000_000 / (height * height)
                 vital("39156-5", "Body mass index (BMI) [Ratio]", Decimal(index, places: 1), .bodyMass, at: visit)
             } else {
-                let head = interpolate(Growth.headCircumference, months) * body.growth / 100
+                let head = interpolate(Growth.headCircumference, Int(visit.day - birthDay)) * body.growth / 100
                 vital("9843-4", "Head Occipital-frontal circumference", Decimal(head, places: 1), .centimetre, at: visit)
             }
         }
@@ -50,12 +64,38 @@ extension Chart {
     private func normalSystolic(_ months: Int) -> Int { months < 216 ? 90 + months / 9 : body.systolic }
 
     /// Height and weight in millimetres and tenths of kilograms.
-    private func size(months: Int) -> (height: Int, weight: Int) {
-        guard months < 216 else { return (body.height, body.bulk * body.height / 1000 * body.height / 1000) }
+    private func size(on day: Int64) -> (height: Int, weight: Int) {
+        guard ageInMonths(on: day) < 216 else {
+            return (body.height, body.bulk * body.height / 1000 * body.height / 1000)
+        }
+        let days = Int(day - birthDay)
         return (
-            interpolate(Growth.height, months) * (100 + (body.growth - 100) / 2) / 100,
-            interpolate(Growth.weight, months) * body.growth / 100
+            interpolate(Growth.height, days) * (100 + (body.growth - 100) / 2) / 100,
+            interpolate(Growth.weight, days) * body.growth / 100
         )
+    }
+
+    /// What a long illness or a pregnancy does to the measurements of any visit, whatever its reason.
+    func standingDeviation(on day: Int64) -> Deviation {
+        let daysBack = Int(lastDay - day)
+        return person.stories.reduce(Deviation()) { sum, story in
+            switch story {
+            case .hypertension:
+                // Treatment brings it down over two years.
+                let excess = 14 + min(24, max(0, daysBack) / 28)
+                return sum + Deviation(systolic: excess, diastolic: excess / 2)
+            case .kidneyDisease: return sum + Deviation(systolic: 6)
+            case .diabetes: return sum + Deviation(weight: min(70, max(0, daysBack) / 10))
+            case .copd: return sum + Deviation(pulse: 8, saturation: daysBack > 400 ? -4 : -6)
+            case .pregnancy(let week): return sum + carrying(week: week - daysBack / 7)
+            case .postpartum: return sum + carrying(week: 38 - daysBack / 7)
+            default: return sum
+            }
+        }
+    }
+
+    private func carrying(week: Int) -> Deviation {
+        week < 4 ? Deviation() : Deviation(pulse: 8, weight: max(0, week - 10) * 4)
     }
 
     mutating func bloodPressure(at visit: Visit, systolic: Int, diastolic: Int) {
@@ -133,12 +173,14 @@ private enum Growth {
     static let headCircumference = [(0, 345), (3, 400), (6, 430), (9, 447), (12, 460), (24, 480)]
 }
 
-private func interpolate(_ points: [(Int, Int)], _ months: Int) -> Int {
+/// Between the two points around `days`, whose first numbers are months.
+private func interpolate(_ points: [(Int, Int)], _ days: Int) -> Int {
     var before = points[0]
     for point in points {
-        if point.0 >= months {
-            guard point.0 > before.0 else { return point.1 }
-            return before.1 + (point.1 - before.1) * (months - before.0) / (point.0 - before.0)
+        let (from, to) = (before.0 * 304 / 10, point.0 * 304 / 10)
+        if to >= days {
+            guard to > from else { return point.1 }
+            return before.1 + (point.1 - before.1) * (days - from) / (to - from)
         }
         before = point
     }

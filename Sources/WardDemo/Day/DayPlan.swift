@@ -81,7 +81,7 @@ struct DayPlan: Sendable {
         // In the waiting room
         DayPlan(0, "walter-abernathy", .okafor, .anticoagulation, .followUp, .arrived),
         DayPlan(0, "peggy-oshaughnessy", .reyes, .fibrillation, .followUp, .arrived),
-        DayPlan(0, "minh-an-nguyen", .lindqvist, .newbornCheck, .check, .arrived),
+        DayPlan(0, "minh-an-nguyen", .lindqvist, .newbornWeight, .check, .arrived),
         DayPlan(0, "jose-nanez", .haddad, .adultCheck, .check, .arrived),
         // To come
         DayPlan(30, "huong-nguyen", .okafor, .postpartum, .followUp, .booked),

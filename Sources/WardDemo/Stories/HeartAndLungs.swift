@@ -27,9 +27,9 @@ extension Chart {
 
     mutating func obstructiveLung() {
         let condition = problem(.copd, daysBack: random.int(1500...3500))
-        for (number, daysBack) in series(count: 8, every: 100, last: 20).enumerated() {
+        for (number, daysBack) in series(count: 6, every: 110, last: 20).enumerated() {
             let visit = visit(daysBack: daysBack, .copd, problem: condition)
-            vitals(at: visit, Deviation(pulse: 8, saturation: -4 - number / 3))
+            vitals(at: visit)
             measured(
                 "exam", .loinc("20150-9", "FEV1"), Decimal(random.near(168 - 5 * number, 5), places: 2), Unit("L"), at: visit)
             if number == 0 {
@@ -54,7 +54,7 @@ extension Chart {
             at: first, problem: condition)
         raiseFlag("anticoagulated", category: "clinical", "Takes a blood thinner")
         if warfarin {
-            for daysBack in series(count: 20, every: 30, last: 12) {
+            for daysBack in series(count: 16, every: 30, last: 12) {
                 let visit = visit(daysBack: daysBack, .anticoagulation, .nurse, with: .brandt, problem: condition)
                 laboratory(.clotting, at: visit, [.coagulation: random.near(26, 10)])
             }
@@ -72,7 +72,7 @@ extension Chart {
         for (number, daysBack) in series(count: 6, every: 100, last: 22).enumerated() {
             let visit = visit(daysBack: daysBack, .heartFailure, problem: condition)
             vitals(at: visit, Deviation(saturation: -3, weight: number % 2 == 0 ? 18 : 0))
-            laboratory(.metabolic, at: visit, [.potassium: random.int(35...46), .creatinine: random.int(115...140)])
+            laboratory(.kidney, at: visit, [.potassium: random.int(35...46), .creatinine: random.int(115...140)])
             if number == 0 { prescribe(.furosemide, at: visit, reason: condition) }
         }
         carePlan(

@@ -53,7 +53,7 @@ extension Chart {
         let condition = problem(.pregnancy, daysBack: week * 7 - 42)
         for (number, at) in stride(from: 8, to: week, by: 4).enumerated() {
             let visit = visit(daysBack: (week - at) * 7, .pregnancy, problem: condition)
-            vitals(at: visit, Deviation(pulse: 8, weight: at * 3))
+            vitals(at: visit)
             measured("exam", .loinc("11884-4", "Gestational age Estimated"), Decimal(at), .week, at: visit)
             if at >= 12 { measured("exam", .loinc("55283-6", "Fetal Heart rate"), Decimal(random.near(146, 9)), .perMinute, at: visit) }
             if at >= 20 { measured("exam", .loinc("11881-0", "Uterus Fundal height Tape measure"), Decimal(at), .centimetre, at: visit) }
@@ -77,7 +77,7 @@ extension Chart {
         prescribe(.prenatal, at: visit)
         for (number, at) in [12, 16, 20, 24, 28, 32, 36].enumerated() {
             let check = self.visit(daysBack: 7 + (39 - at) * 7, .pregnancy)
-            vitals(at: check, Deviation(pulse: 6, weight: at * 3))
+            vitals(at: check)
             measured("exam", .loinc("11884-4", "Gestational age Estimated"), Decimal(at), .week, at: check)
             if number % 3 == 0 { laboratory(.bloodCount, at: check, [.hemoglobin: 124 - 3 * number]) }
         }

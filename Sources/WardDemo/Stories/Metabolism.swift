@@ -7,12 +7,12 @@ extension Chart {
         let diagnosis: Diagnosis = kidneys ? .diabeticKidney : .diabetes
         let condition = problem(diagnosis, daysBack: random.int(2000...4500))
         let start = random.int(86...98)
-        for (number, daysBack) in series(count: 9, every: 98, last: 30).enumerated() {
+        for (number, daysBack) in series(count: 8, every: 98, last: 30).enumerated() {
             let visit = visit(daysBack: daysBack, diagnosis, problem: condition)
-            vitals(at: visit, Deviation(weight: 90 - 6 * number))
+            vitals(at: visit)
             let value = random.near(start - number * 2, 3)
             laboratory(.longTermGlucose, at: visit, [.hemoglobinA1c: value])
-            if number.isMultiple(of: 3) {
+            if number % 4 == 1 {
                 laboratory(.metabolic, at: visit, [.glucose: value * 2 - random.int(0...20)])
                 laboratory(.albuminuria, at: visit, kidneys ? [.urineAlbumin: random.int(60...180)] : [:])
                 procedure("Diabetic foot examination", at: visit, by: .brandt, reason: condition)
@@ -37,18 +37,18 @@ extension Chart {
 
     mutating func hypertension() {
         let condition = problem(.hypertension, daysBack: random.int(1200...5000))
-        for (number, daysBack) in series(count: 9, every: 75, last: 25).enumerated() {
+        for (number, daysBack) in series(count: 8, every: 80, last: 25).enumerated() {
             let kind: VisitKind = number.isMultiple(of: 3) ? .followUp : .nurse
             let visit = visit(
                 daysBack: daysBack, .hypertension, kind, with: kind == .nurse ? .brandt : nil, problem: condition)
-            // Falls as the medicines are raised.
-            let excess = 38 - 3 * number
             if kind == .nurse {
+                let excess = standingDeviation(on: visit.day)
                 bloodPressure(
-                    at: visit, systolic: random.near(118 + excess, 6), diastolic: random.near(74 + excess / 2, 5))
+                    at: visit, systolic: random.near(body.systolic + excess.systolic, 6),
+                    diastolic: random.near(body.diastolic + excess.diastolic, 5))
             } else {
-                vitals(at: visit, Deviation(systolic: excess, diastolic: excess / 2))
-                laboratory(.metabolic, at: visit)
+                vitals(at: visit)
+                if number == 6 { laboratory(.metabolic, at: visit) }
             }
             if number == 0 { prescribe(medicines.contains("losartan") ? .amlodipine : .lisinopril, at: visit, reason: condition) }
             if number == 3 { prescribe(.hydrochlorothiazide, at: visit, reason: condition) }
@@ -78,7 +78,7 @@ extension Chart {
         let (filtration, creatinine) = stage == 4 ? (27, 205) : (54, 142)
         for (number, daysBack) in series(count: 6, every: 120, last: 40).enumerated() {
             let visit = visit(daysBack: daysBack, diagnosis, problem: condition)
-            vitals(at: visit, Deviation(systolic: 14))
+            vitals(at: visit)
             laboratory(.kidney, at: visit, [
                 .filtration: random.near(filtration + 6 - number, 2), .creatinine: random.near(creatinine + 3 * number, 8),
                 .potassium: random.int(46...53), .urea: random.int(26...42),

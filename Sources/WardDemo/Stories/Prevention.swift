@@ -3,12 +3,12 @@ import WardCore
 // Checks and vaccines of people who are well.
 extension Chart {
     mutating func comeForChecks() {
-        let years = min(5, max(1, ageInYears - 18))
+        let years = min(4, max(1, ageInYears - 18))
         for (number, daysBack) in series(count: years, every: 365, last: random.int(50...200)).enumerated() {
             let visit = visit(daysBack: daysBack, .adultCheck, .check)
             vitals(at: visit)
             if number == 0 { askOnce(at: visit) }
-            if number.isMultiple(of: 2) {
+            if number == years - 1 {
                 laboratory(.lipids, at: visit)
                 laboratory(.metabolic, at: visit)
                 if ageInYears > 40 { laboratory(.bloodCount, at: visit) }
@@ -44,6 +44,12 @@ extension Chart {
                 manifestation: "Redness of the hands", at: visit)
         case 4: break  // nobody has asked yet
         default: noKnownAllergy(at: visit)
+        }
+        if random.chance(percent: 60) {
+            letter(
+                "Records from the practice before",
+                "Summary sent on request.\nVaccines up to date. No operations. Problems and medicines as listed.\n",
+                type: .loinc("34133-9", "Summary of episode note"), at: visit, author: Company.clinic.reference)
         }
         let illness = random.pick([Diagnosis.hypertension, .diabetes, .coronary, .asthma])
         _ = post("FamilyMemberHistory", [

@@ -37,11 +37,11 @@ extension Chart {
     /// Writes the notes and sends the bills of all visits.
     mutating func close() {
         for (position, visit) in visits.enumerated() {
-            let isRecent = visit.day > lastDay - 540
-            if isRecent || visit.kind == .check {
-                note(at: visit, routineNote(for: visit), traced: position.isMultiple(of: 4))
+            let isRecent = visit.day > lastDay - 300
+            if isRecent || visit.kind == .acute {
+                note(at: visit, routineNote(for: visit), traced: position.isMultiple(of: 3))
             }
-            if isRecent { bill(visit) }
+            if isRecent, visit.day > lastDay - 200 { bill(visit) }
         }
     }
 
