@@ -57,11 +57,17 @@ var targets: [Target] = [
     // 5
     ward(
         "WardVault",
-        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardIndex", "WardPolicy", "WardGate"]),
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardIndex", "WardPolicy", "WardIdentity",
+            "WardGate",
+        ]),
     // 7
     ward(
         "WardClinic",
-        ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity", "WardGate", "WardVault"]),
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity", "WardGate",
+            "WardVault",
+        ]),
     ward("WardDemo", ["WardCore"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),

@@ -1,8 +1,9 @@
+import WardCore
 import WardCrypto
-public import WardFHIR
+import WardFHIR
 import WardGate
 import WardPolicy
-public import WardVault
+import WardVault
 
 extension Clinic {
     /// `POST` of a batch or transaction Bundle to the base (FHIR R4 http.html#transaction).
@@ -101,7 +102,7 @@ extension Clinic {
         // that the same resource stands only once.
         var changes: [RecordChange] = []
         for (entry, id) in zip(writes, ids) {
-            changes.append(try change(entry, id: id, resource: resources[entry.number], targets: targets))
+            changes.append(try makeChange(entry, id: id, resource: resources[entry.number], targets: targets))
         }
         let grant = try await gate.authorize(
             Transaction.self, on: GrantSubject(steps: writes.map { (action: $0.action, type: $0.type) }),
@@ -110,7 +111,7 @@ extension Clinic {
         return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))
     }
 
-    private func change(
+    private func makeChange(
         _ entry: BundleEntry, id: String, resource: ValidatedResource?, targets: [String: String]
     ) throws -> RecordChange {
         func fail(_ text: StaticString, _ path: String) -> Rejection {
@@ -121,11 +122,11 @@ extension Clinic {
             guard resource.id == id else { throw fail("the id is not the id in the URL", ".resource.id") }
             let expected = entry.ifMatch.map(version(ofTag:))
             if let expected, expected == nil { throw fail("not an entity tag of this server", ".request.ifMatch") }
-            return try change(
+            return try makeChange(
                 .update(ifMatch: expected ?? nil), entry.type, id: id, resource, targets: targets)
         }
-        let condition = try entry.ifNoneExist.map { try condition($0, type: entry.type) }
-        return try change(.create(unlessExists: condition), entry.type, id: id, resource, targets: targets)
+        let condition = try entry.ifNoneExist.map { try parsedCondition($0, type: entry.type) }
+        return try makeChange(.create(unlessExists: condition), entry.type, id: id, resource, targets: targets)
     }
 
     /// What references between entries become: full URL, and `Type/id` below it, to the id given here.

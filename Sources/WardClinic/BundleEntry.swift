@@ -49,7 +49,8 @@ struct BundleEntry {
         switch (method, path.count) {
         case (.post, 1) where parameters.isEmpty, (.put, 2) where parameters.isEmpty:
             guard resource != nil else { throw fail("this method needs a resource", ".resource") }
-        case (.delete, 2) where parameters.isEmpty, (.get, 1), (.get, 2) where parameters.isEmpty: break
+        case (.delete, 2) where parameters.isEmpty, (.get, 2) where parameters.isEmpty: break
+        case (.get, 1): break
         case (.get, 3) where path[2] == "_history", (.get, 4) where path[2] == "_history": break
         case (.put, 1), (.delete, 1): throw fail("conditional update and delete are not supported", ".request.url")
         default: throw fail("this method does not go with this URL", ".request.url")

@@ -1,5 +1,5 @@
-import WardCore
-public import WardFHIR
+public import WardCore
+import WardFHIR
 
 extension Clinic {
     /// `GET metadata`: generated from the definitions and what the code answers (FHIR R4 capabilitystatement.html).

@@ -1,5 +1,5 @@
 import WardCore
-public import WardFHIR
+import WardFHIR
 public import WardGate
 public import WardVault
 

@@ -1,5 +1,6 @@
+import WardCore
 import WardCrypto
-import WardFHIR
+public import WardFHIR
 import WardGate
 import WardVault
 

@@ -1,4 +1,4 @@
-public import WardFHIR
+import WardFHIR
 
 /// FHIR R4 OperationOutcome: codes, places and fixed sentences; never a value of a record.
 public struct OperationOutcome: Sendable {
@@ -26,7 +26,7 @@ public struct OperationOutcome: Sendable {
         init(_ issue: ValidationIssue) {
             severity = .error
             code = issue.code.rawValue
-            text = issue.rule.text
+            text = issue.rule.rawValue
             expression = issue.expression
         }
     }

@@ -1,4 +1,4 @@
-import WardFHIR
+public import WardFHIR
 import WardGate
 import WardVault
 

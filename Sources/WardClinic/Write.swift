@@ -1,5 +1,5 @@
 import WardCrypto
-import WardFHIR
+public import WardFHIR
 import WardGate
 import WardVault
 
@@ -8,8 +8,8 @@ extension Clinic {
     public func create(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             let resource = try validated(request.body, type: type)
-            let condition = try request.ifNoneExist.map { try condition($0, type: type) }
-            let change = try change(.create(unlessExists: condition), type, id: randomUUID(), resource)
+            let condition = try request.ifNoneExist.map { try parsedCondition($0, type: type) }
+            let change = try makeChange(.create(unlessExists: condition), type, id: randomUUID(), resource)
             let grant = try await gate.authorize(
                 Create.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
             let (disclosure, result) = try await vault.create(change, with: grant)
@@ -30,7 +30,7 @@ extension Clinic {
                 expected = version(ofTag: tag)
                 if expected == nil { throw Rejection(400, "value", "If-Match is not an entity tag of this server") }
             }
-            let change = try change(.update(ifMatch: expected), type, id: id, resource)
+            let change = try makeChange(.update(ifMatch: expected), type, id: id, resource)
             let grant = try await gate.authorize(
                 Update.self, on: GrantSubject(type: type, id: id), principal: request.principal,
                 source: request.source)
@@ -91,7 +91,7 @@ extension Clinic {
     }
 
     /// A change with the conditional references its resource holds.
-    func change(
+    func makeChange(
         _ operation: RecordChange.Operation, _ type: ResourceType, id: String, _ resource: ValidatedResource,
         targets: [String: String] = [:]
     ) throws -> RecordChange {
@@ -103,7 +103,7 @@ extension Clinic {
             } else if let mark = reference.text.firstIndex(of: "?"),
                 let target = ResourceType(reference.text[..<mark]) {
                 let search = String(reference.text[reference.text.index(after: mark)...])
-                conditional.append((range: reference.range, query: try condition(search, type: target)))
+                conditional.append((range: reference.range, query: try parsedCondition(search, type: target)))
             }
         }
         return RecordChange(
@@ -112,7 +112,7 @@ extension Clinic {
     }
 
     /// A search that must find at most one: If-None-Exist or a conditional reference.
-    func condition(_ text: String, type: ResourceType) throws -> SearchQuery {
+    func parsedCondition(_ text: String, type: ResourceType) throws -> SearchQuery {
         let search = text.hasPrefix("?") ? String(text.dropFirst()) : text
         let query = search.firstIndex(of: "?").map { String(search[search.index(after: $0)...]) } ?? search
         guard let pairs = decodedQuery(query), !pairs.isEmpty else {

@@ -76,6 +76,14 @@ public func base64URL(_ bytes: [UInt8]) -> String {
     String(base64(bytes).compactMap { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 == "=" ? nil : $0 })
 }
 
+/// RFC 4648 §5 without padding; nil for anything else.
+public func base64URLDecoded(_ text: some StringProtocol) -> [UInt8]? {
+    guard !text.contains("="), !text.contains("+"), !text.contains("/") else { return nil }
+    var plain = String(text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
+    plain += String(repeating: "=", count: (4 - plain.utf8.count % 4) % 4)
+    return base64Decoded(plain)
+}
+
 /// Compares without telling by time where the difference is.
 public func constantTimeEquals(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     guard left.count == right.count else { return false }

@@ -27,7 +27,7 @@ public struct ClientKey: Hashable, Sendable {
         // The parts go back into JSON text as they are.
         guard keyID.isPlain, x.isPlain, y.isPlain, keyID.utf8.count <= 128 else { return nil }
         guard
-            let xBytes = base64URLDecoded(x[...]), let yBytes = base64URLDecoded(y[...]), xBytes.count == 48,
+            let xBytes = base64URLDecoded(x), let yBytes = base64URLDecoded(y), xBytes.count == 48,
             (try? P384.Signing.PublicKey(x963Representation: [4] + xBytes + yBytes)) != nil
         else { return nil }
         self.keyID = keyID
@@ -92,12 +92,4 @@ extension String {
                 }
             }
     }
-}
-
-/// RFC 4648 §5 without padding; nil for anything else.
-func base64URLDecoded(_ text: Substring) -> [UInt8]? {
-    guard !text.contains("="), !text.contains("+"), !text.contains("/") else { return nil }
-    var plain = String(text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
-    plain += String(repeating: "=", count: (4 - plain.utf8.count % 4) % 4)
-    return base64Decoded(plain)
 }

@@ -1,4 +1,4 @@
-public import WardAudit
+import WardAudit
 public import WardCore
 public import WardFHIR
 

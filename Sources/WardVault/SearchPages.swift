@@ -62,7 +62,7 @@ final class SearchPages: Sendable {
     /// The result and offset behind a link; nil if it is altered, foreign or expired.
     func result(of link: String, principal: String) -> (handle: Locator, result: Result, offset: Int)? {
         guard
-            let sealed = base64URLBytes(link), let bytes = try? sealing.open(sealed, boundTo: context(principal)),
+            let sealed = base64URLDecoded(link), let bytes = try? sealing.open(sealed, boundTo: context(principal)),
             bytes.count == 24, let handle = Locator(bytes: bytes[..<16]),
             let result = state.withLock({ $0.results[handle] }), result.principal == principal, result.expires > .now()
         else { return nil }

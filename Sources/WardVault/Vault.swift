@@ -28,7 +28,7 @@ public final class Vault: Sendable {
         self.log = log
         keys = VaultKeys(material, tenant: tenant)
         let indexKeys = IndexKeys(root: keys.index, epoch: 1)
-        cards = IndexCardBuilder(keys: indexKeys, locators: keys.locators, extractorVersion: SearchExtractor.version)
+        cards = IndexCardBuilder(keys: indexKeys, locators: keys.locators, extractorVersion: 1)
         index = SealedIndex(keys: indexKeys, locators: keys.locators)
         pages = SearchPages(material.derived("ward/page-links/1"))
     }

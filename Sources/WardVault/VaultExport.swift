@@ -1,8 +1,11 @@
-public import WardAudit
+import WardAudit
 import WardCore
 public import WardFHIR
 public import WardGate
+import WardIdentity
 import WardIndex
+import WardPolicy
+import WardStorage
 
 /// A whole-store exit in progress: chunks of records, each accounted for before it is handed over.
 public struct ExportCursor: Sendable {

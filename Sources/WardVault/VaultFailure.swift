@@ -1,5 +1,5 @@
 public import WardAudit
-public import WardFHIR
+import WardFHIR
 
 /// Why the vault did not do it. Codes, types and receipts; never a value.
 public enum VaultFailure: Error, Hashable, Sendable {

@@ -2,6 +2,7 @@ import WardAudit
 import WardCore
 import WardFHIR
 public import WardGate
+import WardIndex
 import WardStorage
 
 extension Vault {

@@ -1,7 +1,8 @@
-public import WardAudit
-public import WardCore
+import WardAudit
+import WardCore
 public import WardFHIR
 public import WardGate
+import WardIdentity
 import WardIndex
 import WardStorage
 

@@ -1,4 +1,4 @@
-public import WardAudit
+import WardAudit
 import WardCore
 import WardCrypto
 import WardFHIR
@@ -111,7 +111,7 @@ extension Vault {
         }
         let version = (head?.version ?? 0) + 1
         let json = ResourceRewriter.rewritten(
-            resource.tape, at: resource.index, id: change.id, versionID: version, lastUpdated: draft.now.text,
+            resource.tape, at: resource.index, id: change.id, versionId: String(version), lastUpdated: draft.now,
             replacing: replacements)
         guard let tape = try? JSONTape(parsing: json) else { throw .damaged }
         let values = SearchExtractor.values(
@@ -148,7 +148,9 @@ extension Vault {
         let owner = body.patients.count == 1 ? keys.owner(ofPatient: body.patients[0]) : .none
         var newKey: (id: Locator, wrapped: [UInt8])?
         let recordKeys: RecordKeys
-        if let known = try draft.newKeys[owner] ?? keys.keys(of: owner, store: store) {
+        if let fresh = draft.newKeys[owner] {
+            recordKeys = fresh
+        } else if let known = try keys.keys(of: owner, store: store) {
             recordKeys = known
         } else {
             let (fresh, wrapped) = try keys.newKeys(of: owner)
@@ -158,10 +160,14 @@ extension Vault {
         }
         let context = RecordContext(
             tenant: keys.tenant, locator: locator, version: version, owner: owner, isDeleted: body.isDeleted)
-        guard
-            let sealed = try? recordKeys.body.seal(body.encoded(), boundTo: context.bytes("ward/body/1")),
-            let sealedCard = try? card.map({ try recordKeys.card.seal($0.encoded(), boundTo: context.bytes("ward/card/1")) })
-        else { throw .damaged }
+        let sealed: [UInt8]
+        var sealedCard: [UInt8]?
+        do throws(SealFailure) {
+            sealed = try recordKeys.body.seal(body.encoded(), boundTo: context.bytes("ward/body/1"))
+            if let card { sealedCard = try recordKeys.card.seal(card.encoded(), boundTo: context.bytes("ward/card/1")) }
+        } catch {
+            throw .damaged
+        }
         draft.writes.append(
             RecordWrite(
                 locator: locator, expectedVersion: version - 1, isDeleted: body.isDeleted,
