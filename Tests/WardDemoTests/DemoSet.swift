@@ -4,8 +4,8 @@ import WardDemo
 import WardFHIR
 
 /// The demo's bundles, read back.
-struct DemoSet {
-    struct Entry {
+struct DemoSet: Sendable {
+    struct Entry: Sendable {
         let bundle: Int
         let type: String
         let fullUrl: String
@@ -35,6 +35,9 @@ struct DemoSet {
         }
         self.entries = entries
     }
+
+    /// The set that most tests look at, read once.
+    static let standard = Result { try DemoSet(seed: 1, now: wednesday) }
 
     /// 2026-03-18T15:40:00Z.
     static let wednesday = Instant(microseconds: 1_773_848_400_000_000)

@@ -36,7 +36,8 @@ extension Diagnosis {
     static let anxiety = Diagnosis("anxiety", "F41.1", "Generalized anxiety disorder")
     static let fibrillation = Diagnosis("atrial-fibrillation", "I48.20", "Chronic atrial fibrillation, unspecified")
     static let heartFailure = Diagnosis("heart-failure", "I50.9", "Heart failure, unspecified")
-    static let coronary = Diagnosis("coronary-disease", "I25.10", "Atherosclerotic heart disease of native coronary artery")
+    static let coronary = Diagnosis(
+        "coronary-disease", "I25.10", "Atherosclerotic heart disease of native coronary artery")
     static let osteoporosis = Diagnosis("osteoporosis", "M81.0", "Age-related osteoporosis without current fracture")
     static let dementia = Diagnosis("dementia", "G30.9", "Alzheimer's disease, unspecified")
     static let kneeArthrosis = Diagnosis("knee-arthrosis", "M17.11", "Unilateral primary osteoarthritis, right knee")
@@ -44,7 +45,8 @@ extension Diagnosis {
     static let anemia = Diagnosis("iron-deficiency", "D50.9", "Iron deficiency anemia, unspecified")
     static let reflux = Diagnosis("reflux", "K21.9", "Gastro-esophageal reflux disease without esophagitis")
     static let eczema = Diagnosis("eczema", "L20.9", "Atopic dermatitis, unspecified")
-    static let attention = Diagnosis("attention-deficit", "F90.9", "Attention-deficit hyperactivity disorder, unspecified")
+    static let attention = Diagnosis(
+        "attention-deficit", "F90.9", "Attention-deficit hyperactivity disorder, unspecified")
     static let hayFever = Diagnosis("hay-fever", "J30.2", "Other seasonal allergic rhinitis")
     static let smoking = Diagnosis("smoking", "F17.210", "Nicotine dependence, cigarettes, uncomplicated")
 

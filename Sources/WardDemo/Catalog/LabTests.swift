@@ -1,4 +1,6 @@
-/// A laboratory test: LOINC code, unit, normal range, and what healthy people have. All in units of `places` decimals.
+/// A laboratory test: LOINC code, unit, normal range, and what healthy people have.
+///
+/// All in units of `places` decimals.
 struct LabTest: Hashable, Sendable {
     let concept: Concept
     let unit: Unit
@@ -55,9 +57,11 @@ extension LabTest {
     private static let thousands = Unit("10³/µL", "10*3/uL")
 
     static let glucose = LabTest(
-        "2345-7", "Glucose [Mass/volume] in Serum or Plasma", mgdl, low: 70, high: 99, critical: 50...400, usual: 78...96)
+        "2345-7", "Glucose [Mass/volume] in Serum or Plasma", mgdl, low: 70, high: 99, critical: 50...400,
+        usual: 78...96)
     static let sodium = LabTest(
-        "2951-2", "Sodium [Moles/volume] in Serum or Plasma", mmol, low: 136, high: 145, critical: 125...155, usual: 137...143)
+        "2951-2", "Sodium [Moles/volume] in Serum or Plasma", mmol, low: 136, high: 145, critical: 125...155,
+        usual: 137...143)
     static let potassium = LabTest(
         "2823-3", "Potassium [Moles/volume] in Serum or Plasma", mmol, places: 1, low: 35, high: 51, critical: 28...60,
         usual: 38...47)
@@ -83,7 +87,8 @@ extension LabTest {
     static let goodCholesterol = LabTest(
         "2085-9", "Cholesterol in HDL [Mass/volume] in Serum or Plasma", mgdl, low: 40, usual: 42...68)
     static let badCholesterol = LabTest(
-        "13457-7", "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation", mgdl, high: 130, usual: 75...125)
+        "13457-7", "Cholesterol in LDL [Mass/volume] in Serum or Plasma by calculation", mgdl, high: 130,
+        usual: 75...125)
     static let leukocytes = LabTest(
         "6690-2", "Leukocytes [#/volume] in Blood by Automated count", thousands, places: 1, low: 45, high: 110,
         critical: 20...300, usual: 50...92)
@@ -94,20 +99,23 @@ extension LabTest {
         "4544-3", "Hematocrit [Volume Fraction] of Blood by Automated count", .percent, places: 1, low: 360, high: 500,
         usual: 375...470)
     static let platelets = LabTest(
-        "777-3", "Platelets [#/volume] in Blood by Automated count", thousands, low: 150, high: 400, critical: 50...1000,
+        "777-3", "Platelets [#/volume] in Blood by Automated count", thousands, low: 150, high: 400,
+        critical: 50...1000,
         usual: 180...340)
     static let cellVolume = LabTest(
         "787-2", "MCV [Entitic volume] by Automated count", Unit("fL"), low: 80, high: 100, usual: 84...96)
     static let ferritin = LabTest(
         "2276-4", "Ferritin [Mass/volume] in Serum or Plasma", Unit("ng/mL"), low: 15, high: 200, usual: 30...150)
     static let thyrotropin = LabTest(
-        "3016-3", "Thyrotropin [Units/volume] in Serum or Plasma", Unit("mIU/L", "m[IU]/L"), places: 2, low: 40, high: 450,
+        "3016-3", "Thyrotropin [Units/volume] in Serum or Plasma", Unit("mIU/L", "m[IU]/L"), places: 2, low: 40,
+        high: 450,
         usual: 80...320)
     static let thyroxine = LabTest(
         "3024-7", "Thyroxine (T4) free [Mass/volume] in Serum or Plasma", Unit("ng/dL"), places: 1, low: 8, high: 18,
         usual: 10...15)
     static let coagulation = LabTest(
-        "6301-6", "INR in Platelet poor plasma by Coagulation assay", Unit("INR", "{INR}"), places: 1, low: 20, high: 30,
+        "6301-6", "INR in Platelet poor plasma by Coagulation assay", Unit("INR", "{INR}"), places: 1, low: 20,
+        high: 30,
         critical: 10...50, usual: 20...29)
     static let urineAlbumin = LabTest(
         "14959-1", "Microalbumin/Creatinine [Mass Ratio] in Urine", Unit("mg/g"), high: 30, usual: 4...25)
@@ -120,13 +128,15 @@ extension LabPanel {
     static let kidney = LabPanel(
         "24362-6", "Renal function 2000 panel - Serum or Plasma", [.potassium, .urea, .creatinine, .filtration])
     static let lipids = LabPanel(
-        "24331-1", "Lipid 1996 panel - Serum or Plasma", [.cholesterol, .triglyceride, .goodCholesterol, .badCholesterol])
+        "24331-1", "Lipid 1996 panel - Serum or Plasma",
+        [.cholesterol, .triglyceride, .goodCholesterol, .badCholesterol])
     static let bloodCount = LabPanel(
         "58410-2", "CBC panel - Blood by Automated count",
         [.leukocytes, .hemoglobin, .hematocrit, .platelets, .cellVolume])
     static let longTermGlucose = LabPanel(
         "4548-4", "Hemoglobin A1c/Hemoglobin.total in Blood", [.hemoglobinA1c])
-    static let thyroid = LabPanel("55204-3", "Thyrotropin and Free T4 panel - Serum or Plasma", [.thyrotropin, .thyroxine])
+    static let thyroid = LabPanel(
+        "55204-3", "Thyrotropin and Free T4 panel - Serum or Plasma", [.thyrotropin, .thyroxine])
     static let clotting = LabPanel("6301-6", "INR in Platelet poor plasma by Coagulation assay", [.coagulation])
     static let albuminuria = LabPanel(
         "14959-1", "Microalbumin/Creatinine [Mass Ratio] in Urine", [.urineAlbumin], specimen: LabPanel.urine)

@@ -10,7 +10,8 @@ struct Medicine: Hashable, Sendable {
     let dose: Int
     let form: Unit
 
-    init(_ slug: String, _ rxnorm: String?, _ name: String, _ instruction: String, times: Int?, dose: Int = 1,
+    init(
+        _ slug: String, _ rxnorm: String?, _ name: String, _ instruction: String, times: Int?, dose: Int = 1,
         form: Unit = Unit("tablet", "{tbl}")
     ) {
         self.slug = slug
@@ -28,7 +29,8 @@ struct Medicine: Hashable, Sendable {
 
 extension Medicine {
     static let metformin = Medicine(
-        "metformin", "861007", "metformin hydrochloride 500 MG Oral Tablet", "One tablet with breakfast and supper", times: 2)
+        "metformin", "861007", "metformin hydrochloride 500 MG Oral Tablet", "One tablet with breakfast and supper",
+        times: 2)
     static let lisinopril = Medicine(
         "lisinopril", "314076", "lisinopril 10 MG Oral Tablet", "One tablet every morning", times: 1)
     static let losartan = Medicine(
@@ -55,7 +57,8 @@ extension Medicine {
         "tiotropium", nil, "tiotropium 18 mcg inhalation powder", "Inhale one capsule every morning", times: 1,
         form: capsule)
     static let warfarin = Medicine(
-        "warfarin", "855332", "warfarin sodium 5 MG Oral Tablet", "As on the INR card, usually one tablet in the evening",
+        "warfarin", "855332", "warfarin sodium 5 MG Oral Tablet",
+        "As on the INR card, usually one tablet in the evening",
         times: 1)
     static let apixaban = Medicine(
         "apixaban", nil, "apixaban 2.5 mg tablet", "One tablet morning and evening", times: 2)
@@ -68,7 +71,8 @@ extension Medicine {
         "epinephrine", nil, "epinephrine 0.15 mg auto-injector", "Into the outer thigh at once, then call 911",
         times: nil, form: injection)
     static let amoxicillin = Medicine(
-        "amoxicillin", "308182", "amoxicillin 250 MG Oral Capsule", "One capsule three times a day for ten days", times: 3,
+        "amoxicillin", "308182", "amoxicillin 250 MG Oral Capsule", "One capsule three times a day for ten days",
+        times: 3,
         form: capsule)
     static let nitrofurantoin = Medicine(
         "nitrofurantoin", nil, "nitrofurantoin macrocrystals 100 mg capsule", "One capsule twice a day for five days",
@@ -77,23 +81,29 @@ extension Medicine {
         "acetaminophen", "313782", "acetaminophen 325 MG Oral Tablet", "Two tablets for pain, at most every 6 hours",
         times: nil, dose: 2)
     static let ibuprofen = Medicine(
-        "ibuprofen", "310965", "ibuprofen 200 MG Oral Tablet", "Two tablets with food, at most every 8 hours", times: nil,
+        "ibuprofen", "310965", "ibuprofen 200 MG Oral Tablet", "Two tablets with food, at most every 8 hours",
+        times: nil,
         dose: 2)
     static let prenatal = Medicine(
         "prenatal-vitamins", nil, "prenatal multivitamin with folic acid", "One tablet every day", times: 1)
     static let iron = Medicine(
-        "iron", "310325", "ferrous sulfate 325 MG Oral Tablet", "One tablet every other morning with orange juice", times: 1)
+        "iron", "310325", "ferrous sulfate 325 MG Oral Tablet", "One tablet every other morning with orange juice",
+        times: 1)
     static let omeprazole = Medicine(
-        "omeprazole", "198051", "omeprazole 20 MG Delayed Release Oral Capsule", "One capsule before breakfast", times: 1,
+        "omeprazole", "198051", "omeprazole 20 MG Delayed Release Oral Capsule", "One capsule before breakfast",
+        times: 1,
         form: capsule)
     static let loratadine = Medicine(
         "loratadine", "311372", "loratadine 10 MG Oral Tablet", "One tablet a day in season", times: 1)
     static let sumatriptan = Medicine(
-        "sumatriptan", nil, "sumatriptan 50 mg tablet", "One tablet when the headache starts, at most two a day", times: nil)
+        "sumatriptan", nil, "sumatriptan 50 mg tablet", "One tablet when the headache starts, at most two a day",
+        times: nil)
     static let methylphenidate = Medicine(
-        "methylphenidate", nil, "methylphenidate 18 mg extended-release tablet", "One tablet on school mornings", times: 1)
+        "methylphenidate", nil, "methylphenidate 18 mg extended-release tablet", "One tablet on school mornings",
+        times: 1)
     static let alendronate = Medicine(
-        "alendronate", nil, "alendronate 70 mg tablet", "One tablet every Sunday, upright, with a glass of water", times: 1)
+        "alendronate", nil, "alendronate 70 mg tablet", "One tablet every Sunday, upright, with a glass of water",
+        times: 1)
     static let donepezil = Medicine("donepezil", nil, "donepezil 10 mg tablet", "One tablet at bedtime", times: 1)
     static let hydrocortisone = Medicine(
         "hydrocortisone", nil, "hydrocortisone 1 % cream", "Thinly on the patches twice a day", times: 2,

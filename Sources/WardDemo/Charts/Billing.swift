@@ -9,51 +9,60 @@ extension Chart {
         let answered = min(visit.start.adding(days: random.int(6...20)), Instant(day: now.day - 1, minutes: 600))
         guard answered > sent else { return }
         let copay = person.payer == .statePlan ? 0 : 2_000
-        let claim = post("Claim", claimBody(
-            number: "C-\(visit.number)", patient: patient, visit: visit.reference, on: visit.day, reason: visit.reason,
-            kind: visit.kind, payer: payer, coverage: coverage, created: sent))
-        let response = post("ClaimResponse", [
-            "status": "active",
-            "type": .code(System.claimType, "professional"),
-            "use": "claim",
-            "patient": .reference(patient),
-            "created": .dateTime(answered),
-            "insurer": .reference(payer.reference),
-            "requestor": .reference(Company.clinic.reference),
-            "request": .reference(claim),
-            "outcome": "complete",
-            "disposition": "Paid as billed, less the copay.",
-            "item": [["itemSequence": 1, "adjudication": adjudication(fee: visit.kind.fee, copay: copay)]],
-            "total": totals(fee: visit.kind.fee, copay: copay),
-            "payment": [
-                "type": .code(System.payment, "complete"), "date": .date(answered.day),
-                "amount": .money(cents: visit.kind.fee - copay),
-            ],
-        ])
-        _ = post("ExplanationOfBenefit", [
-            "status": "active",
-            "type": .code(System.claimType, "professional"),
-            "use": "claim",
-            "patient": .reference(patient),
-            "billablePeriod": ["start": .date(visit.day), "end": .date(visit.day)],
-            "created": .dateTime(answered),
-            "insurer": .reference(payer.reference),
-            "provider": .reference(Company.clinic.reference),
-            "claim": .reference(claim),
-            "claimResponse": .reference(response),
-            "outcome": "complete",
-            "insurance": [["focal": true, "coverage": .reference(coverage)]],
-            "item": [[
-                "sequence": 1,
-                "productOrService": .concept(fee(visit.kind)),
-                "servicedDate": .date(visit.day),
-                "net": .money(cents: visit.kind.fee),
-                "encounter": [.reference(visit.reference)],
-                "adjudication": adjudication(fee: visit.kind.fee, copay: copay),
-            ]],
-            "total": totals(fee: visit.kind.fee, copay: copay),
-            "payment": ["date": .date(answered.day), "amount": .money(cents: visit.kind.fee - copay)],
-        ])
+        let claim = post(
+            "Claim",
+            claimBody(
+                number: "C-\(visit.number)", patient: patient, visit: visit.reference, on: visit.day,
+                reason: visit.reason,
+                kind: visit.kind, payer: payer, coverage: coverage, created: sent))
+        let response = post(
+            "ClaimResponse",
+            [
+                "status": "active",
+                "type": .code(System.claimType, "professional"),
+                "use": "claim",
+                "patient": .reference(patient),
+                "created": .dateTime(answered),
+                "insurer": .reference(payer.reference),
+                "requestor": .reference(Company.clinic.reference),
+                "request": .reference(claim),
+                "outcome": "complete",
+                "disposition": "Paid as billed, less the copay.",
+                "item": [["itemSequence": 1, "adjudication": adjudication(fee: visit.kind.fee, copay: copay)]],
+                "total": totals(fee: visit.kind.fee, copay: copay),
+                "payment": [
+                    "type": .code(System.payment, "complete"), "date": .date(answered.day),
+                    "amount": .money(cents: visit.kind.fee - copay),
+                ],
+            ])
+        _ = post(
+            "ExplanationOfBenefit",
+            [
+                "status": "active",
+                "type": .code(System.claimType, "professional"),
+                "use": "claim",
+                "patient": .reference(patient),
+                "billablePeriod": ["start": .date(visit.day), "end": .date(visit.day)],
+                "created": .dateTime(answered),
+                "insurer": .reference(payer.reference),
+                "provider": .reference(Company.clinic.reference),
+                "claim": .reference(claim),
+                "claimResponse": .reference(response),
+                "outcome": "complete",
+                "insurance": [["focal": true, "coverage": .reference(coverage)]],
+                "item": [
+                    [
+                        "sequence": 1,
+                        "productOrService": .concept(fee(visit.kind)),
+                        "servicedDate": .date(visit.day),
+                        "net": .money(cents: visit.kind.fee),
+                        "encounter": [.reference(visit.reference)],
+                        "adjudication": adjudication(fee: visit.kind.fee, copay: copay),
+                    ]
+                ],
+                "total": totals(fee: visit.kind.fee, copay: copay),
+                "payment": ["date": .date(answered.day), "amount": .money(cents: visit.kind.fee - copay)],
+            ])
     }
 
     private func adjudication(fee: Int, copay: Int) -> JSON {
@@ -94,16 +103,18 @@ func claimBody(
         "priority": .code(System.priority, "normal"),
         "diagnosis": [["sequence": 1, "diagnosisCodeableConcept": .concept(reason.concept)]],
         "insurance": [["sequence": 1, "focal": true, "coverage": .reference(coverage)]],
-        "item": [[
-            "sequence": 1,
-            "diagnosisSequence": [1],
-            "productOrService": .concept(fee(kind)),
-            "servicedDate": .date(day),
-            "quantity": ["value": 1],
-            "unitPrice": .money(cents: kind.fee),
-            "net": .money(cents: kind.fee),
-            "encounter": [.reference(visit)],
-        ]],
+        "item": [
+            [
+                "sequence": 1,
+                "diagnosisSequence": [1],
+                "productOrService": .concept(fee(kind)),
+                "servicedDate": .date(day),
+                "quantity": ["value": 1],
+                "unitPrice": .money(cents: kind.fee),
+                "net": .money(cents: kind.fee),
+                "encounter": [.reference(visit)],
+            ]
+        ],
         "total": .money(cents: kind.fee),
     ]
 }

@@ -43,7 +43,8 @@ extension Chart {
         }
         if visit.kind == .acute || change.saturation != 0 {
             vital(
-                "2708-6", "Oxygen saturation in Arterial blood", Decimal(random.int(97...99) + change.saturation), .percent,
+                "2708-6", "Oxygen saturation in Arterial blood", Decimal(random.int(97...99) + change.saturation),
+                .percent,
                 at: visit, also: .loinc("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"))
         }
         vital("29463-7", "Body weight", Decimal(measured, places: 1), .kilogram, at: visit)
@@ -56,7 +57,8 @@ extension Chart {
                 vital("39156-5", "Body mass index (BMI) [Ratio]", Decimal(index, places: 1), .bodyMass, at: visit)
             } else {
                 let head = interpolate(Growth.headCircumference, Int(visit.day - birthDay)) * body.growth / 100
-                vital("9843-4", "Head Occipital-frontal circumference", Decimal(head, places: 1), .centimetre, at: visit)
+                vital(
+                    "9843-4", "Head Occipital-frontal circumference", Decimal(head, places: 1), .centimetre, at: visit)
             }
         }
     }
@@ -99,26 +101,28 @@ extension Chart {
     }
 
     mutating func bloodPressure(at visit: Visit, systolic: Int, diastolic: Int) {
-        _ = post("Observation", [
-            "status": "final",
-            "category": [.code(System.observationCategory, "vital-signs")],
-            "code": .concept(.loinc("85354-9", "Blood pressure panel with all children optional")),
-            "subject": .reference(patient),
-            "encounter": .reference(visit.reference),
-            "effectiveDateTime": .dateTime(visit.at(4)),
-            "performer": [.reference(Staff.moreau.reference)],
-            "interpretation": systolic >= 140 || diastolic >= 90 ? [.code(System.interpretation, "H")] : .absent,
-            "component": [
-                [
-                    "code": .concept(.loinc("8480-6", "Systolic blood pressure")),
-                    "valueQuantity": .quantity(Decimal(systolic), .mmHg),
+        _ = post(
+            "Observation",
+            [
+                "status": "final",
+                "category": [.code(System.observationCategory, "vital-signs")],
+                "code": .concept(.loinc("85354-9", "Blood pressure panel with all children optional")),
+                "subject": .reference(patient),
+                "encounter": .reference(visit.reference),
+                "effectiveDateTime": .dateTime(visit.at(4)),
+                "performer": [.reference(Staff.moreau.reference)],
+                "interpretation": systolic >= 140 || diastolic >= 90 ? [.code(System.interpretation, "H")] : .absent,
+                "component": [
+                    [
+                        "code": .concept(.loinc("8480-6", "Systolic blood pressure")),
+                        "valueQuantity": .quantity(Decimal(systolic), .mmHg),
+                    ],
+                    [
+                        "code": .concept(.loinc("8462-4", "Diastolic blood pressure")),
+                        "valueQuantity": .quantity(Decimal(diastolic), .mmHg),
+                    ],
                 ],
-                [
-                    "code": .concept(.loinc("8462-4", "Diastolic blood pressure")),
-                    "valueQuantity": .quantity(Decimal(diastolic), .mmHg),
-                ],
-            ],
-        ])
+            ])
     }
 
     mutating func vital(
@@ -167,7 +171,8 @@ private enum Growth {
         (144, 1500), (168, 1620), (192, 1690), (216, 1720),
     ]
     static let weight = [
-        (0, 34), (3, 60), (6, 76), (9, 87), (12, 96), (24, 122), (36, 143), (60, 184), (84, 230), (120, 320), (144, 400),
+        (0, 34), (3, 60), (6, 76), (9, 87), (12, 96), (24, 122), (36, 143), (60, 184), (84, 230), (120, 320),
+        (144, 400),
         (168, 510), (192, 600), (216, 660),
     ]
     static let headCircumference = [(0, 345), (3, 400), (6, 430), (9, 447), (12, 460), (24, 480)]

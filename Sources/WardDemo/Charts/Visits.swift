@@ -69,27 +69,32 @@ extension Chart {
         let clinician = clinician ?? person.doctor
         let room: Place = kind == .nurse ? .laboratory : random.pick([.room1, .room2, .room3, .room4])
         let number = "V-\(index)-\(visits.count + 1)"
-        let reference = post("Encounter", [
-            "identifier": [.identifier(DemoSystem.visit, number)],
-            "status": "finished",
-            "class": .coding(
-                kind == .portal
-                    ? Concept(System.actCode, "VR", "virtual") : Concept(System.actCode, "AMB", "ambulatory")),
-            "type": [.concept(kind.concept)],
-            "subject": .reference(patient),
-            "participant": [[
-                "type": [.code(System.participation, "PPRF")],
-                "individual": .reference(clinician.reference),
-            ]],
-            "period": .period(start, end),
-            "reasonCode": [.concept(reason.concept)],
-            "diagnosis": problem.map { [["condition": .reference($0), "rank": 1]] } ?? .absent,
-            "location": kind == .portal
-                ? .absent : [["location": .reference(room.reference), "status": "completed"]],
-            "serviceProvider": .reference(Company.clinic.reference),
-        ])
+        let reference = post(
+            "Encounter",
+            [
+                "identifier": [.identifier(DemoSystem.visit, number)],
+                "status": "finished",
+                "class": .coding(
+                    kind == .portal
+                        ? Concept(System.actCode, "VR", "virtual") : Concept(System.actCode, "AMB", "ambulatory")),
+                "type": [.concept(kind.concept)],
+                "subject": .reference(patient),
+                "participant": [
+                    [
+                        "type": [.code(System.participation, "PPRF")],
+                        "individual": .reference(clinician.reference),
+                    ]
+                ],
+                "period": .period(start, end),
+                "reasonCode": [.concept(reason.concept)],
+                "diagnosis": problem.map { [["condition": .reference($0), "rank": 1]] } ?? .absent,
+                "location": kind == .portal
+                    ? .absent : [["location": .reference(room.reference), "status": "completed"]],
+                "serviceProvider": .reference(Company.clinic.reference),
+            ])
         let visit = Visit(
-            reference: reference, number: number, start: start, end: end, clinician: clinician, kind: kind, reason: reason)
+            reference: reference, number: number, start: start, end: end, clinician: clinician, kind: kind,
+            reason: reason)
         visits.append(visit)
         return visit
     }

@@ -53,10 +53,12 @@ extension DemoClinic {
             "location": [.reference(Place.building.reference)],
             "name": "Family medicine, all ages",
             "appointmentRequired": true,
-            "availableTime": [[
-                "daysOfWeek": ["mon", "tue", "wed", "thu", "fri"], "availableStartTime": "09:00:00",
-                "availableEndTime": "17:30:00",
-            ]],
+            "availableTime": [
+                [
+                    "daysOfWeek": ["mon", "tue", "wed", "thu", "fri"], "availableStartTime": "09:00:00",
+                    "availableEndTime": "17:30:00",
+                ]
+            ],
         ]
     }
 
@@ -64,10 +66,12 @@ extension DemoClinic {
         [
             "identifier": [.identifier(DemoSystem.staff, staff.id)],
             "active": true,
-            "name": [[
-                "use": "official", "text": .string(staff.name), "family": .string(staff.family),
-                "given": [.string(staff.given)], "prefix": staff.prefix.map { [.string($0)] } ?? .absent,
-            ]],
+            "name": [
+                [
+                    "use": "official", "text": .string(staff.name), "family": .string(staff.family),
+                    "given": [.string(staff.given)], "prefix": staff.prefix.map { [.string($0)] } ?? .absent,
+                ]
+            ],
             "telecom": [
                 .phone(fictionalPhone(60 + index), use: "work"),
                 .email("\(staff.id.split(separator: "-").joined(separator: "."))@harbor-glen.example.org"),
@@ -94,9 +98,13 @@ extension DemoClinic {
         [
             "url": .string(MoodForm.url), "name": "PHQ9", "title": "Mood over the last two weeks", "status": "active",
             "subjectType": ["Patient"],
-            "item": .list(MoodForm.items.map { item in
-                ["linkId": .string(item.code), "code": [.coding(item)], "text": .string(item.display), "type": "integer"]
-            }),
+            "item": .list(
+                MoodForm.items.map { item in
+                    [
+                        "linkId": .string(item.code), "code": [.coding(item)], "text": .string(item.display),
+                        "type": "integer",
+                    ]
+                }),
         ]
     }
 
@@ -115,22 +123,26 @@ extension DemoClinic {
     /// A calendar per clinician: half hours of today, and those of the next two mornings, still free.
     private func addCalendars(to transaction: inout Transaction) {
         for staff in Staff.clinicians {
-            let schedule = transaction.put("Schedule", id: staff.id, [
-                "active": true,
-                "serviceType": [.text("Family medicine")],
-                "actor": [.reference(staff.reference), .reference(Place.building.reference)],
-                "planningHorizon": .period(hour.adding(minutes: DayPlan.opening), hour.adding(days: 60)),
-            ])
+            let schedule = transaction.put(
+                "Schedule", id: staff.id,
+                [
+                    "active": true,
+                    "serviceType": [.text("Family medicine")],
+                    "actor": [.reference(staff.reference), .reference(Place.building.reference)],
+                    "planningHorizon": .period(hour.adding(minutes: DayPlan.opening), hour.adding(days: 60)),
+                ])
             let today = Array(stride(from: DayPlan.opening, through: DayPlan.closing, by: 30))
             let later = [1, 2].flatMap { day in (0..<10).map { day * 1440 - 120 + $0 * 30 } }
             for offset in today + later {
                 let start = hour.adding(minutes: offset)
-                transaction.put("Slot", id: DayPlan.slotID(staff, offset), [
-                    "schedule": .reference(schedule),
-                    "status": DayPlan.isTaken(staff, offset) ? "busy" : "free",
-                    "start": .instant(start),
-                    "end": .instant(start.adding(minutes: 30)),
-                ])
+                transaction.put(
+                    "Slot", id: DayPlan.slotID(staff, offset),
+                    [
+                        "schedule": .reference(schedule),
+                        "status": DayPlan.isTaken(staff, offset) ? "busy" : "free",
+                        "start": .instant(start),
+                        "end": .instant(start.adding(minutes: 30)),
+                    ])
             }
         }
     }

@@ -43,27 +43,33 @@ struct ClinicDay: Sendable {
     private mutating func putAppointment(_ plan: DayPlan, start: Instant) -> Reference {
         let patient = patient(plan.patient)
         let isOff = plan.stage == .noShow || plan.stage == .cancelled
-        return transaction.put("Appointment", id: "today-\(plan.patient)", [
-            "status": .string(plan.stage.appointment),
-            "cancelationReason": isOff ? .code(System.cancellation, plan.stage == .noShow ? "other" : "pat") : .absent,
-            "serviceType": [.text("Family medicine")],
-            "appointmentType": .code(System.appointmentType, plan.kind == .check ? "CHECKUP" : "FOLLOWUP"),
-            "reasonCode": [.concept(plan.reason.concept)],
-            "description": .string("\(plan.kind.name): \(plan.reason.concept.display)"),
-            "start": .instant(start),
-            "end": .instant(start.adding(minutes: 30)),
-            "minutesDuration": 30,
-            "slot": [.reference(Reference("Slot/\(DayPlan.slotID(plan.clinician, plan.offset))"))],
-            "created": .dateTime(now.adding(days: -random.int(3...40))),
-            "participant": [
-                [
-                    "actor": .reference(patient), "required": "required",
-                    "status": plan.stage == .cancelled ? "declined" : "accepted",
+        return transaction.put(
+            "Appointment", id: "today-\(plan.patient)",
+            [
+                "status": .string(plan.stage.appointment),
+                "cancelationReason": isOff
+                    ? .code(System.cancellation, plan.stage == .noShow ? "other" : "pat") : .absent,
+                "serviceType": [.text("Family medicine")],
+                "appointmentType": .code(System.appointmentType, plan.kind == .check ? "CHECKUP" : "FOLLOWUP"),
+                "reasonCode": [.concept(plan.reason.concept)],
+                "description": .string("\(plan.kind.name): \(plan.reason.concept.display)"),
+                "start": .instant(start),
+                "end": .instant(start.adding(minutes: 30)),
+                "minutesDuration": 30,
+                "slot": [.reference(Reference("Slot/\(DayPlan.slotID(plan.clinician, plan.offset))"))],
+                "created": .dateTime(now.adding(days: -random.int(3...40))),
+                "participant": [
+                    [
+                        "actor": .reference(patient), "required": "required",
+                        "status": plan.stage == .cancelled ? "declined" : "accepted",
+                    ],
+                    ["actor": .reference(plan.clinician.reference), "required": "required", "status": "accepted"],
+                    [
+                        "actor": .reference(Place.building.reference), "required": "information-only",
+                        "status": "accepted",
+                    ],
                 ],
-                ["actor": .reference(plan.clinician.reference), "required": "required", "status": "accepted"],
-                ["actor": .reference(Place.building.reference), "required": "information-only", "status": "accepted"],
-            ],
-        ])
+            ])
     }
 
     private mutating func putVisit(
@@ -80,22 +86,29 @@ struct ClinicDay: Sendable {
             ]
         }
         let isOver = status == "finished"
-        let reference = transaction.put("Encounter", id: "today-\(plan.patient)", [
-            "identifier": [.identifier(DemoSystem.visit, "V-today-\(plan.patient)")],
-            "status": .string(status),
-            "statusHistory": .list(history),
-            "class": .coding(Concept(System.actCode, "AMB", "ambulatory")),
-            "type": [.concept(plan.kind.concept)],
-            "subject": .reference(patient(plan.patient)),
-            "participant": [[
-                "type": [.code(System.participation, "PPRF")], "individual": .reference(plan.clinician.reference),
-            ]],
-            "appointment": [.reference(appointment)],
-            "period": .period(arrived, isOver ? ended : nil),
-            "reasonCode": [.concept(plan.reason.concept)],
-            "location": [["location": .reference(plan.place.reference), "status": isOver ? "completed" : "active"]],
-            "serviceProvider": .reference(Company.clinic.reference),
-        ])
+        let reference = transaction.put(
+            "Encounter", id: "today-\(plan.patient)",
+            [
+                "identifier": [.identifier(DemoSystem.visit, "V-today-\(plan.patient)")],
+                "status": .string(status),
+                "statusHistory": .list(history),
+                "class": .coding(Concept(System.actCode, "AMB", "ambulatory")),
+                "type": [.concept(plan.kind.concept)],
+                "subject": .reference(patient(plan.patient)),
+                "participant": [
+                    [
+                        "type": [.code(System.participation, "PPRF")],
+                        "individual": .reference(plan.clinician.reference),
+                    ]
+                ],
+                "appointment": [.reference(appointment)],
+                "period": .period(arrived, isOver ? ended : nil),
+                "reasonCode": [.concept(plan.reason.concept)],
+                "location": [
+                    ["location": .reference(plan.place.reference), "status": isOver ? "completed" : "active"]
+                ],
+                "serviceProvider": .reference(Company.clinic.reference),
+            ])
         return Visit(
             reference: reference, number: "today-\(plan.patient)", start: arrived, end: ended,
             clinician: plan.clinician, kind: plan.kind, reason: plan.reason)
@@ -120,24 +133,34 @@ struct ClinicDay: Sendable {
             plan: isOver ? "Continue treatment. Return in three months." : "")
         let written = isOver ? visit.end : visit.at(22)
         let signed = plan.stage == .signed ? visit.end.adding(minutes: 6) : nil
-        let note = transaction.put("Composition", id: "today-\(plan.patient)-note", composition(
-            text, patient: patient(plan.patient), visit: visit.reference, author: plan.clinician, written: written,
-            signed: signed, confidentiality: plan.reason == .depression ? "R" : "N"))
+        let note = transaction.put(
+            "Composition", id: "today-\(plan.patient)-note",
+            composition(
+                text, patient: patient(plan.patient), visit: visit.reference, author: plan.clinician, written: written,
+                signed: signed, confidentiality: plan.reason == .depression ? "R" : "N"))
         guard let signed else { return }
-        transaction.post("Provenance", [
-            "target": [.reference(note)],
-            "occurredDateTime": .dateTime(signed),
-            "recorded": .instant(signed),
-            "activity": .text("Signed"),
-            "agent": [["type": .code(System.provenanceAgent, "author"), "who": .reference(plan.clinician.reference)]],
-        ], &random)
+        transaction.post(
+            "Provenance",
+            [
+                "target": [.reference(note)],
+                "occurredDateTime": .dateTime(signed),
+                "recorded": .instant(signed),
+                "activity": .text("Signed"),
+                "agent": [
+                    ["type": .code(System.provenanceAgent, "author"), "who": .reference(plan.clinician.reference)]
+                ],
+            ], &random)
     }
 
     private mutating func addClaim(_ plan: DayPlan, _ visit: Visit) {
         guard let payer = Cast.person(plan.patient)?.payer else { return }
-        transaction.put("Claim", id: "today-\(plan.patient)", claimBody(
-            number: "C-today-\(plan.patient)", patient: patient(plan.patient), visit: visit.reference, on: visit.day,
-            reason: plan.reason, kind: plan.kind, payer: payer, coverage: Reference("Coverage/\(plan.patient)-coverage"),
-            created: visit.end.adding(minutes: 10)))
+        transaction.put(
+            "Claim", id: "today-\(plan.patient)",
+            claimBody(
+                number: "C-today-\(plan.patient)", patient: patient(plan.patient), visit: visit.reference,
+                on: visit.day,
+                reason: plan.reason, kind: plan.kind, payer: payer,
+                coverage: Reference("Coverage/\(plan.patient)-coverage"),
+                created: visit.end.adding(minutes: 10)))
     }
 }

@@ -1,6 +1,8 @@
-/// Today's appointments: who is where, in words. Minutes count from the half hour that has just begun.
+/// Today's appointments: who is where, in words.
+///
+/// Minutes count from the half hour that has just begun.
 struct DayPlan: Sendable {
-    /// How far a visit has come. One line for each column of the Today board.
+    /// How far a visit has come: the columns of the Today board.
     enum Stage: Sendable {
         case booked, arrived, roomed, withClinician
         /// The visit is over, the note is not signed.

@@ -1,4 +1,4 @@
-/// Everybody who is a patient of the demo clinic. All are invented.
+/// Everybody who is a patient of the demo clinic, all invented.
 enum Cast {
     /// Guardians and parents stand before those who refer to them.
     static let all: [Person] = families + adults + elders + young
@@ -35,14 +35,17 @@ enum Cast {
             speaks: .vietnamese, doctor: .lindqvist, payer: .statePlan, guardian: "huong-nguyen"),
         // Father and daughter.
         Person(
-            "rohan-krishnamurthy", .init("Rohan", family: "Krishnamurthy"), .male, .years(39), household: "krishnamurthy",
+            "rohan-krishnamurthy", .init("Rohan", family: "Krishnamurthy"), .male, .years(39),
+            household: "krishnamurthy",
             doctor: .reyes, .lasting(.prediabetes, nil), .hyperlipidemia),
         Person(
-            "aanya-krishnamurthy", .init("Aanya", family: "Krishnamurthy"), .female, .years(7), household: "krishnamurthy",
+            "aanya-krishnamurthy", .init("Aanya", family: "Krishnamurthy"), .female, .years(7),
+            household: "krishnamurthy",
             doctor: .lindqvist, guardian: "rohan-krishnamurthy", .peanutAllergy, .lasting(.eczema, .hydrocortisone)),
         // Father and toddler.
         Person(
-            "thabo-dlamini", .init("Thabo", family: "Dlamini"), .male, .years(33), household: "dlamini", doctor: .haddad,
+            "thabo-dlamini", .init("Thabo", family: "Dlamini"), .male, .years(33), household: "dlamini",
+            doctor: .haddad,
             .passing(.cold, nil)),
         Person(
             "nokuthula-dlamini", .init("Nokuthula", family: "Dlamini"), .female, .years(2), household: "dlamini",
@@ -59,20 +62,25 @@ enum Cast {
             household: "chen", speaks: .chinese, interpreter: true, doctor: .reyes, .diabetes(kidneys: false),
             .hyperlipidemia),
         Person(
-            "wei-chen", .init("Wei", family: "Chen"), also: .init("伟", family: "陈"), .male, .years(64), household: "chen",
+            "wei-chen", .init("Wei", family: "Chen"), also: .init("伟", family: "陈"), .male, .years(64),
+            household: "chen",
             speaks: .chinese, doctor: .reyes, .copd),
         Person(
-            "walter-abernathy", .init("Walter", "Eugene", family: "Abernathy"), .male, .years(95), household: "abernathy",
+            "walter-abernathy", .init("Walter", "Eugene", family: "Abernathy"), .male, .years(95),
+            household: "abernathy",
             doctor: .okafor, payer: .statePlan, .fibrillation(warfarin: true), .heartFailure),
         Person(
-            "dorothy-abernathy", .init("Dorothy", family: "Abernathy"), also: .init("Dot", family: "Abernathy"), .female,
-            .years(92), household: "abernathy", doctor: .okafor, payer: .statePlan, .lasting(.osteoporosis, .alendronate),
+            "dorothy-abernathy", .init("Dorothy", family: "Abernathy"), also: .init("Dot", family: "Abernathy"),
+            .female,
+            .years(92), household: "abernathy", doctor: .okafor, payer: .statePlan,
+            .lasting(.osteoporosis, .alendronate),
             .lasting(.dementia, .donepezil)),
     ]
 
     private static let adults: [Person] = [
         Person(
-            "fatima-alzahrawi", .init("Fatima", family: "al-Zahrawi"), also: .init("فاطمة", family: "الزهراوي"), .female,
+            "fatima-alzahrawi", .init("Fatima", family: "al-Zahrawi"), also: .init("فاطمة", family: "الزهراوي"),
+            .female,
             .years(45), speaks: .arabic, doctor: .okafor, .depression),
         Person("kwame-mensah", .init("Kwame", family: "Mensah"), .male, .years(58), doctor: .reyes, .hypertension),
         Person(
@@ -90,15 +98,21 @@ enum Cast {
         Person(
             "grace-littlewater", .init("Grace", family: "Littlewater"), .female, .years(55), doctor: .reyes,
             .diabetes(kidneys: false), .depression),
-        Person("rowan-ashgrove", .init("Rowan", family: "Ashgrove"), .other, .years(22), doctor: .haddad, .lasting(.hayFever, .loratadine)),
-        Person("hannah-grunwald", .init("Hannah", family: "Grünwald"), .female, .years(38), doctor: .haddad, .lasting(.anemia, .iron)),
+        Person(
+            "rowan-ashgrove", .init("Rowan", family: "Ashgrove"), .other, .years(22), doctor: .haddad,
+            .lasting(.hayFever, .loratadine)),
+        Person(
+            "hannah-grunwald", .init("Hannah", family: "Grünwald"), .female, .years(38), doctor: .haddad,
+            .lasting(.anemia, .iron)),
         Person(
             "elodie-fontaine", .init("Élodie", family: "Fontaine-Baptiste"), .female, .years(19), speaks: .french,
             doctor: .haddad, .lasting(.migraine, .sumatriptan), .passing(.strepThroat, .amoxicillin)),
         Person(
             "jose-nanez", .init("José", "María", family: "Ñáñez-Iturralde"), .male, .years(47), speaks: .spanish,
             doctor: .haddad, payer: nil, .newPatient),
-        Person("ruth-oyelaran", .init("Ruth", family: "Oyelaran-Smythe"), .female, .years(36), doctor: .okafor, .passing(.cold, nil)),
+        Person(
+            "ruth-oyelaran", .init("Ruth", family: "Oyelaran-Smythe"), .female, .years(36), doctor: .okafor,
+            .passing(.cold, nil)),
     ]
 
     private static let elders: [Person] = [
@@ -113,12 +127,15 @@ enum Cast {
             doctor: .reyes, .lasting(.coronary, .aspirin), .hyperlipidemia),
         Person(
             "keiko-yamamoto", .init("Keiko", family: "Yamamoto"), also: .init("恵子", family: "山本"), .female, .years(77),
-            speaks: .japanese, doctor: .okafor, payer: .statePlan, .hypertension, .lasting(.kneeArthrosis, .acetaminophen)),
+            speaks: .japanese, doctor: .okafor, payer: .statePlan, .hypertension,
+            .lasting(.kneeArthrosis, .acetaminophen)),
         Person(
-            "viktor-petrenko", .init("Viktor", family: "Petrenko"), .male, .years(67), doctor: .reyes, payer: .statePlan,
+            "viktor-petrenko", .init("Viktor", family: "Petrenko"), .male, .years(67), doctor: .reyes,
+            payer: .statePlan,
             .copd, .lasting(.smoking, nil)),
         Person(
-            "peggy-oshaughnessy", .init("Margaret", family: "O'Shaughnessy"), also: .init("Peggy", family: "O'Shaughnessy"),
+            "peggy-oshaughnessy", .init("Margaret", family: "O'Shaughnessy"),
+            also: .init("Peggy", family: "O'Shaughnessy"),
             .female, .years(83), doctor: .reyes, payer: .statePlan, .fibrillation(warfarin: false),
             .kidneyDisease(stage: 4)),
         Person(
@@ -130,8 +147,11 @@ enum Cast {
     ]
 
     private static let young: [Person] = [
-        Person("tyrone-whitfield", .init("Tyrone", family: "Whitfield"), .male, .years(16), doctor: .lindqvist, .fracture),
-        Person("ximena-barragan", .init("Ximena", family: "Barragán"), .female, .years(13), speaks: .spanish, doctor: .lindqvist, .lasting(.attention, .methylphenidate)),
+        Person(
+            "tyrone-whitfield", .init("Tyrone", family: "Whitfield"), .male, .years(16), doctor: .lindqvist, .fracture),
+        Person(
+            "ximena-barragan", .init("Ximena", family: "Barragán"), .female, .years(13), speaks: .spanish,
+            doctor: .lindqvist, .lasting(.attention, .methylphenidate)),
         Person("caleb-stone", .init("Caleb", family: "Stone-Yazzie"), .male, .months(10), doctor: .lindqvist),
         Person(
             "noor-elmasri", .init("Noor", family: "el-Masri"), also: .init("نور", family: "المصري"), .male, .years(6),

@@ -19,7 +19,8 @@ struct Person: Sendable {
     }
 
     enum Language: String, Sendable {
-        case english = "en", spanish = "es", vietnamese = "vi", polish = "pl", chinese = "zh", arabic = "ar", dari = "prs"
+        case english = "en", spanish = "es", vietnamese = "vi", polish = "pl", chinese = "zh", arabic = "ar", dari =
+            "prs"
         case japanese = "ja", french = "fr"
 
         var name: String {

@@ -12,7 +12,10 @@ struct Staff: Hashable, Sendable {
     let specialty: String
     let gender: String
 
-    init(_ given: String, _ family: String, id: String, prefix: String? = nil, _ role: Role, _ specialty: String, _ gender: String) {
+    init(
+        _ given: String, _ family: String, id: String, prefix: String? = nil, _ role: Role, _ specialty: String,
+        _ gender: String
+    ) {
         self.given = given
         self.family = family
         self.id = id
@@ -31,8 +34,10 @@ struct Staff: Hashable, Sendable {
 }
 
 extension Staff {
-    static let okafor = Staff("Amara", "Okafor", id: "amara-okafor", prefix: "Dr.", .physician, "Family medicine", "female")
-    static let reyes = Staff("Daniel", "Reyes", id: "daniel-reyes", prefix: "Dr.", .physician, "Internal medicine", "male")
+    static let okafor = Staff(
+        "Amara", "Okafor", id: "amara-okafor", prefix: "Dr.", .physician, "Family medicine", "female")
+    static let reyes = Staff(
+        "Daniel", "Reyes", id: "daniel-reyes", prefix: "Dr.", .physician, "Internal medicine", "male")
     static let lindqvist = Staff(
         "Astrid", "Lindqvist", id: "astrid-lindqvist", prefix: "Dr.", .physician, "Pediatrics", "female")
     static let haddad = Staff(

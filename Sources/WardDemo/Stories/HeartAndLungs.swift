@@ -21,7 +21,9 @@ extension Chart {
         }
         carePlan(
             "Asthma", goal: "No attack that needs a visit for six months",
-            steps: ["Controller inhaler twice a day", "Rescue inhaler within reach", "Know the yellow and the red zone"],
+            steps: [
+                "Controller inhaler twice a day", "Rescue inhaler within reach", "Know the yellow and the red zone",
+            ],
             for: condition, since: 500)
     }
 
@@ -31,7 +33,8 @@ extension Chart {
             let visit = visit(daysBack: daysBack, .copd, problem: condition)
             vitals(at: visit)
             measured(
-                "exam", .loinc("20150-9", "FEV1"), Decimal(random.near(168 - 5 * number, 5), places: 2), Unit("L"), at: visit)
+                "exam", .loinc("20150-9", "FEV1"), Decimal(random.near(168 - 5 * number, 5), places: 2), Unit("L"),
+                at: visit)
             if number == 0 {
                 prescribe(.tiotropium, at: visit, reason: condition)
                 prescribe(.albuterol, at: visit, reason: condition)
@@ -50,7 +53,8 @@ extension Chart {
         prescribe(warfarin ? .warfarin : .apixaban, at: first, reason: condition)
         prescribe(.metoprolol, at: first, reason: condition)
         referToCardiology(
-            "New irregular pulse.", answer: "Chronic atrial fibrillation, good function. Rate control and anticoagulation.",
+            "New irregular pulse.",
+            answer: "Chronic atrial fibrillation, good function. Rate control and anticoagulation.",
             at: first, problem: condition)
         raiseFlag("anticoagulated", category: "clinical", "Takes a blood thinner")
         if warfarin {
@@ -79,11 +83,13 @@ extension Chart {
             "Heart", goal: "No hospital stay for heart failure this year",
             steps: ["Weigh every morning", "Call when 2 kg up in three days", "Less than 1.5 L to drink a day"],
             for: condition, since: 700)
-        _ = put("Device", id: readableID("scale"), [
-            "status": "active",
-            "deviceName": [["name": "Talking bathroom scale", "type": "user-friendly-name"]],
-            "type": .text("Body weight scale"),
-            "patient": .reference(patient),
-        ])
+        _ = put(
+            "Device", id: readableID("scale"),
+            [
+                "status": "active",
+                "deviceName": [["name": "Talking bathroom scale", "type": "user-friendly-name"]],
+                "type": .text("Body weight scale"),
+                "patient": .reference(patient),
+            ])
     }
 }

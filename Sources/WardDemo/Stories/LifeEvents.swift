@@ -7,7 +7,8 @@ extension Chart {
         let condition = problem(.depression, daysBack: 420)
         let start = random.int(16...21)
         for (number, daysBack) in series(count: 8, every: 45, last: 15).enumerated() {
-            let visit = visit(daysBack: daysBack, .depression, number % 2 == 0 ? .followUp : .portal, problem: condition)
+            let visit = visit(
+                daysBack: daysBack, .depression, number % 2 == 0 ? .followUp : .portal, problem: condition)
             moodQuestionnaire(total: max(2, random.near(start - 2 * number, 2)), at: visit)
             if visit.kind == .followUp { vitals(at: visit) }
             if number == 0 {
@@ -26,27 +27,34 @@ extension Chart {
             subjective: "Spoke openly about losses in the family. Asks that this stays with the treating doctor.",
             objective: "Sad, reflective, no thoughts of self-harm.", assessment: "Moderate depression.",
             plan: "Weekly counselling, medicine, see again in two weeks.")
-        _ = post("Composition", composition(
-            text, patient: patient, visit: visit.reference, author: visit.clinician, written: visit.end,
-            signed: visit.end.adding(minutes: 30), confidentiality: "R"))
+        _ = post(
+            "Composition",
+            composition(
+                text, patient: patient, visit: visit.reference, author: visit.clinician, written: visit.end,
+                signed: visit.end.adding(minutes: 30), confidentiality: "R"))
         guard person.id == "marisol-quispe" else { return }
-        _ = put("Consent", id: readableID("consent"), [
-            "status": "active",
-            "scope": .code(System.consentScope, "patient-privacy"),
-            "category": [.concept(.loinc("59284-0", "Consent Document"))],
-            "patient": .reference(patient),
-            "dateTime": .dateTime(visit.end),
-            "performer": [.reference(patient)],
-            "organization": [.reference(Company.clinic.reference)],
-            "policyRule": .code(System.actCode, "OPTIN"),
-            "provision": [
-                "type": "deny",
-                "actor": [[
-                    "role": .code(System.participation, "IRCP"), "reference": .reference(Staff.haddad.reference),
-                ]],
-                "action": [.code("http://terminology.hl7.org/CodeSystem/consentaction", "access")],
-            ],
-        ])
+        _ = put(
+            "Consent", id: readableID("consent"),
+            [
+                "status": "active",
+                "scope": .code(System.consentScope, "patient-privacy"),
+                "category": [.concept(.loinc("59284-0", "Consent Document"))],
+                "patient": .reference(patient),
+                "dateTime": .dateTime(visit.end),
+                "performer": [.reference(patient)],
+                "organization": [.reference(Company.clinic.reference)],
+                "policyRule": .code(System.actCode, "OPTIN"),
+                "provision": [
+                    "type": "deny",
+                    "actor": [
+                        [
+                            "role": .code(System.participation, "IRCP"),
+                            "reference": .reference(Staff.haddad.reference),
+                        ]
+                    ],
+                    "action": [.code("http://terminology.hl7.org/CodeSystem/consentaction", "access")],
+                ],
+            ])
     }
 
     mutating func pregnancy(week: Int) {
@@ -55,8 +63,14 @@ extension Chart {
             let visit = visit(daysBack: (week - at) * 7, .pregnancy, problem: condition)
             vitals(at: visit)
             measured("exam", .loinc("11884-4", "Gestational age Estimated"), Decimal(at), .week, at: visit)
-            if at >= 12 { measured("exam", .loinc("55283-6", "Fetal Heart rate"), Decimal(random.near(146, 9)), .perMinute, at: visit) }
-            if at >= 20 { measured("exam", .loinc("11881-0", "Uterus Fundal height Tape measure"), Decimal(at), .centimetre, at: visit) }
+            if at >= 12 {
+                measured(
+                    "exam", .loinc("55283-6", "Fetal Heart rate"), Decimal(random.near(146, 9)), .perMinute, at: visit)
+            }
+            if at >= 20 {
+                measured(
+                    "exam", .loinc("11881-0", "Uterus Fundal height Tape measure"), Decimal(at), .centimetre, at: visit)
+            }
             if number == 0 {
                 prescribe(.prenatal, at: visit, reason: condition)
                 laboratory(.bloodCount, at: visit, [.hemoglobin: 121])
@@ -100,7 +114,8 @@ extension Chart {
         vitals(at: visit, Deviation(pulse: 15))
         measured("exam", .loinc("72514-3", "Pain severity - 0-10 verbal numeric rating"), Decimal(7), .score, at: visit)
         let condition = illness(.wristFracture, at: visit, days: 42)
-        imaging("X-ray of the right wrist", finding: "Fracture of the lower end of the radius, not displaced.", at: visit)
+        imaging(
+            "X-ray of the right wrist", finding: "Fracture of the lower end of the radius, not displaced.", at: visit)
         procedure("Application of a forearm cast", at: visit, reason: condition)
         prescribeOnce(.acetaminophen, at: visit, reason: condition)
         for daysBack in [33, 5] {
@@ -117,16 +132,19 @@ extension Chart {
             let visit = visit(daysBack: daysBack, .backPain, number == 0 ? .acute : .followUp, problem: condition)
             vitals(at: visit)
             measured(
-                "exam", .loinc("72514-3", "Pain severity - 0-10 verbal numeric rating"), Decimal(8 - 2 * number), .score,
+                "exam", .loinc("72514-3", "Pain severity - 0-10 verbal numeric rating"), Decimal(8 - 2 * number),
+                .score,
                 at: visit)
             if number == 0 {
                 prescribeOnce(.ibuprofen, at: visit, reason: condition)
-                _ = post("ServiceRequest", [
-                    "status": "active", "intent": "order", "code": .text("Physical therapy, six sessions"),
-                    "subject": .reference(patient), "encounter": .reference(visit.reference),
-                    "authoredOn": .dateTime(visit.end), "requester": .reference(visit.clinician.reference),
-                    "reasonReference": [.reference(condition)],
-                ])
+                _ = post(
+                    "ServiceRequest",
+                    [
+                        "status": "active", "intent": "order", "code": .text("Physical therapy, six sessions"),
+                        "subject": .reference(patient), "encounter": .reference(visit.reference),
+                        "authoredOn": .dateTime(visit.end), "requester": .reference(visit.clinician.reference),
+                        "reasonReference": [.reference(condition)],
+                    ])
             }
         }
     }

@@ -25,14 +25,17 @@ extension Chart {
         }
         carePlan(
             "Diabetes", goal: "Hemoglobin A1c below 7 %",
-            steps: ["Measure glucose every morning", "Walk 30 minutes a day", "Eye examination every year"], for: condition,
+            steps: ["Measure glucose every morning", "Walk 30 minutes a day", "Eye examination every year"],
+            for: condition,
             since: 800)
-        _ = put("Device", id: readableID("glucose-meter"), [
-            "status": "active",
-            "deviceName": [["name": "Glucose meter", "type": "user-friendly-name"]],
-            "type": .text("Blood glucose meter"),
-            "patient": .reference(patient),
-        ])
+        _ = put(
+            "Device", id: readableID("glucose-meter"),
+            [
+                "status": "active",
+                "deviceName": [["name": "Glucose meter", "type": "user-friendly-name"]],
+                "type": .text("Blood glucose meter"),
+                "patient": .reference(patient),
+            ])
     }
 
     mutating func hypertension() {
@@ -50,15 +53,19 @@ extension Chart {
                 vitals(at: visit)
                 if number == 6 { laboratory(.metabolic, at: visit) }
             }
-            if number == 0 { prescribe(medicines.contains("losartan") ? .amlodipine : .lisinopril, at: visit, reason: condition) }
+            if number == 0 {
+                prescribe(medicines.contains("losartan") ? .amlodipine : .lisinopril, at: visit, reason: condition)
+            }
             if number == 3 { prescribe(.hydrochlorothiazide, at: visit, reason: condition) }
         }
-        _ = put("Device", id: readableID("pressure-cuff"), [
-            "status": "active",
-            "deviceName": [["name": "Home blood pressure cuff", "type": "user-friendly-name"]],
-            "type": .text("Blood pressure monitor"),
-            "patient": .reference(patient),
-        ])
+        _ = put(
+            "Device", id: readableID("pressure-cuff"),
+            [
+                "status": "active",
+                "deviceName": [["name": "Home blood pressure cuff", "type": "user-friendly-name"]],
+                "type": .text("Blood pressure monitor"),
+                "patient": .reference(patient),
+            ])
     }
 
     mutating func hyperlipidemia() {
@@ -67,7 +74,9 @@ extension Chart {
             let visit = visit(daysBack: daysBack, .hyperlipidemia, problem: condition)
             vitals(at: visit)
             let bad = random.near(182 - 18 * number, 8)
-            laboratory(.lipids, at: visit, [.cholesterol: bad + 76, .badCholesterol: bad, .triglyceride: random.int(130...210)])
+            laboratory(
+                .lipids, at: visit,
+                [.cholesterol: bad + 76, .badCholesterol: bad, .triglyceride: random.int(130...210)])
             if number == 0 { prescribe(.atorvastatin, at: visit, reason: condition) }
         }
     }
@@ -79,14 +88,18 @@ extension Chart {
         for (number, daysBack) in series(count: 6, every: 120, last: 40).enumerated() {
             let visit = visit(daysBack: daysBack, diagnosis, problem: condition)
             vitals(at: visit)
-            laboratory(.kidney, at: visit, [
-                .filtration: random.near(filtration + 6 - number, 2), .creatinine: random.near(creatinine + 3 * number, 8),
-                .potassium: random.int(46...53), .urea: random.int(26...42),
-            ])
+            laboratory(
+                .kidney, at: visit,
+                [
+                    .filtration: random.near(filtration + 6 - number, 2),
+                    .creatinine: random.near(creatinine + 3 * number, 8),
+                    .potassium: random.int(46...53), .urea: random.int(26...42),
+                ])
         }
         carePlan(
             "Kidney", goal: "Filtration falls by less than 3 a year",
-            steps: ["No ibuprofen or naproxen", "Low-salt diet", "Kidney panel every four months"], for: condition, since: 600)
+            steps: ["No ibuprofen or naproxen", "Low-salt diet", "Kidney panel every four months"], for: condition,
+            since: 600)
         raiseFlag("kidney-dosing", category: "drug", "Reduced kidney function: check doses")
     }
 
@@ -95,7 +108,8 @@ extension Chart {
         for (number, daysBack) in series(count: 6, every: 130, last: 50).enumerated() {
             let visit = visit(daysBack: daysBack, .hypothyroidism, problem: condition)
             vitals(at: visit)
-            laboratory(.thyroid, at: visit, number < 2 ? [.thyrotropin: 980 - 380 * number, .thyroxine: 7 + number] : [:])
+            laboratory(
+                .thyroid, at: visit, number < 2 ? [.thyrotropin: 980 - 380 * number, .thyroxine: 7 + number] : [:])
             if number == 0 { prescribe(.levothyroxine, at: visit, reason: condition) }
         }
     }

@@ -52,18 +52,22 @@ extension Chart {
                 type: .loinc("34133-9", "Summary of episode note"), at: visit, author: Company.clinic.reference)
         }
         let illness = random.pick([Diagnosis.hypertension, .diabetes, .coronary, .asthma])
-        _ = post("FamilyMemberHistory", [
-            "status": "completed",
-            "patient": .reference(patient),
-            "date": .dateTime(visit.at(8)),
-            "relationship": .concept(
-                random.chance(percent: 50)
-                    ? Concept(System.roleCode, "MTH", "mother") : Concept(System.roleCode, "FTH", "father")),
-            "condition": [[
-                "code": .concept(illness.concept),
-                "onsetAge": .quantity(Decimal(random.int(38...67)), .year),
-            ]],
-        ])
+        _ = post(
+            "FamilyMemberHistory",
+            [
+                "status": "completed",
+                "patient": .reference(patient),
+                "date": .dateTime(visit.at(8)),
+                "relationship": .concept(
+                    random.chance(percent: 50)
+                        ? Concept(System.roleCode, "MTH", "mother") : Concept(System.roleCode, "FTH", "father")),
+                "condition": [
+                    [
+                        "code": .concept(illness.concept),
+                        "onsetAge": .quantity(Decimal(random.int(38...67)), .year),
+                    ]
+                ],
+            ])
     }
 
     /// Well-child visits from birth on, with growth and the vaccines that fall due.

@@ -75,11 +75,14 @@ extension Chart {
                 laboratory(.bloodCount, at: visit, [.hemoglobin: 98 + 9 * number, .cellVolume: 74 + 3 * number])
                 laboratory(.ironStores, at: visit, [.ferritin: 6 + 7 * number])
             }
-            if diagnosis == .prediabetes { laboratory(.longTermGlucose, at: visit, [.hemoglobinA1c: random.int(57...63)]) }
+            if diagnosis == .prediabetes {
+                laboratory(.longTermGlucose, at: visit, [.hemoglobinA1c: random.int(57...63)])
+            }
             if diagnosis == .smoking { procedure("Tobacco cessation counselling", at: visit, reason: condition) }
             if diagnosis == .coronary, number == 1 {
                 referToCardiology(
-                    "Chest tightness on stairs.", answer: "Stress test without ischemia. Please continue aspirin and statin.",
+                    "Chest tightness on stairs.",
+                    answer: "Stress test without ischemia. Please continue aspirin and statin.",
                     at: visit, problem: condition)
             }
         }
@@ -100,18 +103,23 @@ extension Chart {
     }
 
     private mutating func registerNewPatient() {
-        _ = post("QuestionnaireResponse", [
-            "questionnaire": .string(IntakeForm.url),
-            "status": "completed",
-            "subject": .reference(patient),
-            "authored": .dateTime(now.adding(minutes: -3 * 1440)),
-            "source": .reference(patient),
-            "item": [
-                ["linkId": "reason", "text": "Why are you coming?", "answer": [["valueString": "New in town, need a doctor"]]],
-                ["linkId": "medicines", "text": "Medicines you take", "answer": [["valueString": "None"]]],
-                ["linkId": "smoking", "text": "Do you smoke?", "answer": [["valueBoolean": false]]],
-            ],
-        ])
+        _ = post(
+            "QuestionnaireResponse",
+            [
+                "questionnaire": .string(IntakeForm.url),
+                "status": "completed",
+                "subject": .reference(patient),
+                "authored": .dateTime(now.adding(minutes: -3 * 1440)),
+                "source": .reference(patient),
+                "item": [
+                    [
+                        "linkId": "reason", "text": "Why are you coming?",
+                        "answer": [["valueString": "New in town, need a doctor"]],
+                    ],
+                    ["linkId": "medicines", "text": "Medicines you take", "answer": [["valueString": "None"]]],
+                    ["linkId": "smoking", "text": "Do you smoke?", "answer": [["valueBoolean": false]]],
+                ],
+            ])
     }
 }
 

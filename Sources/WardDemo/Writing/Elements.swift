@@ -6,7 +6,9 @@ extension JSON {
     static func concept(_ concept: Concept) -> JSON {
         guard let system = concept.system else { return .text(concept.display) }
         return [
-            "coding": [["system": .string(system), "code": .string(concept.code), "display": .string(concept.display)]],
+            "coding": [
+                ["system": .string(system), "code": .string(concept.code), "display": .string(concept.display)]
+            ],
             "text": .string(concept.display),
         ]
     }
@@ -33,7 +35,10 @@ extension JSON {
     static func references(_ references: [Reference]) -> JSON { .list(references.map { .reference($0) }) }
 
     static func quantity(_ value: Decimal, _ unit: Unit) -> JSON {
-        ["value": .decimal(value), "unit": .string(unit.name), "system": .string(System.ucum), "code": .string(unit.ucum)]
+        [
+            "value": .decimal(value), "unit": .string(unit.name), "system": .string(System.ucum),
+            "code": .string(unit.ucum),
+        ]
     }
 
     static func money(cents: Int) -> JSON { ["value": .decimal(Decimal(cents, places: 2)), "currency": "USD"] }

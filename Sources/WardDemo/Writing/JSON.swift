@@ -1,4 +1,6 @@
-/// A JSON value under construction. Members that are ``absent`` are left out when an object is written.
+/// A JSON value under construction.
+///
+/// Members that are ``absent`` are left out when an object is written.
 enum JSON: Sendable {
     case absent
     case string(String)
@@ -9,7 +11,9 @@ enum JSON: Sendable {
     case object([(String, JSON)])
 }
 
-/// A number with a fixed count of decimal places: 7.20 is `units` 720 and `places` 2. Binary fractions would not do.
+/// A number with a fixed count of decimal places, since binary fractions would not do.
+///
+/// 7.20 is `units` 720 and `places` 2.
 struct Decimal: Hashable, Sendable {
     let units: Int
     let places: Int
