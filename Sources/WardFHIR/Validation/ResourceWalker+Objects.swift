@@ -123,7 +123,6 @@ extension ResourceWalker {
             item = tape.end(item)
             position += 1
         }
-        if row.maximum > 0, position > row.maximum { report(.tooMany, at: node, element: element) }
     }
 
     private func elements(of array: Int?) -> [Int] {
@@ -165,7 +164,6 @@ extension ResourceWalker {
         if items.isEmpty { return report(.emptyArray, at: node, element: element) }
         let values = elements(of: sibling)
         if sibling != nil, values.count != items.count { report(.lengthMismatch, at: node, element: element) }
-        if row.maximum > 0, items.count > row.maximum { report(.tooMany, at: node, element: element) }
         for (position, item) in items.enumerated() {
             enter(element, position: position)
             let hasValue = position < values.count && tape.kind(values[position]) != .null
