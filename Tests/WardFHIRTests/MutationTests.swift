@@ -17,7 +17,7 @@ import WardFHIR
 
     /// The vectors of this target, and a sample of the official examples where they are present.
     private func sources() throws -> [[UInt8]] {
-        let own = Valid.resources.map { Array($0.utf8) } + (Offence.invariants + Offence.narratives).map { Array($0.json.utf8) }
+        let own = (Valid.resources + (Offence.invariants + Offence.narratives).map(\.json)).map { Array($0.utf8) }
         let official = try FHIRData.files("hl7-r4-examples").enumerated()
             .filter { $0.offset % 60 == 0 && $0.element.bytes.count < 50_000 }.map(\.element.bytes)
         return own + official
@@ -25,8 +25,9 @@ import WardFHIR
 
     /// Texts that meet the parser and the validator where they decide.
     private let fragments: [[UInt8]] = [
-        "null", "[]", "{}", "[null]", "\"\"", "\"\\u0000\"", "-0", "1e999", "true", "\"#\"", "\"_id\":", "\\", "\"", "{", "}",
-        "[", "]", ",", ":", "_", "<", "&", "\u{0}", "\u{FEFF}", "\"resourceType\":\"Bundle\",", "\"contained\":[{}],",
+        "null", "[]", "{}", "[null]", "\"\"", "\"\\u0000\"", "-0", "1e999", "true", "\"#\"", "\"_id\":", "\\", "\"",
+        "{", "}", "[", "]", ",", ":", "_", "<", "&", "\u{0}", "\u{FEFF}", "\"resourceType\":\"Bundle\",",
+        "\"contained\":[{}],",
         "\\u007f", "-", "T24", "<!--", "]]>", "&#x", "%", "😀",
     ].map { Array($0.utf8) }
 

@@ -73,7 +73,9 @@ extension Offence {
         patient(
             .extensionValue, "Patient.birthDate.extension[0]",
             #""birthDate":"2000","_birthDate":{"extension":[{"url":"u"}]}"#),
-        patient(.unknownElement, "Patient.extension[0]", #""extension":[{"url":"u","_url":{"id":"a"},"valueCode":"c"}]"#),
+        patient(
+            .unknownElement, "Patient.extension[0]",
+            #""extension":[{"url":"u","_url":{"id":"a"},"valueCode":"c"}]"#),
         observation(.quantityCodeWithoutSystem, "Observation.value", #""valueQuantity":{"value":1,"code":"kg"}"#),
         Offence(
             .quantityCodeWithoutSystem, "Condition.onset",
@@ -81,7 +83,9 @@ extension Offence {
         observation(
             .comparatorNotAllowed, "Observation.referenceRange[0].low",
             #""referenceRange":[{"low":{"value":1,"comparator":"<"}}]"#),
-        observation(.codeNotInValueSet, "Observation.value.comparator", #""valueQuantity":{"value":1,"comparator":"="}"#),
+        observation(
+            .codeNotInValueSet, "Observation.value.comparator",
+            #""valueQuantity":{"value":1,"comparator":"="}"#),
         patient(.attachmentWithoutContentType, "Patient.photo[0]", #""photo":[{"data":"YQ=="}]"#),
         patient(.contactPointWithoutSystem, "Patient.telecom[0]", #""telecom":[{"value":"1"}]"#),
         condition(#"{"text":"active"}"#), condition(#"{"coding":[{"code":"active"}]}"#),
@@ -110,7 +114,8 @@ extension Offence {
         "<div a=b>text</div>", "<div class>text</div>", "<div class=\"a\" class=\"b\">text</div>",
         "<div class=\"a\"id=\"b\">text</div>", "<div class=\"<\">text</div>", "<div><![CDATA[text]]></div>",
         "<div><?php x ?>text</div>", "<div><!DOCTYPE x>text</div>", "<div><!-- a -- b -->text</div>",
-        "<div><!--> text --></div>", "<div>text<!-- </div>", "<div>text< /div>", "<div>text</ div>", "<div/>", "<div>a<1/></div>",
+        "<div><!--> text --></div>", "<div>text<!-- </div>", "<div>text< /div>", "<div>text</ div>", "<div/>",
+        "<div>a<1/></div>",
     ].map { narrative(.narrativeMalformed, $0) }
         + [
             "<div><script>x</script></div>", "<div><SCRIPT>x</SCRIPT></div>", "<div><iframe src=\"a\">x</iframe></div>",
@@ -130,5 +135,6 @@ extension Offence {
             "<div style=\"background: javascript:x\">x</div>",
             "<div xlink:href=\"a\">x</div>", "<div><body>x</body></div>", "<div><font>x</font></div>",
         ].map { narrative(.narrativeForbidden, $0) }
-        + ["<div></div>", "<div> \n </div>", "<div><p>&#32;&nbsp;</p><br/></div>"].map { narrative(.narrativeEmpty, $0) }
+        + ["<div></div>", "<div> \n </div>", "<div><p>&#32;&nbsp;</p><br/></div>"]
+            .map { narrative(.narrativeEmpty, $0) }
 }

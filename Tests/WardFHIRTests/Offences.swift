@@ -13,7 +13,9 @@ extension Offence {
         patient(.unknownElement, "Patient.name[0]", #""name":[{"resourceType":"HumanName","text":"x"}]"#),
         patient(.unknownElement, "Patient", #""deceased":true"#),
         patient(.unknownElement, "Patient", #""deceasedString":"x""#),
-        patient(.unknownElement, "Patient.text", #""text":{"status":"generated","div":"<div>x</div>","_div":{"id":"a"}}"#),
+        patient(
+            .unknownElement, "Patient.text",
+            #""text":{"status":"generated","div":"<div>x</div>","_div":{"id":"a"}}"#),
         patient(.arrayNotAllowed, "Patient.birthDate", #""birthDate":["2000"]"#),
         patient(.arrayNotAllowed, "Patient.maritalStatus", #""maritalStatus":[{"text":"x"}]"#),
         patient(.arrayRequired, "Patient.name", #""name":{"text":"x"}"#),
@@ -54,7 +56,10 @@ extension Offence {
         patient(.missingElement, "Patient.extension[0].url", #""extension":[{"valueCode":"c"}]"#),
         Offence(
             .missingElement, "Bundle.entry[0].resource.code",
-            #"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Observation","status":"final"}}]}"#),
+            #"""
+            {"resourceType":"Bundle","type":"collection",
+            "entry":[{"resource":{"resourceType":"Observation","status":"final"}}]}
+            """#),
         Offence(
             .unknownElement, "Parameters.parameter[0].part[0].resource",
             #"""
@@ -83,7 +88,8 @@ extension Offence {
         patient(.codeNotInValueSet, "Patient.gender", #""gender":"Male""#),
         patient(.codeNotInValueSet, "Patient.name[0].use", #""name":[{"use":"home","text":"x"}]"#),
     ] + ["2000-02-30", "2001-02-29", "1900-02-29", "2000-13", "2000-00", "2000-1-1", "20000101", "0000", "2000-01-32",
-        "2000-01-01T00:00:00Z", "2000-", "x"].map { patient(.malformedDate, "Patient.birthDate", #""birthDate":"\#($0)""#) }
+        "2000-01-01T00:00:00Z", "2000-", "x"]
+        .map { patient(.malformedDate, "Patient.birthDate", #""birthDate":"\#($0)""#) }
         + ["2000-01-01T00:00:00", "2000-01-01T24:00:00Z", "2000-01-01T00:60:00Z", "2000-01-01T00:00Z",
             "2000-01-01T00:00:00.Z", "2000-01-01T00:00:00+14:01", "2000-01-01T00:00:00+1:00", "2000-01-01 00:00:00Z",
             "2000-01-01T00:00:61Z", "2000-01-01T00:00:00z", "2000-01-01T", "2000-01-01T00:00:00ZZ"]
@@ -103,6 +109,7 @@ extension Offence {
         + ["valueUri", "valueUrl", "valueCanonical"].map { value(.malformedURI, $0, #""http://a b""#) }
         + ["valueInteger", "valueDecimal", "valuePositiveInt", "valueUnsignedInt", "valueBoolean"]
             .map { value(.wrongKind, $0, #""1""#) }
-        + ["valueCode", "valueDate", "valueDateTime", "valueUri", "valueId", "valueMarkdown", "valueString", "valueTime"]
+        + ["valueCode", "valueDate", "valueDateTime", "valueUri", "valueId", "valueMarkdown", "valueString",
+            "valueTime"]
             .map { value(.wrongKind, $0, "1") }
 }

@@ -102,7 +102,8 @@ struct DefinitionReader {
         ownElements[ownElements.count - 1].append(
             ElementRow(
                 name: fields[1].startIndex..<fields[1].endIndex, flags: flags,
-                isCollection: fields[3].first == 0x2A, firstType: firstType, typeCount: elementTypes.count - firstType, valueSet: valueSet, targets: targets))
+                isCollection: fields[3].first == 0x2A, firstType: firstType,
+                typeCount: elementTypes.count - firstType, valueSet: valueSet, targets: targets))
     }
 
     private mutating func targetSet(_ list: ArraySlice<UInt8>) -> Int {

@@ -20,9 +20,8 @@ struct NarrativeScanner {
     }
 
     private mutating func document() -> Bool {
-        guard PrimitiveFormat.starts(text.span, with: "<div"), tag(), open.first?.elementsEqual("div".utf8) == true else {
-            return false
-        }
+        guard PrimitiveFormat.starts(text.span, with: "<div"), tag() else { return false }
+        guard let root = open.first, root.elementsEqual("div".utf8) else { return false }
         while !open.isEmpty {
             guard at < text.count else { return false }
             switch text[at] {
