@@ -99,14 +99,12 @@ struct DefinitionReader {
             if field.first == 0x3D { valueSet = valueSets.find(owner: 0, value).map { Int($0) } }
             if field.first == 0x3E { targets = targetSet(value) }
         }
-        let maximum = fields[3].first == 0x2A ? 0 : number(fields[3])
         ownElements[ownElements.count - 1].append(
             ElementRow(
-                name: fields[1].startIndex..<fields[1].endIndex, flags: flags, maximum: maximum, firstType: firstType,
+                name: fields[1].startIndex..<fields[1].endIndex, flags: flags,
+                isCollection: fields[3].first == 0x2A, firstType: firstType,
                 typeCount: elementTypes.count - firstType, valueSet: valueSet, targets: targets))
     }
-
-    private func number(_ digits: ArraySlice<UInt8>) -> Int { digits.reduce(0) { $0 * 10 + Int($1 & 15) } }
 
     private mutating func targetSet(_ list: ArraySlice<UInt8>) -> Int {
         var set = ResourceTypeSet()

@@ -67,16 +67,14 @@ struct ElementRow: Sendable {
     /// Source range of the name in the table text.
     let name: Range<Int>
     let flags: Flags
-    /// 0: no limit.
-    let maximum: Int
+    /// R4 knows only 1 and no limit.
+    let isCollection: Bool
     let firstType: Int
     let typeCount: Int
     /// Value set of a required binding.
     let valueSet: Int?
     /// Set of allowed reference targets.
     let targets: Int?
-
-    var isCollection: Bool { maximum != 1 }
 }
 
 /// Datatypes whose content the validator looks at beyond the table.

@@ -21,6 +21,7 @@ struct NarrativeScanner {
 
     private mutating func document() -> Bool {
         guard PrimitiveFormat.starts(text.span, with: "<div"), tag() else { return false }
+        guard let root = open.first, root.elementsEqual("div".utf8) else { return false }
         while !open.isEmpty {
             guard at < text.count else { return false }
             switch text[at] {

@@ -37,23 +37,43 @@ enum NarrativeVocabulary {
     private static func allowsAddress(_ value: [UInt8], isImage: Bool) -> Bool {
         let head = value.prefix { $0 != 0x3A && $0 != 0x2F && $0 != 0x3F && $0 != 0x23 }
         guard head.count < value.count, value[head.count] == 0x3A else { return !value.contains { $0 < 0x20 } }
-        let scheme = lowercased(head)
-        if isImage, scheme.elementsEqual("data".utf8) {
-            return lowercased(value.prefix(11)).elementsEqual("data:image/".utf8)
-        }
-        return schemes.contains(scheme[...])
+        if isImage, isImageData(value[...]) { return true }
+        return schemes.contains(ArraySlice(head.map(lowercased)))
     }
 
-    /// No loading from elsewhere, no scripts, and none of the escapes that would hide them.
+    /// No loading from elsewhere but images as data, no scripts, and none of the escapes that would hide them.
     private static func allowsStyle(_ value: [UInt8]) -> Bool {
-        let style = String(decoding: lowercased(value[...]), as: UTF8.self)
-        let forbidden = ["url(", "expression(", "@import", "javascript:", "behavior:", "-moz-binding", "\\", "/*", "<"]
-        return !forbidden.contains { style.contains($0) }
+        var style: [UInt8] = []
+        style.reserveCapacity(value.count)
+        for byte in value where !PrimitiveFormat.isSpace(byte) { style.append(lowercased(byte)) }
+        for index in style.indices {
+            switch style[index] {
+            case 0x3C, 0x40, 0x5C: return false
+            case 0x2F where has("/*", in: style, at: index): return false
+            case 0x62 where has("behavior:", in: style, at: index): return false
+            case 0x65 where has("expression(", in: style, at: index): return false
+            case 0x69 where has("image-set(", in: style, at: index): return false
+            case 0x6A where has("javascript:", in: style, at: index): return false
+            case 0x2D where has("-moz-binding", in: style, at: index): return false
+            case 0x75 where has("url(", in: style, at: index):
+                if !isImageData(style[(index + 4)...].drop { $0 == 0x22 || $0 == 0x27 }) { return false }
+            default: continue
+            }
+        }
+        return true
     }
 
-    private static func lowercased(_ text: ArraySlice<UInt8>) -> [UInt8] {
-        text.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+    /// `data:image/…`, with the space that HL7's own publisher writes after the colon.
+    private static func isImageData(_ value: ArraySlice<UInt8>) -> Bool {
+        let start = value.prefix(32).filter { $0 != 0x20 }.map(lowercased)
+        return has("data:image/", in: start, at: 0)
     }
+
+    private static func has(_ word: StaticString, in text: [UInt8], at index: Int) -> Bool {
+        PrimitiveFormat.starts(text.span.extracting(index..<text.count), with: word)
+    }
+
+    private static func lowercased(_ byte: UInt8) -> UInt8 { byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte }
 
     private static func words(_ list: String) -> Set<ArraySlice<UInt8>> {
         Set(list.utf8.split(separator: 0x20).map { Array($0)[...] })

@@ -73,7 +73,8 @@ enum PrimitiveFormat {
             if byte == 0x3D {
                 padding += 1
             } else {
-                guard padding == 0, isLetter(byte) || isDigit(byte) || byte == 0x2B || byte == 0x2F else { return false }
+                let isDigit = isLetter(byte) || isDigit(byte) || byte == 0x2B || byte == 0x2F
+                guard padding == 0, isDigit else { return false }
                 digits += 1
             }
         }

@@ -50,7 +50,8 @@ struct ResourceWalker {
         /// By position in `contained`.
         var types: [ResourceType?] = []
         var positions: [String: Int] = [:]
-        var hasDuplicates = false
+        /// Position of one that has the id of an earlier one.
+        var duplicate: Int?
         var used: Set<Int> = []
         /// Whether the walk is inside one of the contained resources, and in which.
         var current: Int?

@@ -20,7 +20,8 @@ extension ResourceWalker {
             if let payload = name.payload, let valueType = payload.type {
                 let bit: UInt64 = 1 << UInt64(payload.element - row.firstElement)
                 if (seen | extras) & bit != 0 {
-                    checkChoice(node, key: key, isExtra: name.isExtra, payload, others: name.isExtra ? extras : seen, bit)
+                    let isRepeated = (name.isExtra ? extras : seen) & bit != 0
+                    checkChoice(node, key: key, element: payload.element, isRepeated: isRepeated)
                 }
                 if name.isExtra {
                     extras |= bit
@@ -67,12 +68,10 @@ extension ResourceWalker {
     }
 
     /// A second key for one element: fine for `birthDate` and `_birthDate`, not for `valueString` and `valueCode`.
-    private mutating func checkChoice(
-        _ object: Int, key: Int, isExtra: Bool, _ payload: KeyPayload, others: UInt64, _ bit: UInt64
-    ) {
-        guard definitions.elements[payload.element].flags.contains(.choice) else { return }
-        if others & bit != 0 || counterpart(of: key, in: object) == nil {
-            report(.severalChoices, at: key, element: payload.element)
+    private mutating func checkChoice(_ object: Int, key: Int, element: Int, isRepeated: Bool) {
+        guard definitions.elements[element].flags.contains(.choice) else { return }
+        if isRepeated || counterpart(of: key, in: object) == nil {
+            report(.severalChoices, at: key, element: element)
         }
     }
 
@@ -82,7 +81,8 @@ extension ResourceWalker {
         let wanted = name.hasPrefix("_") ? String(name.dropFirst()) : "_" + name
         var found: Int?
         tape.forEachMember(object) { other, value in
-            if found == nil, tape.text(other) == wanted { found = value }
+            let mayMatch = tape.isEscaped(other) || tape.range(other).count == wanted.utf8.count
+            if found == nil, mayMatch, tape.text(other) == wanted { found = value }
         }
         return found
     }
@@ -123,7 +123,6 @@ extension ResourceWalker {
             item = tape.end(item)
             position += 1
         }
-        if row.maximum > 0, position > row.maximum { report(.tooMany, at: node, element: element) }
     }
 
     private func elements(of array: Int?) -> [Int] {
@@ -165,7 +164,6 @@ extension ResourceWalker {
         if items.isEmpty { return report(.emptyArray, at: node, element: element) }
         let values = elements(of: sibling)
         if sibling != nil, values.count != items.count { report(.lengthMismatch, at: node, element: element) }
-        if row.maximum > 0, items.count > row.maximum { report(.tooMany, at: node, element: element) }
         for (position, item) in items.enumerated() {
             enter(element, position: position)
             let hasValue = position < values.count && tape.kind(values[position]) != .null

@@ -58,12 +58,12 @@ extension ResourceWalker {
         tape.forEachElement(list) { item in
             if let id = tape.member(item, "id") {
                 let known = gathered.positions.updateValue(gathered.types.count, forKey: tape.text(id))
-                gathered.hasDuplicates = gathered.hasDuplicates || known != nil
+                if known != nil { gathered.duplicate = gathered.types.count }
             }
             gathered.types.append(tape.member(item, "resourceType").flatMap { resourceType(named: $0) })
         }
         container = gathered
-        if gathered.hasDuplicates { report(.duplicateContainedID, at: list) }
+        if let duplicate = gathered.duplicate { report(.duplicateContainedID, at: list, position: duplicate) }
     }
 
     /// Remembers a use of `#id`, or of `#` by a contained resource.

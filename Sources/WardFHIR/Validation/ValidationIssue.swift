@@ -34,7 +34,6 @@ public enum ValidationRule: String, CaseIterable, Sendable {
     case nullNotAllowed = "null is allowed only in arrays of primitive values"
     case nullWithoutExtension = "null without an extension at the same position"
     case severalChoices = "more than one value for a choice element"
-    case tooMany = "more values than the definition allows"
     case unexpectedResourceType = "another resource type is required here"
     case unknownElement = "unknown element"
     case unknownResourceType = "unknown resource type"
@@ -87,7 +86,7 @@ public enum ValidationRule: String, CaseIterable, Sendable {
     public var code: IssueCode {
         switch self {
         case .arrayNotAllowed, .arrayRequired, .emptyArray, .emptyObject, .lengthMismatch, .missingResourceType,
-            .nullNotAllowed, .nullWithoutExtension, .severalChoices, .tooMany, .unexpectedResourceType,
+            .nullNotAllowed, .nullWithoutExtension, .severalChoices, .unexpectedResourceType,
             .unknownElement, .unknownResourceType, .wrongKind:
             .structure
         case .missingElement, .containedWithoutID: .required
