@@ -112,7 +112,10 @@ if !coreOnly {
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "X509", package: "swift-certificates"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 crypto,
@@ -121,11 +124,12 @@ if !coreOnly {
         .executableTarget(
             name: "ward",
             dependencies: [
-                "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit", "WardPolicy",
-                "WardIndex", "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardDemo", "WardSQLite",
+                "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit", "WardPolicy",
+                "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardDemo", "WardSQLite",
                 "WardKeys", "WardServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ], swiftSettings: strict),
     ]
 }

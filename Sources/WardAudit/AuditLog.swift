@@ -77,6 +77,9 @@ public final class AuditLog: Sendable {
     public func signedCheckpoint() -> String? { checkpoint.signed(with: keys.signing) }
 
     /// Publishes the key that checks checkpoints.
+    public var publicKey: [UInt8] { keys.publicKey }
+
+    /// The same in the form of signed notes.
     public var verifierKey: String { Checkpoint.verifierKey(origin: origin, publicKey: keys.publicKey) }
 
     private func submit(_ submission: Submission) {

@@ -21,7 +21,7 @@ extension Clinic {
         }
     }
 
-    private func entries(of tape: JSONTape) throws -> [BundleEntry] {
+    func entries(of tape: JSONTape) throws -> [BundleEntry] {
         guard tape.root["resourceType"]?.string == "Bundle" else {
             throw Rejection(400, "structure", "the body is not a Bundle", expression: "Bundle")
         }
@@ -82,7 +82,7 @@ extension Clinic {
 
     /// Carries out the writes of a transaction; results by entry number.
     func transact(
-        _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest
+        _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest, mark: ImportMark? = nil
     ) async throws -> (Disclosure, [Int: ChangeResult]) {
         let writes = entries.filter { $0.method != .get }
         let ids = writes.map { $0.id ?? randomUUID() }
@@ -107,7 +107,7 @@ extension Clinic {
         let grant = try await gate.authorize(
             Transaction.self, on: GrantSubject(steps: writes.map { (action: $0.action, type: $0.type) }),
             principal: request.principal, source: request.source)
-        let (disclosure, results) = try await vault.transact(changes, with: grant)
+        let (disclosure, results) = try await vault.transact(changes, mark: mark, with: grant)
         return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))
     }
 

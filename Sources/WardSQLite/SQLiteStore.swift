@@ -137,6 +137,16 @@ public final class SQLiteStore: SealedStore {
         }
     }
 
+    public func entry(_ id: Locator, kind: EntryKind) throws(StorageFailure) -> StoredEntry? {
+        try read { connection throws(StorageFailure) in
+            var found: StoredEntry?
+            try connection.query(
+                "SELECT sealed FROM entry WHERE kind = ? AND id = ?", .integer(kind.rawValue), .locator(id)
+            ) { found = StoredEntry(id: id, sealed: $0.bytes(0)) }
+            return found
+        }
+    }
+
     public func leaves(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf] {
         try read { connection throws(StorageFailure) in
             var found: [StoredLeaf] = []

@@ -28,6 +28,8 @@ public protocol SealedStore: Sendable {
     /// Sealed accounts and client registrations, in no particular order.
     func entries(_ kind: EntryKind) throws(StorageFailure) -> [StoredEntry]
 
+    func entry(_ id: Locator, kind: EntryKind) throws(StorageFailure) -> StoredEntry?
+
     /// Audit leaves in log order, starting at `index`.
     func leaves(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf]
 
@@ -74,11 +76,15 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case checkpoint
     /// The checkpoint key's seed, sealed under the tenant.
     case signingKey
+    /// Certificate authority and server certificate with their keys, sealed under the tenant.
+    case certificates
 }
 
 /// What a sealed entry describes.
 public enum EntryKind: Int64, CaseIterable, Sendable {
     case client = 1
+    /// Marks a part of an import as done, in the transaction that did it.
+    case importMark = 2
 }
 
 /// The current version of a resource, or one line of its history.

@@ -12,6 +12,7 @@ struct VaultKeys: Sendable {
     private let ownerMask: MacKey
     private let keyIDs: MacKey
     private let wrapping: SealingKey
+    private let importMarks: MacKey
     /// For records that belong to no single patient.
     private let shared: RecordKeys
     private let cache = PatientKeyCache()
@@ -23,11 +24,15 @@ struct VaultKeys: Sendable {
         ownerMask = MacKey(material.derived("ward/owner-mask/1"))
         keyIDs = MacKey(material.derived("ward/patient-key-id/1"))
         wrapping = SealingKey(material.derived("ward/patient-key-wrap/1"))
+        importMarks = MacKey(material.derived("ward/import-mark/1"))
         shared = RecordKeys(material.derived("ward/shared-records/1"))
     }
 
     /// The key id of a patient; unrelated to the locator of the Patient resource, so that rows do not point at it.
     func owner(ofPatient id: String) -> Locator { keyIDs.tag(Array(id.utf8)).locator }
+
+    /// A keyed hash of a part of an import.
+    func importMark(_ bytes: [UInt8]) -> Locator { importMarks.tag(ofWhole: bytes).locator }
 
     /// Hides or reveals which key sealed a version: each (locator, version) has its own pad.
     func masked(_ owner: Locator, locator: Locator, version: Int64) -> Locator {

@@ -29,10 +29,25 @@ extension Vault {
     }
 
     /// Carries out all changes or none (FHIR R4 http.html#transaction): one commit, one account in the log.
+    ///
+    /// - Parameter mark: remembered in the same commit, for imports that may be interrupted.
     public func transact(
-        _ changes: [RecordChange], with grant: consuming AccessGrant<Transaction>
+        _ changes: [RecordChange], mark: ImportMark? = nil, with grant: consuming AccessGrant<Transaction>
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
-        try await carryOut(changes, under: grant.frame())
+        try await carryOut(changes, mark: mark, under: grant.frame())
+    }
+
+    /// Puts the start of an import into the log; its writes follow as transactions.
+    public func beginImport(with grant: consuming AccessGrant<Import>) async throws(VaultFailure) {
+        _ = try await append(grant.event(.success, time: .now()))
+    }
+
+    /// The mark of a part of an import: a keyed hash of its bytes.
+    public func mark(ofPart bytes: [UInt8]) -> ImportMark { ImportMark(id: keys.importMark(bytes)) }
+
+    /// Whether that part was imported before.
+    public func isDone(_ mark: ImportMark) throws(VaultFailure) -> Bool {
+        do throws(StorageFailure) { return try store.entry(mark.id, kind: .importMark) != nil } catch { throw .storage }
     }
 
     private func single(
@@ -45,7 +60,7 @@ extension Vault {
 
     /// Prepares against what is current, commits, and starts over if another writer came first.
     private func carryOut(
-        _ changes: [RecordChange], under frame: WriteFrame
+        _ changes: [RecordChange], mark: ImportMark? = nil, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         guard isReady else { throw .indexNotReady }
         for _ in 0..<Self.attempts {
@@ -63,8 +78,9 @@ extension Vault {
             }
             let cards = draft.cards
             let index = index
+            let entries = mark.map { [EntryWrite.put(StoredEntry(id: $0.id, sealed: []), .importMark)] } ?? []
             do throws(SubmissionFailure) {
-                let committed = try await log.commit(draft.event, writes: draft.writes) { records in
+                let committed = try await log.commit(draft.event, writes: draft.writes, entries: entries) { records in
                     index.apply(zip(records, cards).compactMap { record, entry in entry.change(record) })
                 }
                 for (owner, fresh) in draft.newKeys { keys.remember(fresh, of: owner) }
@@ -189,6 +205,11 @@ extension Vault {
     }
 
     private static let patientType = ResourceType("Patient")
+}
+
+/// Says that a part of an import is done; see ``Vault/mark(ofPart:)``.
+public struct ImportMark: Hashable, Sendable {
+    let id: Locator
 }
 
 /// What a write needs of its grant: the event to fill, and the residual filter for its searches.

@@ -1,4 +1,45 @@
+import ArgumentParser
+import CWardSystem
+import Glibc
+import WardClinic
+
+/// The `ward` program.
 @main
-struct Ward {
-    static func main() {}
+struct Ward: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ward",
+        abstract: "A health record server whose safeguards cannot be forgotten.",
+        discussion: "Start with: ward demo",
+        version: Clinic.softwareVersion,
+        subcommands: [
+            DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
+            ClientCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
+        ])
+
+    static func main() async {
+        // Before anything is read: no core dump, no look into the process by others.
+        if ward_forbid_dumps() != 0 { Terminal.warn("core dumps could not be switched off") }
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            Terminal.warn(failure.text)
+            Glibc.exit(1)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// A failure told in one line.
+struct CommandFailure: Error {
+    let text: String
+
+    init(_ text: String) {
+        self.text = text
+    }
 }

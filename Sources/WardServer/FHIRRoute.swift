@@ -1,0 +1,84 @@
+import HTTPTypes
+import WardFHIR
+import WardTelemetry
+
+/// What a path below `/fhir` means (FHIR R4 http.html#3.1.0.1.2). The template is what may be logged.
+enum FHIRRoute {
+    case bundle
+    case create(ResourceType)
+    case delete(ResourceType, String)
+    case history(ResourceType, String)
+    case metadata
+    case methodNotAllowed(allow: StaticString)
+    case read(ResourceType, String)
+    case search(ResourceType)
+    case searchByPost(ResourceType)
+    case unknown
+    case unknownType
+    case unsupported
+    case update(ResourceType, String)
+    case versionRead(ResourceType, String, String)
+
+    init(_ method: HTTPRequest.Method, _ path: [Substring]) {
+        guard let first = path.first else {
+            self = method == .post ? .bundle : .methodNotAllowed(allow: "POST")
+            return
+        }
+        if first == "metadata", path.count == 1 {
+            self = method == .get ? .metadata : .methodNotAllowed(allow: "GET")
+            return
+        }
+        if first.hasPrefix("$") || first.hasPrefix("_") {
+            self = .unsupported
+            return
+        }
+        guard let type = ResourceType(first) else {
+            self = .unknownType
+            return
+        }
+        self = Self.route(method, type, path.dropFirst().map(String.init))
+    }
+
+    private static func route(_ method: HTTPRequest.Method, _ type: ResourceType, _ rest: [String]) -> FHIRRoute {
+        if rest.contains(where: { $0.hasPrefix("$") }) { return .unsupported }
+        switch rest.count {
+        case 0:
+            switch method {
+            case .get: return .search(type)
+            case .post: return .create(type)
+            case .put, .delete, .patch: return .unsupported
+            default: return .methodNotAllowed(allow: "GET, POST")
+            }
+        case 1 where rest[0] == "_search":
+            return method == .post ? .searchByPost(type) : .methodNotAllowed(allow: "POST")
+        case 1 where rest[0].hasPrefix("_"): return .unsupported
+        case 1:
+            switch method {
+            case .get: return .read(type, rest[0])
+            case .put: return .update(type, rest[0])
+            case .delete: return .delete(type, rest[0])
+            case .patch: return .unsupported
+            default: return .methodNotAllowed(allow: "GET, PUT, DELETE")
+            }
+        case 2 where rest[1] == "_history":
+            return method == .get ? .history(type, rest[0]) : .methodNotAllowed(allow: "GET")
+        case 3 where rest[1] == "_history":
+            return method == .get ? .versionRead(type, rest[0], rest[2]) : .methodNotAllowed(allow: "GET")
+        default: return .unknown
+        }
+    }
+
+    /// The path with its variable parts named, never filled in.
+    var template: StaticString {
+        switch self {
+        case .bundle: "/fhir"
+        case .create, .search: "/fhir/{type}"
+        case .delete, .read, .update: "/fhir/{type}/{id}"
+        case .history: "/fhir/{type}/{id}/_history"
+        case .metadata: "/fhir/metadata"
+        case .searchByPost: "/fhir/{type}/_search"
+        case .versionRead: "/fhir/{type}/{id}/_history/{version}"
+        case .methodNotAllowed, .unknown, .unknownType, .unsupported: "/fhir/{other}"
+        }
+    }
+}

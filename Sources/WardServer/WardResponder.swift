@@ -1,0 +1,316 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Synchronization
+import WardAudit
+import WardClinic
+import WardCore
+import WardCrypto
+import WardFHIR
+import WardIdentity
+import WardPolicy
+import WardTelemetry
+import WardVault
+
+/// Answers every request: finds out who asks, hands it to the clinic, and puts the result on the wire.
+struct WardResponder: HTTPResponder {
+    typealias Context = WardContext
+
+    let clinic: Clinic
+    let authenticator: Authenticator
+    let settings: ServerSettings
+    let log: OperationalLog
+    let throttle = FailureThrottle()
+    private let requestIDs = RequestIDs()
+
+    init(clinic: Clinic, authenticator: Authenticator, settings: ServerSettings, log: OperationalLog) {
+        self.clinic = clinic
+        self.authenticator = authenticator
+        self.settings = settings
+        self.log = log
+    }
+
+    func respond(to request: Request, context: WardContext) async throws -> Response {
+        let started = ContinuousClock.now
+        let source = RequestSource(
+            address: context.address(request, proxies: settings.proxies), request: requestIDs.next())
+        let (route, answer) = await answer(request, source)
+        var response = answer
+        if let name = HeaderNames.requestID { response.headers[name] = source.request }
+        let common = settings.headers(host: request.head.authority)
+        response.headers.append(contentsOf: common)
+        let elapsed = (ContinuousClock.now - started) / .milliseconds(1)
+        if settings.logsAllRequests || response.status.code >= 400 || elapsed > 1000 {
+            log.info(
+                "request answered", .method(OperationalLog.Method(rawValue: request.method.rawValue) ?? .other),
+                .route(route), .status(Int(response.status.code)), .milliseconds(elapsed), .request(source.request),
+                .address(source.address))
+        }
+        return response
+    }
+
+    private func answer(_ request: Request, _ source: RequestSource) async -> (StaticString, Response) {
+        let path = request.uri.path.split(separator: "/")
+        switch path.first {
+        case "fhir":
+            if path.count == 3, path[1] == ".well-known", path[2] == "smart-configuration" {
+                return ("/fhir/.well-known/smart-configuration", smartConfiguration())
+            }
+            return await fhir(request, Array(path.dropFirst()), source)
+        case nil where request.method == .get: return ("/", landingPage(settings))
+        case "style.css" where path.count == 1 && request.method == .get: return ("/style.css", landingStyle())
+        case "health" where path.count == 1 && request.method == .get: return ("/health", health())
+        case ".well-known" where path.count == 2 && path[1] == "smart-configuration":
+            return ("/.well-known/smart-configuration", smartConfiguration())
+        case "oauth" where path.count == 2 && path[1] == "token" && request.method == .post:
+            return ("/oauth/token", await token(request, source))
+        default:
+            return ("/{other}", response(ClinicAnswer.failure(404, "not-found", "there is nothing at this address")))
+        }
+    }
+
+    // MARK: FHIR
+
+    private func fhir(
+        _ request: Request, _ path: [Substring], _ source: RequestSource
+    ) async -> (StaticString, Response) {
+        let route = FHIRRoute(request.method, path)
+        if let refusal = negotiate(request) { return (route.template, response(refusal)) }
+        if case .metadata = route {
+            return (route.template, json(200, clinic.capabilities(date: settings.started)))
+        }
+        let now = Instant.now()
+        guard !throttle.isBlocked(source.address, now: now) else {
+            return (route.template, response(.tooManyFailures))
+        }
+        guard let principal = principal(request, now: now) else {
+            throttle.count(source.address, now: now)
+            authenticator.countFailure(source: source)
+            return (route.template, response(.unauthorized))
+        }
+        let body: [UInt8]
+        do {
+            body = try await collect(request, limit: settings.largestBody)
+        } catch {
+            return (route.template, response(.tooLarge))
+        }
+        return (route.template, response(await answer(route, request, principal, source, body)))
+    }
+
+    private func answer(
+        _ route: FHIRRoute, _ request: Request, _ principal: Principal, _ source: RequestSource, _ body: [UInt8]
+    ) async -> ClinicAnswer {
+        guard var parameters = decodedQuery(request.uri.query ?? "") else {
+            return .failure(400, "invalid", "the query is not well formed")
+        }
+        if case .searchByPost = route {
+            guard contentType(request) == "application/x-www-form-urlencoded" else {
+                return .failure(415, "not-supported", "_search takes application/x-www-form-urlencoded")
+            }
+            guard let form = decodedQuery(String(decoding: body, as: UTF8.self)) else {
+                return .failure(400, "invalid", "the form is not well formed")
+            }
+            parameters += form
+        } else if !body.isEmpty, !Self.jsonTypes.contains(contentType(request)) {
+            return .failure(415, "not-supported", "the body must be application/fhir+json; XML is not supported")
+        }
+        let clinicRequest = ClinicRequest(
+            principal: principal, source: source, parameters: parameters, ifMatch: request.headers[.ifMatch],
+            ifNoneExist: HeaderNames.ifNoneExist.flatMap { request.headers[$0] },
+            preference: HeaderNames.prefer.flatMap { request.headers[$0] }.map(Preference.init(header:)) ?? Preference(),
+            body: body)
+        switch route {
+        case .bundle: return await clinic.bundle(clinicRequest)
+        case .create(let type): return await clinic.create(type, clinicRequest)
+        case .delete(let type, let id): return await clinic.delete(type, id, clinicRequest)
+        case .history(let type, let id): return await clinic.history(type, id, clinicRequest)
+        case .read(let type, let id): return await clinic.read(type, id, clinicRequest)
+        case .search(let type), .searchByPost(let type): return await clinic.search(type, clinicRequest)
+        case .update(let type, let id): return await clinic.update(type, id, clinicRequest)
+        case .versionRead(let type, let id, let version):
+            return await clinic.versionRead(type, id, version: version, clinicRequest)
+        case .methodNotAllowed(let allow):
+            return .failure(
+                405, "not-supported", "this method is not possible here", headers: [(name: "Allow", value: "\(allow)")])
+        case .unknownType: return .failure(404, "not-supported", "not a resource type of FHIR R4")
+        case .unsupported: return .failure(501, "not-supported", "this interaction is not supported")
+        case .metadata, .unknown: return .failure(404, "not-found", "there is nothing at this address")
+        }
+    }
+
+    private static let jsonTypes: Set<String> = ["application/fhir+json", "application/json", "text/json"]
+
+    private func principal(_ request: Request, now: Instant) -> Principal? {
+        guard let header = request.headers[.authorization], header.utf8.count < 512 else { return nil }
+        let parts = header.split(separator: " ", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        return authenticator.principal(bearer: parts[1], now: now)
+    }
+
+    /// JSON is the only format: XML gets a clear answer (FHIR R4 http.html#mime-type).
+    private func negotiate(_ request: Request) -> ClinicAnswer? {
+        if let query = request.uri.query, query.contains("_format="),
+            let format = decodedQuery(query)?.first(where: { $0.name == "_format" })?.value {
+            return ["json", "application/json", "application/fhir+json", "text/json", "application/fhir json"]
+                .contains(format) ? nil : .notAcceptable
+        }
+        guard let accept = request.headers[.accept] else { return nil }
+        let isJSON = accept.split(separator: ",").contains { part in
+            let type = part.split(separator: ";").first.map { $0.filter { $0 != " " } }.map { $0.lowercased() } ?? ""
+            return type == "*/*" || type == "application/*" || Self.jsonTypes.contains(type)
+        }
+        return isJSON ? nil : .notAcceptable
+    }
+
+    // MARK: OAuth
+
+    private func token(_ request: Request, _ source: RequestSource) async -> Response {
+        let now = Instant.now()
+        guard !throttle.isBlocked(source.address, now: now) else {
+            return oauthError(429, "slow_down", "too many failures from this address")
+        }
+        guard contentType(request) == "application/x-www-form-urlencoded",
+            let body = try? await collect(request, limit: 65_536),
+            let form = decodedQuery(String(decoding: body, as: UTF8.self))
+        else { return oauthError(400, "invalid_request", "the body must be a form") }
+        func field(_ name: String) -> String? {
+            let found = form.filter { $0.name == name }
+            return found.count == 1 ? found[0].value : nil
+        }
+        guard field("grant_type") == "client_credentials" else {
+            return oauthError(400, "unsupported_grant_type", "client_credentials with private_key_jwt is supported")
+        }
+        guard
+            field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            let assertion = field("client_assertion")
+        else { return oauthError(400, "invalid_request", "client_assertion_type and client_assertion are needed") }
+        do throws(IdentityFailure) {
+            let principal = try await authenticator.authenticate(
+                assertion: assertion, audiences: settings.tokenAudiences, scope: field("scope"), source: source)
+            let token = try await authenticator.issueToken(for: principal, source: source)
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.member("access_token", token)
+            writer.member("token_type", "bearer")
+            writer.member("expires_in", Authenticator.tokenLifetime)
+            writer.member("scope", principal.scopes?.map(\.text).joined(separator: " ") ?? "system/*.cruds")
+            writer.endObject()
+            return json(200, writer.bytes, type: "application/json")
+        } catch {
+            switch error {
+            case .auditUnavailable, .storage:
+                return oauthError(503, "temporarily_unavailable", "the audit log cannot be written")
+            case .badScope: return oauthError(400, "invalid_scope", "only system/ scopes without constraints are supported")
+            default:
+                throttle.count(source.address, now: now)
+                // One answer for every kind of failure: which part was wrong is nobody's business but the log's.
+                return oauthError(401, "invalid_client", "the client assertion was not accepted")
+            }
+        }
+    }
+
+    private func oauthError(_ status: Int, _ code: StaticString, _ text: StaticString) -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("error", "\(code)")
+        writer.member("error_description", "\(text)")
+        writer.endObject()
+        return json(status, writer.bytes, type: "application/json")
+    }
+
+    private func smartConfiguration() -> Response {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("token_endpoint", "\(settings.origin)/oauth/token")
+        for (name, values) in [
+            ("grant_types_supported", ["client_credentials"]),
+            ("token_endpoint_auth_methods_supported", ["private_key_jwt"]),
+            ("token_endpoint_auth_signing_alg_values_supported", ["ES384"]),
+            ("scopes_supported", ["system/*.cruds", "system/*.rs"]),
+            ("capabilities", ["client-confidential-asymmetric", "permission-v1", "permission-v2"]),
+        ] {
+            writer.key(name)
+            writer.beginArray()
+            for value in values { writer.string(value) }
+            writer.endArray()
+        }
+        writer.endObject()
+        return json(200, writer.bytes, type: "application/json")
+    }
+
+    private func health() -> Response {
+        json(
+            clinic.isReady ? 200 : 503, Array((clinic.isReady ? #"{"status":"ready"}"# : #"{"status":"starting"}"#).utf8),
+            type: "application/json")
+    }
+
+    // MARK: Wire
+
+    private func contentType(_ request: Request) -> String {
+        let field = request.headers[.contentType] ?? ""
+        return (field.split(separator: ";").first.map { $0.filter { $0 != " " } } ?? "").lowercased()
+    }
+
+    private func collect(_ request: Request, limit: Int) async throws -> [UInt8] {
+        switch request.method {
+        case .post, .put, .patch: break
+        default: return []
+        }
+        let buffer = try await request.body.collect(upTo: limit)
+        return Array(buffer.readableBytesView)
+    }
+
+    func json(_ status: Int, _ bytes: [UInt8], type: String = "application/fhir+json") -> Response {
+        var headers = HTTPFields()
+        headers[.contentType] = type
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    func response(_ answer: ClinicAnswer) -> Response {
+        var headers = HTTPFields()
+        for header in answer.headers {
+            if let name = HTTPField.Name(header.name) { headers[name] = header.value }
+        }
+        let status = HTTPResponse.Status(code: answer.status)
+        switch answer.body {
+        case .none: return Response(status: status, headers: headers)
+        case .plain(let bytes):
+            headers[.contentType] = "application/fhir+json"
+            return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        case .released(let released):
+            headers[.contentType] = "application/fhir+json"
+            let buffer = released.exposed { ByteBuffer(bytes: $0) }
+            return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: buffer))
+        }
+    }
+}
+
+extension ClinicAnswer {
+    static var unauthorized: ClinicAnswer {
+        .failure(
+            401, "login", "a valid access token is needed; see /.well-known/smart-configuration",
+            headers: [(name: "WWW-Authenticate", value: "Bearer")])
+    }
+
+    static var tooManyFailures: ClinicAnswer {
+        .failure(
+            429, "throttled", "too many failures from this address",
+            headers: [(name: "Retry-After", value: "\(FailureThrottle.window)")])
+    }
+
+    static var tooLarge: ClinicAnswer { .failure(413, "too-long", "the body is larger than this server takes") }
+
+    static var notAcceptable: ClinicAnswer {
+        .failure(406, "not-supported", "only application/fhir+json is supported; XML is not")
+    }
+}
+
+/// Short ids that correlate log lines: random per process, counted per request.
+private final class RequestIDs: Sendable {
+    private let prefix = hex(randomBytes(4))
+    private let counter = Atomic<UInt64>(0)
+
+    func next() -> String { "\(prefix)-\(String(counter.add(1, ordering: .relaxed).newValue, radix: 16))" }
+}

@@ -1,0 +1,128 @@
+import CWardSystem
+import Glibc
+import WardCore
+import WardFHIR
+import WardKeys
+import WardStorage
+
+/// Names of the files of a store.
+struct DataFolder: Sendable {
+    let path: String
+
+    init(_ path: String) {
+        self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    }
+
+    var database: String { "\(path)/ward.db" }
+    var lock: String { "\(path)/lock" }
+    var socket: String { "\(path)/control.sock" }
+    var authority: String { "\(path)/ca.pem" }
+    /// Outside the data folder: keys never lie beside the data unnoticed.
+    var defaultKeyFile: String { "\(path).key" }
+
+    func make() throws {
+        do throws(FileFailure) {
+            try PrivateFile.makeFolder(path)
+        } catch {
+            throw CommandFailure("the folder \(path) cannot be made")
+        }
+    }
+
+    /// Whether a path lies inside this folder.
+    func holds(_ other: String) -> Bool {
+        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else { return false }
+        return theirs == own || theirs.hasPrefix(own + "/")
+    }
+
+    private func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private func resolved(_ path: String) -> String? {
+        guard let pointer = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(pointer) }
+        return unsafe String(cString: pointer)
+    }
+}
+
+/// One process owns a data folder.
+final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    init(_ folder: DataFolder) throws {
+        descriptor = unsafe open(folder.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0, ward_lock_file(descriptor) == 0 else {
+            throw CommandFailure("another ward process holds \(folder.path)")
+        }
+    }
+
+    deinit { close(descriptor) }
+}
+
+/// What a store says of itself without keys.
+struct StoreHeader: Sendable {
+    enum Kind: String, Sendable {
+        case demo, real
+    }
+
+    let id: String
+    let kind: Kind
+
+    func encoded() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("format", 1)
+        writer.member("id", id)
+        writer.member("kind", kind.rawValue)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    init(id: String, kind: Kind) {
+        self.id = id
+        self.kind = kind
+    }
+
+    init?(decoding bytes: [UInt8]) {
+        guard
+            let root = (try? JSONTape(parsing: bytes))?.root, let format = root["format"],
+            root.tape.text(format.index) == "1", let id = root["id"]?.string,
+            let kind = root["kind"]?.string.flatMap(Kind.init(rawValue:))
+        else { return nil }
+        self.init(id: id, kind: kind)
+    }
+}
+
+extension StorageFailure {
+    var text: String {
+        switch self {
+        case .closed: "the store is closed"
+        case .corrupt: "the store's file is damaged; restore it from a backup"
+        case .full: "the disk is full"
+        case .engine(let code): "the store could not be opened (engine code \(code))"
+        case .locked: "another process holds the store"
+        case .unknownFormat(let version):
+            "the store has format \(version), which this version of ward does not know; use the version that wrote it or a newer one"
+        }
+    }
+}
+
+extension KeyFailure {
+    var text: String {
+        switch self {
+        case .argon2: "not enough memory to stretch the passphrase (64 MiB)"
+        case .file(.readableByOthers): "the key file can be read by others; chmod 600 it"
+        case .file(.missing): "the key file is not there; name it with --key-file"
+        case .file(.exists): "there is a key file already; it is never overwritten"
+        case .file: "the key file cannot be read or written"
+        case .foreignKeyFile: "the key file belongs to another store"
+        case .mistypedGroup(let group): "group \(group) of the recovery code is mistyped or missing"
+        case .malformedKeyFile: "the key file is damaged"
+        case .malformedKeyring: "the store's keyring is damaged"
+        case .notConfigured: "the store is not opened by this kind of key; see: ward keys status"
+        case .refused: "the key does not open this store"
+        case .tooShortPassphrase: "a passphrase needs at least \(Passphrase.minimumLength) characters"
+        }
+    }
+}

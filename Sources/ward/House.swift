@@ -1,0 +1,173 @@
+import WardAudit
+import WardClinic
+import WardCore
+import WardCrypto
+import WardGate
+import WardIdentity
+import WardKeys
+import WardPolicy
+import WardServer
+import WardSQLite
+import WardStorage
+import WardVault
+
+/// An opened store with everything wired: the composition root.
+///
+/// The tenant key passes through ``open(_:unlock:origin:)`` once, is split into the rings of log, identity and vault,
+/// and is held by nobody here afterwards.
+struct House: Sendable {
+    let folder: DataFolder
+    let header: StoreHeader
+    let store: SQLiteStore
+    let log: AuditLog
+    let authenticator: Authenticator
+    let vault: Vault
+    let gate: Gate
+    let clinic: Clinic
+    let certificates: SealedCertificates
+
+    /// Makes a store and its keys; the folder must not hold one yet.
+    static func create(
+        _ folder: DataFolder, kind: StoreHeader.Kind, storeID: String, unlock: consuming Keyring.Unlock,
+        recovery: RecoveryCode
+    ) async throws {
+        try folder.make()
+        guard !PrivateFile.exists(folder.database) else { throw CommandFailure("\(folder.path) already holds a store") }
+        let lock = try FolderLock(folder)
+        defer { withExtendedLifetime(lock) {} }
+        let (keyring, tenant) = try Keyring.create(storeID: storeID, unlock: unlock, recovery: recovery)
+        let store = try SQLiteStore(path: folder.database)
+        let header = StoreHeader(id: storeID, kind: kind)
+        let signing = SigningKey()
+        let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
+        let seed = try sealing.seal(signing.seed, boundTo: Array(storeID.utf8))
+        let ring = try keyring.encoded()
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.putMetadata(.header, header.encoded())
+            try transaction.putMetadata(.keyring, ring)
+            try transaction.putMetadata(.signingKey, seed)
+        }
+        let house = try wire(folder, header, store, tenant, origin: "https://localhost")
+        _ = try await house.log.append(.system(.keysCreated, decision: keyring.provider.rawValue))
+        await house.close()
+    }
+
+    /// Opens a store with its key.
+    static func open(
+        _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
+        origin: String
+    ) async throws -> House {
+        guard PrivateFile.exists(folder.database) else {
+            throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
+        }
+        let store: SQLiteStore
+        do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch { throw CommandFailure(error.text) }
+        guard let bytes = try store.metadata(.header), let header = StoreHeader(decoding: bytes) else {
+            throw CommandFailure("the store has no readable header; restore it from a backup")
+        }
+        if let kind, header.kind != kind {
+            throw CommandFailure(
+                header.kind == .demo
+                    ? "this is a demo store; it can never hold real patients (use: ward demo)"
+                    : "this is a real store; it can never be a demo")
+        }
+        guard let ring = try store.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
+        let keyring = try Keyring(decoding: ring)
+        let tenant: KeyMaterial
+        do throws(KeyFailure) {
+            let way: Keyring.Unlock
+            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch { throw KeyFailure.refused }
+            tenant = try keyring.open(storeID: header.id, unlock: way)
+        } catch {
+            throw CommandFailure(error.text)
+        }
+        let house: House
+        do throws(AuditFailure) {
+            house = try wire(folder, header, store, tenant, origin: origin)
+        } catch {
+            throw CommandFailure(
+                error == .damaged
+                    ? "the audit log does not agree with itself or its checkpoint; nothing is opened. keep the folder as evidence"
+                    : "the store could not be read")
+        }
+        _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
+        return house
+    }
+
+    private static func wire(
+        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String
+    ) throws(AuditFailure) -> House {
+        let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
+        let signing: SigningKey?
+        do {
+            signing = try store.metadata(.signingKey)
+                .flatMap { try? sealing.open($0, boundTo: Array(header.id.utf8)) }.flatMap(SigningKey.init(seed:))
+        } catch {
+            throw .storage
+        }
+        guard let signing else { throw .damaged }
+        let audit = AuditKeys(tenant.derived("ward/audit/1"), signing: signing, tenant: .single)
+        let log = try AuditLog(store: store, keys: audit, origin: "ward/\(header.id)")
+        let authenticator: Authenticator
+        do throws(IdentityFailure) {
+            authenticator = try Authenticator(store: store, material: tenant.derived("ward/identities/1"), log: log)
+        } catch {
+            throw .storage
+        }
+        let base = "\(origin)/fhir"
+        let vault = Vault(
+            store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
+        let gate = Gate(policy: Policy(), log: log)
+        return House(
+            folder: folder, header: header, store: store, log: log, authenticator: authenticator, vault: vault,
+            gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base),
+            certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))))
+    }
+
+    /// Finishes what was taken and closes the files.
+    func close() async {
+        await log.close()
+        store.close()
+    }
+}
+
+extension AuditEvent {
+    /// An event of the process itself.
+    static func system(_ kind: AuditEventKind, decision: String = "system") -> AuditEvent {
+        AuditEvent(
+            kind: kind, time: .now(), outcome: .success, actor: nil, purpose: .systemAdministration, source: .system,
+            decision: decision)
+    }
+}
+
+/// The local certificates, sealed in the store.
+struct SealedCertificates: Sendable {
+    private let store: SQLiteStore
+    private let key: SealingKey
+    private static let context = Array("ward/certificates/1".utf8)
+
+    init(store: SQLiteStore, key: SealingKey) {
+        self.store = store
+        self.key = key
+    }
+
+    /// The authority for these names: the stored one, renewed if needed, or a new one.
+    func authority(for names: [String]) throws -> LocalAuthority {
+        if let sealed = try store.metadata(.certificates) {
+            let stored = try LocalAuthority(decoding: try key.open(sealed, boundTo: Self.context))
+            guard let renewed = try stored.renewed(names: names, now: .now()) else { return stored }
+            try keep(renewed)
+            return renewed
+        }
+        let fresh = try LocalAuthority.make(names: names, now: .now())
+        try keep(fresh)
+        return fresh
+    }
+
+    private func keep(_ authority: LocalAuthority) throws {
+        let sealed = try key.seal(try authority.encoded(), boundTo: Self.context)
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.putMetadata(.certificates, sealed)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import WardAudit
+import WardFHIR
+
+extension LoggedEvent {
+    /// One line for people.
+    var line: String {
+        let who = event.actor.map { "\($0.name) (\($0.role))" } ?? "system"
+        let why = event.purpose.map { " for \($0.rawValue)" } ?? ""
+        let records = event.records.prefix(3).map { "\($0.type.name)/\($0.id)" }.joined(separator: " ")
+        let more = event.records.count > 3 ? " and \(event.records.count - 3) more" : ""
+        let count = event.count > 1 ? " x\(event.count)" : ""
+        return "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(why) "
+            + "from \(event.source.address)  \(event.decision)  \(records)\(more)"
+    }
+
+    /// One JSON object for programs.
+    var json: String {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("index", index)
+        writer.member("time", event.time.text)
+        writer.member("kind", event.kind.rawValue)
+        writer.member("outcome", event.outcome.rawValue)
+        if let actor = event.actor {
+            writer.member("who", actor.id)
+            writer.member("role", actor.role)
+        }
+        if let purpose = event.purpose { writer.member("why", purpose.rawValue) }
+        writer.member("from", event.source.address)
+        writer.member("request", event.source.request)
+        writer.member("decision", event.decision)
+        writer.member("count", event.count)
+        writer.member("candidates", event.candidates)
+        writer.key("records")
+        writer.beginArray()
+        for record in event.records { writer.string("\(record.type.name)/\(record.id)/_history/\(record.version)") }
+        writer.endArray()
+        writer.key("patients")
+        writer.beginArray()
+        for patient in event.patients { writer.string(patient) }
+        writer.endArray()
+        writer.endObject()
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,50 @@
+import Glibc
+import Synchronization
+
+/// Runs a command where the store is: in the running server, or here.
+enum Operator {
+    /// - Parameter make: builds the request once the store's id is known; it may sign an assertion for it.
+    static func perform(
+        _ options: StoreOptions, make: @Sendable (String) async throws -> OperatorRequest
+    ) async throws {
+        let outcome = Outcome()
+        if try await ControlClient.send(options.folder, make: make, reply: outcome.take) { return try outcome.finish() }
+        let lock = try FolderLock(options.folder)
+        defer { withExtendedLifetime(lock) {} }
+        let house = try await House.open(
+            options.folder, kind: nil, unlock: options.unlock, origin: "https://localhost:8443")
+        try house.vault.rebuildIndex()
+        await OperatorService(house: house).run(try await make(house.header.id), reply: outcome.take) {}
+        await house.close()
+        try outcome.finish()
+    }
+
+    /// Shows replies and remembers how it ended.
+    private final class Outcome: Sendable {
+        private struct State {
+            var failure: String?
+            var isUnsound = false
+            var isFinished = false
+        }
+
+        private let state = Mutex(State())
+
+        func take(_ reply: OperatorReply) {
+            switch reply {
+            case .hello: break
+            case .output(let text): Terminal.say(text)
+            case .progress(let done, let total, let what): Terminal.progress(done, of: total, what)
+            case .failure(let text): state.withLock { $0.failure = text }
+            case .unsound: state.withLock { $0.isUnsound = true }
+            case .finished: state.withLock { $0.isFinished = true }
+            }
+        }
+
+        func finish() throws {
+            let state = state.withLock { $0 }
+            if let failure = state.failure { throw CommandFailure(failure) }
+            if !state.isFinished { throw CommandFailure("the server ended before the command was done") }
+            if state.isUnsound { Glibc.exit(2) }
+        }
+    }
+}

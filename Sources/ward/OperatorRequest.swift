@@ -1,0 +1,43 @@
+import Foundation
+
+/// A command for the process that owns the store: the running server, or this one if none runs.
+struct OperatorRequest: Codable, Sendable {
+    enum Command: String, Codable, Sendable {
+        case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientList, clientRemove, clientToken, export
+        case importFiles, keysStatus, verify
+    }
+
+    let command: Command
+    var options: [String: String] = [:]
+    var paths: [String] = []
+}
+
+/// What comes back, line by line.
+enum OperatorReply: Codable, Sendable {
+    /// The first line: which store this is.
+    case hello(store: String)
+    case failure(String)
+    case finished
+    case output(String)
+    case progress(done: Int, total: Int, what: String)
+    /// The command found what it was asked to look for to be wrong.
+    case unsound
+}
+
+extension OperatorReply {
+    var line: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) + [0x0A] }
+
+    init?(line: [UInt8]) {
+        guard let reply = try? JSONDecoder().decode(OperatorReply.self, from: Data(line)) else { return nil }
+        self = reply
+    }
+}
+
+extension OperatorRequest {
+    var line: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) + [0x0A] }
+
+    init?(line: [UInt8]) {
+        guard let request = try? JSONDecoder().decode(OperatorRequest.self, from: Data(line)) else { return nil }
+        self = request
+    }
+}

@@ -1,0 +1,234 @@
+import WardAudit
+import WardClinic
+import WardCore
+import WardCrypto
+import WardFHIR
+import WardGate
+import WardIdentity
+import WardPolicy
+import WardVault
+
+/// Carries out commands on an opened store. Those that touch records act as a client, through the gate.
+struct OperatorService: Sendable {
+    let house: House
+
+    typealias Reply = @Sendable (OperatorReply) -> Void
+
+    /// Answers with replies, the last of which is `finished` or `failure`.
+    func run(_ request: OperatorRequest, reply: @escaping Reply, finished: @Sendable () -> Void) async {
+        do {
+            switch request.command {
+            case .auditCheckpoint: try checkpoint(reply)
+            case .auditSearch: try await searchLog(request, reply)
+            case .auditVerify: try await verifyLog(request, reply)
+            case .clientAdd: try await addClient(request)
+            case .clientList: listClients(request, reply)
+            case .clientRemove: try await removeClient(request)
+            case .clientToken: try await token(request, reply)
+            case .export: try await export(request, reply)
+            case .importFiles: try await importFiles(request, reply)
+            case .keysStatus: try keysStatus(request, reply)
+            case .verify: try await verify(request, reply)
+            }
+            reply(.finished)
+        } catch let failure as CommandFailure {
+            reply(.failure(failure.text))
+        } catch let failure as IdentityFailure {
+            reply(.failure(failure.text))
+        } catch {
+            reply(.failure("the command could not be carried out"))
+        }
+        finished()
+    }
+
+    static let source = RequestSource(address: "local command", request: "")
+
+    /// The principal whose assertion came with the request.
+    func principal(_ request: OperatorRequest) async throws -> Principal {
+        guard let assertion = request.options["assertion"] else { throw CommandFailure("a client's key is needed") }
+        return try await house.authenticator.authenticate(
+            assertion: assertion, audiences: [controlAudience(house.header.id)], scope: request.options["scope"],
+            source: Self.source)
+    }
+
+    // MARK: Clients
+
+    private func addClient(_ request: OperatorRequest) async throws {
+        guard let name = request.options["name"], let role = request.options["role"].flatMap(Role.init(rawValue:)),
+            let purpose = request.options["purpose"].flatMap(PurposeOfUse.init(rawValue:)),
+            let key = request.options["jwk"].flatMap({ ClientKey(jwk: Array($0.utf8)) })
+        else { throw CommandFailure("name, role, purpose and a P-384 public key are needed") }
+        try await house.authenticator.add(name, role: role, purpose: purpose, key: key, by: Self.source)
+    }
+
+    private func removeClient(_ request: OperatorRequest) async throws {
+        try await house.authenticator.remove(request.options["name"] ?? "", by: Self.source)
+    }
+
+    private func listClients(_ request: OperatorRequest, _ reply: Reply) {
+        for client in house.authenticator.clients {
+            if request.options["json"] != nil {
+                var writer = JSONWriter()
+                writer.beginObject()
+                writer.member("name", client.name)
+                writer.member("role", client.role.rawValue)
+                writer.member("purpose", client.purpose.rawValue)
+                writer.member("kid", client.key.keyID)
+                writer.member("added", client.added.text)
+                writer.endObject()
+                reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
+            } else {
+                reply(.output("\(client.name)  \(client.role.rawValue)  \(client.purpose.rawValue)  added \(client.added.text)"))
+            }
+        }
+    }
+
+    private func token(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let principal = try await principal(request)
+        reply(.output(try await house.authenticator.issueToken(for: principal, source: Self.source)))
+    }
+
+    // MARK: Log
+
+    private func checkpoint(_ reply: Reply) throws {
+        guard let note = house.log.signedCheckpoint() else { throw CommandFailure("the checkpoint could not be signed") }
+        reply(.output(String(note.dropLast())))
+    }
+
+    private func verifyLog(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let earlier = try earlierCheckpoint(request)
+        let total = Int(house.log.checkpoint.size)
+        let result: AuditVerification
+        do throws(AuditFailure) {
+            result = try house.log.verify(
+                against: earlier,
+                progress: { reply(.progress(done: Int($0), total: total, what: "events verified")) })
+        } catch {
+            throw CommandFailure("the log could not be read")
+        }
+        report(result, against: earlier, request, reply)
+        _ = try? await house.log.append(
+            .system(.auditVerified, decision: result.isWhole ? "whole" : "faults-found"))
+        if !result.isWhole { reply(.unsound) }
+    }
+
+    private func earlierCheckpoint(_ request: OperatorRequest) throws -> Checkpoint? {
+        guard let note = request.options["checkpoint"] else { return nil }
+        guard let checkpoint = Checkpoint(note: note, publicKey: house.log.publicKey) else {
+            throw CommandFailure("the checkpoint file is not one that this log has signed")
+        }
+        return checkpoint
+    }
+
+    private func report(
+        _ result: AuditVerification, against earlier: Checkpoint?, _ request: OperatorRequest, _ reply: Reply
+    ) {
+        if request.options["json"] != nil {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.member("events", result.leaves)
+            writer.member("root", hex(result.checkpoint.root.bytes))
+            writer.key("whole")
+            writer.bool(result.isWhole)
+            writer.key("faults")
+            writer.beginArray()
+            for fault in result.faults { writer.string(fault.text) }
+            writer.endArray()
+            writer.endObject()
+            return reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
+        }
+        for fault in result.faults { reply(.output("FAULT  \(fault.text)")) }
+        guard result.isWhole else { return }
+        reply(.output("\(result.leaves) events verified: nothing edited, missing, reordered or added out of turn"))
+        reply(
+            .output(
+                earlier == nil
+                    ? "not compared with a checkpoint kept elsewhere: a log rolled back as a whole would not show"
+                    : "the log has only grown since the given checkpoint"))
+    }
+
+    private func searchLog(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let principal = try await principal(request)
+        var facets: [AuditFacet] = []
+        if let patient = request.options["patient"] { facets.append(.patient(patient)) }
+        if let actor = request.options["actor"] { facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)")) }
+        if let kind = request.options["kind"] {
+            guard let kind = AuditEventKind(rawValue: kind) else {
+                let names = AuditEventKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CommandFailure("kinds of events are: \(names)")
+            }
+            facets.append(.kind(kind))
+        }
+        if let record = request.options["record"] {
+            let parts = record.split(separator: "/")
+            guard parts.count == 2, let type = ResourceType(parts[0]) else { throw CommandFailure("--record is Type/id") }
+            facets.append(.record(type: type, id: String(parts[1])))
+        }
+        if let day = request.options["day"] {
+            let parts = day.split(separator: "-").compactMap { Int64($0) }
+            guard parts.count == 3 else { throw CommandFailure("--day is YYYY-MM-DD") }
+            facets.append(.day(CalendarDay(year: parts[0], month: parts[1], day: parts[2])))
+        }
+        let events: [LoggedEvent]
+        do {
+            let grant = try await house.gate.authorize(
+                ReadAudit.self, on: .store, principal: principal, source: Self.source)
+            // Reading the log is in the log before anything is shown.
+            _ = try await house.log.append(grant.event(.success, time: .now()))
+            events = try house.log.events(with: facets, limit: request.options["limit"].flatMap { Int($0) } ?? 50)
+        } catch let failure as GateFailure {
+            throw CommandFailure(ClinicAnswer(failure).sentence)
+        }
+        for logged in events { reply(.output(request.options["json"] != nil ? logged.json : logged.line)) }
+        if events.isEmpty { reply(.output(request.options["json"] != nil ? "" : "no events")) }
+    }
+
+    private func verify(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let principal = try await principal(request)
+        let earlier = try earlierCheckpoint(request)
+        let result: StoreVerification
+        do {
+            let grant = try await house.gate.authorize(
+                Administer.self, on: .store, principal: principal, source: Self.source)
+            let total = Int(house.log.checkpoint.size)
+            result = try await house.vault.verify(
+                against: earlier, with: grant,
+                progress: { reply(.progress(done: Int($0), total: total, what: "events verified")) })
+        } catch let failure as GateFailure {
+            throw CommandFailure(ClinicAnswer(failure).sentence)
+        }
+        report(result.log, against: earlier, request, reply)
+        for fault in result.faults { reply(.output("FAULT  \(fault.record): \(fault.fault)")) }
+        if result.isWhole {
+            reply(.output("\(result.records) stored versions agree with the log"))
+        } else {
+            reply(.unsound)
+        }
+    }
+}
+
+extension AuditVerification.Fault {
+    var text: String {
+        switch self {
+        case .altered(let index): "event \(index) is not what was written"
+        case .forked: "the log is not a continuation of the given checkpoint"
+        case .missing(let index): "event \(index) is missing or out of order"
+        case .rootMismatch: "the events do not add up to the log's root"
+        case .tile(let level, let number): "tree tile \(level)/\(number) is not what was written"
+        case .truncated: "the log is shorter than the given checkpoint, or another log"
+        }
+    }
+}
+
+extension IdentityFailure {
+    var text: String {
+        switch self {
+        case .auditUnavailable: "the audit log cannot be written, so nothing was done"
+        case .badName: "a name has 1 to 64 letters, digits, hyphens, dots and underscores"
+        case .badScope: "the scope is not one that this server supports"
+        case .nameTaken: "the name is or was in use; names are never reused"
+        case .unknownClient: "there is no such client"
+        default: "the client's key was not accepted"
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import WardClinic
+import WardCore
+import WardFHIR
+import WardKeys
+import WardStorage
+import WardVault
+
+extension OperatorService {
+    /// Imports files and folders: hospitals and practitioners first, since the rest refers to them.
+    func importFiles(_ request: OperatorRequest, _ reply: @escaping Reply) async throws {
+        let principal = try await principal(request)
+        let clinicRequest = ClinicRequest(principal: principal, source: Self.source)
+        if let refusal = await house.clinic.startImport(clinicRequest) { throw CommandFailure(refusal.sentence) }
+        let files = try Self.files(request.paths)
+        let total = files.reduce(0) { $0 + $1.size }
+        var done = 0
+        var sum = ImportOutcome()
+        let started = ContinuousClock.now
+        for (number, file) in files.enumerated() {
+            let bytes: [UInt8]
+            do throws(FileFailure) {
+                bytes = try PrivateFile.read(file.path, secret: false, limit: 1 << 30)
+            } catch {
+                throw CommandFailure("file \(number + 1) of \(files.count) cannot be read")
+            }
+            let before = done
+            let outcome =
+                file.isLines
+                ? await importLines(bytes, clinicRequest) { part in
+                    reply(.progress(done: (before + part) / 1024, total: max(total / 1024, 1), what: "KiB imported"))
+                } : await house.clinic.importFile(bytes, clinicRequest)
+            // Paths go back to the person who gave them, and nowhere else.
+            for rejection in outcome.rejected {
+                let place = rejection.place > 0 ? ":\(rejection.place)" : ""
+                reply(.output("rejected  \(file.path)\(place)  \(rejection.expression)  \(rejection.reason)"))
+            }
+            sum.add(outcome)
+            done += file.size
+            reply(.progress(done: done / 1024, total: max(total / 1024, 1), what: "KiB imported"))
+        }
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        let rate = seconds > 0 ? Int(Double(sum.stored) / seconds) : 0
+        reply(
+            .output(
+                "\(sum.stored) resources imported (\(rate)/s), \(sum.skipped) already there from an earlier run, "
+                    + "\(Set(sum.rejected.map(\.place)).isEmpty ? 0 : sum.rejected.count) problems"))
+        if !sum.rejected.isEmpty { reply(.unsound) }
+    }
+
+    private func importLines(
+        _ bytes: [UInt8], _ request: ClinicRequest, progress: @Sendable (Int) -> Void
+    ) async -> ImportOutcome {
+        var outcome = ImportOutcome()
+        var group: [[UInt8]] = []
+        var (firstPlace, place, offset) = (1, 0, 0)
+        for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
+            place += 1
+            offset += line.count + 1
+            if line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
+                // A group holds consecutive lines, so that places can be counted.
+                outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
+                (group, firstPlace) = ([], place + 1)
+                continue
+            }
+            group.append(Array(line))
+            guard group.count == 500 else { continue }
+            outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
+            (group, firstPlace) = ([], place + 1)
+            progress(offset)
+        }
+        outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
+        return outcome
+    }
+
+    private struct ImportFile {
+        let path: String
+        let size: Int
+        var isLines: Bool { path.hasSuffix(".ndjson") }
+    }
+
+    private static func files(_ paths: [String]) throws -> [ImportFile] {
+        var found: [ImportFile] = []
+        let manager = FileManager.default
+        for path in paths {
+            var isFolder: ObjCBool = false
+            guard manager.fileExists(atPath: path, isDirectory: &isFolder) else {
+                throw CommandFailure("there is no file or folder \(path)")
+            }
+            let names =
+                isFolder.boolValue ? (manager.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []) : [""]
+            for name in names.sorted(by: comesFirst) {
+                let full = name.isEmpty ? path : "\(path)/\(name)"
+                guard full.hasSuffix(".json") || full.hasSuffix(".ndjson") else { continue }
+                let size = (try? manager.attributesOfItem(atPath: full))?[.size] as? Int ?? 0
+                found.append(ImportFile(path: full, size: size))
+            }
+        }
+        guard !found.isEmpty else { throw CommandFailure("there is no .json or .ndjson file at these paths") }
+        return found
+    }
+
+    private static func comesFirst(_ left: String, _ right: String) -> Bool {
+        func rank(_ name: String) -> Int {
+            let file = (name.split(separator: "/").last ?? "").lowercased()
+            return file.contains("hospital") || file.contains("organization") ? 0 : file.contains("practitioner") ? 1 : 2
+        }
+        return rank(left) == rank(right) ? left < right : rank(left) < rank(right)
+    }
+
+    /// Writes one NDJSON file a type, mode 0600.
+    func export(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let principal = try await principal(request)
+        guard let folder = request.paths.first else { throw CommandFailure("--out is needed") }
+        let wanted = request.options["types"].map { $0.split(separator: ",").map(String.init) }
+        var types = ResourceType.allCases
+        if let wanted {
+            types = try wanted.map { name in
+                guard let type = ResourceType(name) else { throw CommandFailure("\(name) is not a resource type") }
+                return type
+            }
+        }
+        do throws(FileFailure) { try PrivateFile.makeFolder(folder) } catch { throw CommandFailure("--out cannot be made") }
+        let clinicRequest = ClinicRequest(principal: principal, source: Self.source)
+        let present = Set(house.vault.counts.map(\.type))
+        var (count, number) = (0, 0)
+        types = types.filter { present.contains($0.name) }
+        for type in types {
+            number += 1
+            var cursor: ExportCursor
+            switch await house.clinic.startExport([type], clinicRequest) {
+            case .failure(let refusal): throw CommandFailure(refusal.answer.sentence)
+            case .success(let started): cursor = started
+            }
+            let path = "\(folder)/\(type.name).ndjson"
+            do throws(FileFailure) { try PrivateFile.create(path, []) } catch {
+                throw CommandFailure(error == .exists ? "\(path) is there already" : "\(path) cannot be written")
+            }
+            guard let handle = FileHandle(forWritingAtPath: path) else { throw CommandFailure("\(path) cannot be written") }
+            while let (lines, records) = try await house.clinic.nextLines(&cursor) {
+                try lines.exposed { bytes in Result { try handle.write(contentsOf: bytes) } }.get()
+                count += records
+            }
+            try handle.close()
+            reply(.progress(done: number, total: types.count, what: type.name))
+        }
+        reply(.output("\(count) resources exported to \(folder)"))
+    }
+
+    /// Says where the root key lives, and what that does and does not protect.
+    func keysStatus(_ request: OperatorRequest, _ reply: Reply) throws {
+        guard let bytes = try house.store.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
+        let keyring = try Keyring(decoding: bytes)
+        if request.options["json"] != nil {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.member("store", house.header.id)
+            writer.member("provider", keyring.provider.rawValue)
+            writer.member("algorithm", "AES-256-GCM")
+            writer.key("fipsValidatedModule")
+            writer.bool(false)
+            writer.endObject()
+            return reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
+        }
+        reply(.output("root key: wrapped by \(keyring.provider == .keyFile ? "a key file" : "a passphrase (argon2id)"), and by the recovery code"))
+        switch keyring.provider {
+        case .keyFile:
+            reply(.output("protects against: a copied or stolen data folder without the key file; a curious database or backup operator"))
+            reply(.output("does not protect against: theft of the whole disk if the key file lies on it, or whoever runs as this user"))
+            reply(.output("breach safe harbour: not to be claimed while key file and data lie on one disk"))
+        case .passphrase:
+            reply(.output("protects against: theft of the disk or machine while it is off, as far as the passphrase is strong"))
+            reply(.output("does not protect against: whoever reads the memory of the running process"))
+        }
+        reply(.output("ciphers: AES-256-GCM, HMAC-SHA-256, Ed25519; the module is BoringSSL as bundled, not a FIPS-validated build"))
+        reply(.output("without key file or passphrase, the recovery code is the only way in: a lost key is lost data"))
+    }
+}

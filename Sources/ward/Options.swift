@@ -1,0 +1,83 @@
+import ArgumentParser
+import Glibc
+import WardCore
+import WardIdentity
+import WardKeys
+
+/// Where the store lies and how it is unlocked.
+struct StoreOptions: ParsableArguments {
+    @Option(name: .long, help: "Folder of the store.")
+    var data = "./ward-data"
+
+    @Option(name: .long, help: "Key file; by default the data folder's name with .key, beside it.")
+    var keyFile: String?
+
+    @Option(name: .long, help: "File that holds the passphrase (mode 600), for starts without a terminal.")
+    var passphraseFile: String?
+
+    var folder: DataFolder { DataFolder(data) }
+
+    /// The way in that the keyring asks for.
+    func unlock(_ header: StoreHeader, _ keyring: Keyring) throws -> Keyring.Unlock {
+        switch keyring.provider {
+        case .keyFile: .keyFile(try KeyFile.read(keyFile ?? folder.defaultKeyFile, storeID: header.id))
+        case .passphrase: .passphrase(try passphrase())
+        }
+    }
+
+    /// From a strict file, the service manager's credentials, or the terminal; never from the environment or arguments.
+    func passphrase() throws(KeyFailure) -> SecretBytes {
+        var path = passphraseFile
+        if path == nil, let credentials = unsafe getenv("CREDENTIALS_DIRECTORY") {
+            let candidate = "\(unsafe String(cString: credentials))/ward-passphrase"
+            if PrivateFile.exists(candidate) { path = candidate }
+        }
+        if let path {
+            var bytes: [UInt8]
+            do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch { throw .file(error) }
+            defer { wipe(&bytes) }
+            while bytes.last == 0x0A || bytes.last == 0x0D { bytes.removeLast() }
+            return SecretBytes(copying: bytes)
+        }
+        guard let typed = Terminal.secret("passphrase: ") else { throw .notConfigured }
+        return typed
+    }
+}
+
+/// Who runs a command that touches records: a client's key.
+struct PrincipalOptions: ParsableArguments {
+    @Option(name: .long, help: "Client that acts.")
+    var client: String
+
+    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
+    var key: String?
+
+    /// A signed assertion for this store.
+    func assertion(storeID: String) async throws -> String {
+        let pair = try keyPair(client, key)
+        do throws(IdentityFailure) {
+            return try await pair.assertion(audience: controlAudience(storeID))
+        } catch {
+            throw CommandFailure("the key file of client \(client) cannot sign")
+        }
+    }
+}
+
+/// Reads a client's key file.
+func keyPair(_ client: String, _ path: String?) throws -> ClientKeyPair {
+    let path = path ?? "\(client).key.json"
+    let bytes: [UInt8]
+    do throws(FileFailure) {
+        bytes = try PrivateFile.read(path, secret: true, limit: 65_536)
+    } catch {
+        throw CommandFailure(
+            error == .missing
+                ? "there is no key file \(path); name it with --key"
+                : error == .readableByOthers ? "\(path) can be read by others; chmod 600 it" : "\(path) cannot be read")
+    }
+    guard let pair = ClientKeyPair(file: bytes) else { throw CommandFailure("\(path) is not a client key file") }
+    return pair
+}
+
+/// What assertions for local commands are addressed to.
+func controlAudience(_ storeID: String) -> String { "urn:ward:\(storeID):control" }
