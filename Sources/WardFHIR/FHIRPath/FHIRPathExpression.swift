@@ -43,18 +43,13 @@ public struct FHIRPathExpression: Sendable {
 public struct FHIRPathOptions: Sendable {
     /// What `now()` and `today()` yield.
     public var now: Instant
-    /// Zone of dates and times without one, in minutes east of UTC.
-    public var zoneOffsetMinutes: Int
     /// Whether names that the definitions do not know fail instead of yielding nothing.
     public var isStrict: Bool
     /// Values of `%name`.
     public var variables: [String: [FHIRPathItem]]
 
-    public init(
-        now: Instant, zoneOffsetMinutes: Int = 0, isStrict: Bool = false, variables: [String: [FHIRPathItem]] = [:]
-    ) {
+    public init(now: Instant, isStrict: Bool = false, variables: [String: [FHIRPathItem]] = [:]) {
         self.now = now
-        self.zoneOffsetMinutes = zoneOffsetMinutes
         self.isStrict = isStrict
         self.variables = variables
     }

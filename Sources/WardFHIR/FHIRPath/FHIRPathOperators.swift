@@ -80,7 +80,7 @@ extension FHIRPathEvaluator {
         case (.string(let first), .string(let second)): return Self.sign(first, second)
         case (.temporal(let first), .temporal(let second)):
             guard (first.kind == .time) == (second.kind == .time) else { throw .wrongType(user) }
-            return first.order(second, zoneOffsetMinutes: options.zoneOffsetMinutes)
+            return first.order(second)
         case (.quantity, _), (_, .quantity):
             guard let (first, second) = try sameUnit(left, right, user) else { return nil }
             return Self.sign(first, second)
