@@ -25,7 +25,8 @@ import WardFHIR
     }
 
     @Test func `keeps the other members of meta in order`() throws {
-        let json = #"{"resourceType":"Patient","meta":{"tag":[{"code":"t"}],"versionId":"1","_versionId":{"id":"x"},"#
+        let json =
+            #"{"resourceType":"Patient","meta":{"tag":[{"code":"t"}],"versionId":"1","_versionId":{"id":"x"},"#
             + #""source":"s","lastUpdated":"2000-01-01T00:00:00Z","profile":["p"]}}"#
         #expect(
             try rewritten(json) == #"{"resourceType":"Patient","id":"new","meta":{"versionId":"7","#
@@ -33,7 +34,8 @@ import WardFHIR
     }
 
     @Test func `replaces references wherever they are`() throws {
-        let json = ##"{"resourceType":"Observation","meta":{"profile":["urn:uuid:a"]},"subject":{"reference":"urn:uuid:a"},"##
+        let json =
+            ##"{"resourceType":"Observation","meta":{"profile":["urn:uuid:a"]},"subject":{"reference":"urn:uuid:a"},"##
             + ##""note":[{"text":"urn:uuid:a","authorReference":{"reference":"urn:uuid:\u0061"}}],"##
             + ##""extension":[{"url":"http://x","valueUri":"urn:uuid:a"}],"performer":[{"reference":"#c"}],"##
             + ##""contained":[{"resourceType":"Patient","id":"c","link":[{"other":{"reference":"urn:uuid:a"}}]}]}"##
@@ -44,8 +46,10 @@ import WardFHIR
     }
 
     @Test func `finds references with their places, and no other texts`() throws {
-        let json = ##"{"resourceType":"Immunization","id":"urn:x","education":[{"reference":"http://e"}],"##
-            + ##""patient":{"reference":"Patient/1","display":"Patient/2","identifier":{"system":"urn:s","value":"v"}},"##
+        let json =
+            ##"{"resourceType":"Immunization","id":"urn:x","education":[{"reference":"http://e"}],"##
+            + ##""patient":{"reference":"Patient/1","display":"Patient/2","identifier":{"system":"urn:s","value":"v"}"##
+            + ##"},"##
             + ##""_status":{"extension":[{"url":"http://u","valueCanonical":"http://c|1"}]},"##
             + ##""lotNumber":"Patient/3","unknown":{"reference":"Patient/4"}}"##
         let tape = try tape(json)

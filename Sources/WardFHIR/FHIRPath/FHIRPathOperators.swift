@@ -56,7 +56,17 @@ extension FHIRPathEvaluator {
 
     mutating func distinct(_ items: [FHIRPathItem]) throws(FHIRPathFailure) -> [FHIRPathItem] {
         var found: [FHIRPathItem] = []
-        for item in items where !(try contains(found, item)) { found.append(item) }
+        // A string equals nothing but strings, so those, the usual long lists, need no comparison with each other.
+        var strings: Set<String> = []
+        var others: [FHIRPathItem] = []
+        for item in items {
+            if case .string(let text)? = item.system(in: tape) {
+                if strings.insert(text).inserted { found.append(item) }
+            } else if !(try contains(others, item)) {
+                others.append(item)
+                found.append(item)
+            }
+        }
         return found
     }
 

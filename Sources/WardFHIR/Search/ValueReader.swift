@@ -56,7 +56,7 @@ struct ValueReader {
             return tape.kind(member) == .string && tape.text(member) == wanted
         case .resolves(let wanted):
             guard tape.kind(value) == .object else { return false }
-            switch ReferenceTarget(reference: value, in: tape, resource: resource) {
+            switch ReferenceTarget(reference: value, in: tape, containers: [resource]) {
             case .elsewhere(let type): return Definitions.r4.type(type, isKindOf: wanted)
             case .contained(let index):
                 guard let type = FHIRPathEvaluator.resourceType(tape, index) else { return false }
