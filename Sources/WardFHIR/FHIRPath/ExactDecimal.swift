@@ -42,7 +42,7 @@ public struct ExactDecimal: Sendable {
         let digits = String(coefficient)
         if exponent == 0 { return sign + digits }
         if exponent > 0 {
-            return exponent <= 38 ? sign + digits + String(repeating: "0", count: exponent) : sign + digits + "e\(exponent)"
+            return sign + digits + (exponent <= 38 ? String(repeating: "0", count: exponent) : "e\(exponent)")
         }
         guard -exponent <= 80 else { return sign + digits + "e\(exponent)" }
         let padded = String(repeating: "0", count: max(0, 1 - exponent - digits.count)) + digits

@@ -31,7 +31,9 @@ extension ExactDecimal {
     public func multiplied(by other: ExactDecimal) -> ExactDecimal? {
         let sign = isNegative != other.isNegative
         let plain = coefficient.multipliedReportingOverflow(by: other.coefficient)
-        if !plain.overflow, let result = Self.checked(sign, plain.partialValue, exponent + other.exponent) { return result }
+        if !plain.overflow, let product = Self.checked(sign, plain.partialValue, exponent + other.exponent) {
+            return product
+        }
         let (left, right) = (normalized, other.normalized)
         let short = left.coefficient.multipliedReportingOverflow(by: right.coefficient)
         return short.overflow ? nil : Self.checked(sign, short.partialValue, left.exponent + right.exponent)
@@ -55,7 +57,8 @@ extension ExactDecimal {
 
     /// Whole part of the quotient, towards zero; nil for division by zero or a result that does not fit.
     public func wholeQuotient(by other: ExactDecimal) -> ExactDecimal? {
-        guard other.coefficient != 0, let (left, right, _) = aligned(self, other) ?? aligned(normalized, other.normalized)
+        guard other.coefficient != 0,
+            let (left, right, _) = aligned(self, other) ?? aligned(normalized, other.normalized)
         else { return nil }
         let quotient = left / right
         return ExactDecimal(

@@ -97,7 +97,9 @@ extension FHIRPathEvaluator {
         switch (left.system(in: tape), right.system(in: tape)) {
         case (.string(let first)?, .string(let second)?): return Self.folded(first) == Self.folded(second)
         case (.temporal(let first)?, .temporal(let second)?):
-            guard first.precision == second.precision, (first.kind == .time) == (second.kind == .time) else { return false }
+            guard first.precision == second.precision, (first.kind == .time) == (second.kind == .time) else {
+                return false
+            }
             return first.order(second, zoneOffsetMinutes: options.zoneOffsetMinutes) == 0
         case (.quantity(let first, let unit)?, .quantity(let second, let other)?) where unit == other:
             return Self.roundedEqual(first, second)
@@ -124,7 +126,7 @@ extension FHIRTemporal {
     /// Below, at or above zero; nil if one has parts that the other lacks and all before are equal.
     func order(_ other: FHIRTemporal, zoneOffsetMinutes: Int) -> Int? {
         var (first, second) = (self, other)
-        if zone != other.zone, precision >= .minute, other.precision >= .minute, kind == .dateTime, other.kind == .dateTime {
+        if zone != other.zone, min(precision, other.precision) >= .minute, kind == .dateTime, other.kind == .dateTime {
             guard zone != nil, other.zone != nil else { return nil }
             first = inUTC
             second = other.inUTC

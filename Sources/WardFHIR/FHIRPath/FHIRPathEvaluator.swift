@@ -49,9 +49,8 @@ struct FHIRPathEvaluator {
             return [.boolean(try matches(item, try resolve(type)))]
         case .asType(let left, let type):
             let items = try left.map { (left) throws(FHIRPathFailure) in try evaluate(left, focus, scope) } ?? focus
-            // The search parameters of R4 write `as` where a collection is filtered; only strict evaluation refuses it.
-            if options.isStrict, items.count > 1 { throw .notSingle("as") }
-            return try filter(items, try resolve(type))
+            guard let item = try single(items, "as") else { return [] }
+            return try filter([item], try resolve(type))
         case .ofType(let left, let type):
             let items = try left.map { (left) throws(FHIRPathFailure) in try evaluate(left, focus, scope) } ?? focus
             return try filter(items, try resolve(type))
@@ -85,14 +84,13 @@ struct FHIRPathEvaluator {
         default:
             // FHIR R4 fhirpath.html#vars
             if name.hasPrefix("vs-") { return [.string("http://hl7.org/fhir/ValueSet/" + name.dropFirst(3))] }
-            if name.hasPrefix("ext-") { return [.string("http://hl7.org/fhir/StructureDefinition/" + name.dropFirst(4))] }
+            if name.hasPrefix("ext-") {
+                return [.string("http://hl7.org/fhir/StructureDefinition/" + name.dropFirst(4))]
+            }
             throw .unknownVariable("%" + name)
         }
     }
 
-    private func root(_ index: Int) -> FHIRPathItem {
-        .node(FHIRPathNode(value: index, sibling: nil, type: Self.resourceType(tape, index), name: ""))
-    }
 
     /// The first name of a path may be the type of the focus: `Patient.name`.
     private mutating func start(_ name: String, _ focus: [FHIRPathItem]) throws(FHIRPathFailure) -> [FHIRPathItem] {

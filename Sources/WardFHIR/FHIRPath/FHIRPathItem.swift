@@ -34,6 +34,18 @@ public struct FHIRPathNode: Hashable, Sendable {
 }
 
 extension FHIRPathItem {
+    /// The value as `toString()` writes it; nil for elements without a value of their own.
+    public func text(in tape: JSONTape) -> String? { system(in: tape)?.text }
+
+    /// `code`, `HumanName`, or for values that are no elements the System type: `String`. Nil if unknown.
+    public var typeName: String? {
+        switch self {
+        case .node(let node): node.type.map(Definitions.r4.typeName)
+        case .unresolved(let type): Definitions.r4.typeName(type)
+        default: FHIRPathEvaluator.systemType(self)
+        }
+    }
+
     /// The item as a System value: primitives and quantities of the resource become what FHIR R4 fhirpath.html#types
     /// says; nil for complex elements and for primitives without a value.
     func system(in tape: JSONTape) -> FHIRPathItem? {
@@ -49,7 +61,8 @@ extension FHIRPathItem {
         case .object: return Self.quantity(node, value, tape)
         case .number:
             let bytes = tape.slice(tape.range(value))
-            let isInteger = node.type.flatMap(Definitions.r4.primitiveKind).map { $0 != .decimal } ?? !bytes.contains(0x2E)
+            let kind = node.type.flatMap(Definitions.r4.primitiveKind)
+            let isInteger = kind.map { $0 != .decimal } ?? !bytes.contains(0x2E)
             guard let number = ExactDecimal(bytes: bytes) else { return nil }
             if isInteger, let whole = number.wholeNumber { return .integer(whole) }
             return .decimal(number)

@@ -118,7 +118,7 @@ enum FHIRPathType: Hashable {
 extension FHIRPathEvaluator {
     func resolve(_ name: FHIRPathTypeName) throws(FHIRPathFailure) -> FHIRPathType {
         let fhir = name.namespace == "System" ? nil : Definitions.r4.typeID(named: name.name)
-        let isSystem = name.namespace != "FHIR" && Self.systemTypes.contains(name.name)
+        let isSystem = name.namespace == "System" || name.namespace == nil && Self.systemTypes.contains(name.name)
         switch (fhir, isSystem) {
         case (let type?, true): return .either(type, name.name)
         case (let type?, false): return .fhir(type)
@@ -127,9 +127,18 @@ extension FHIRPathEvaluator {
         }
     }
 
+    /// What `as` and `ofType` keep. Unlike `is`, they take primitives of exactly that type only: a code is a string, but
+    /// `as(string)` does not yield it (HL7's test suite, testFHIRPathAsFunction).
     func filter(_ items: [FHIRPathItem], _ type: FHIRPathType) throws(FHIRPathFailure) -> [FHIRPathItem] {
         var found: [FHIRPathItem] = []
-        for item in items where try matches(item, type) { found.append(item) }
+        for item in items where try matches(item, type) {
+            if case .node(let node) = item, case .fhir(let wanted) = type, let own = node.type, own != wanted,
+                Definitions.r4.isPrimitive(own)
+            {
+                continue
+            }
+            found.append(item)
+        }
         return found
     }
 

@@ -94,7 +94,7 @@ extension FHIRPathEvaluator {
         left == right ? 0 : left < right ? -1 : 1
     }
 
-    /// Amounts of two quantities in one unit; a number is a quantity of unit 1. Units are not converted into each other.
+    /// Amounts of two quantities in one unit; a number is a quantity of unit 1. Only units of time are converted.
     func sameUnit(
         _ left: FHIRPathItem, _ right: FHIRPathItem, _ user: String
     ) throws(FHIRPathFailure) -> (ExactDecimal, ExactDecimal)? {

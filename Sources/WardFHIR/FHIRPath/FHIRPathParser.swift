@@ -205,7 +205,7 @@ struct FHIRPathParser {
     /// `as`, `contains`, `in` and `is` are names too; these are not.
     private static let reserved: Set<String> = ["and", "div", "false", "implies", "mod", "or", "true", "xor"]
     private static let calendarUnits: Set<String> = [
-        "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute", "minutes", "second",
-        "seconds", "millisecond", "milliseconds",
+        "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute", "minutes",
+        "second", "seconds", "millisecond", "milliseconds",
     ]
 }

@@ -79,7 +79,8 @@ public struct FHIRTemporal: Hashable, Sendable {
         let digits = min(fractionDigits, 9)
         if digits > 0 { result += "." + padded(nanosecond, 9).prefix(digits) }
         if let zone {
-            result += zone == 0 ? "Z" : (zone < 0 ? "-" : "+") + padded(abs(zone) / 60, 2) + ":" + padded(abs(zone) % 60, 2)
+            let sign = zone < 0 ? "-" : "+"
+            result += zone == 0 ? "Z" : sign + padded(abs(zone) / 60, 2) + ":" + padded(abs(zone) % 60, 2)
         }
         return kind == .dateTime && result.hasSuffix("T") ? String(result.dropLast()) : result
     }

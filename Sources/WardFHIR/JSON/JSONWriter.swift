@@ -21,6 +21,13 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Appends a key that is quoted and escaped already.
+    mutating func rawKey(_ quoted: some Collection<UInt8>) {
+        raw(quoted)
+        bytes.append(0x3A)
+        needsComma = false
+    }
+
     public mutating func string(_ text: some StringProtocol) {
         separate()
         bytes.append(0x22)
