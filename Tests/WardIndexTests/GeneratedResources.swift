@@ -69,7 +69,7 @@ struct ResourceMaker {
             if chance(0.5) { add("onsetDateTime", quoted(date())) } else { add("onsetPeriod", period()) }
             if chance(0.3) { add("abatementDateTime", quoted(date())) } else if chance(0.5) { add("abatementPeriod", period()) }
         case "RiskAssessment":
-            add("status", "\"final\"")
+            add("subject", reference(["Patient", "Group"]))
             let predictions = (0..<Int.random(in: 0...2, using: &random)).map { _ in
                 chance(0.9)
                     ? "{\"probabilityDecimal\":\(number())}" : "{\"probabilityRange\":{\"low\":{\"value\":\(number())}}}"

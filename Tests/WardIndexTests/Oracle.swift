@@ -38,7 +38,7 @@ struct OracleTest {
             let wanted = fold(plain(text))
             return { value in
                 guard case .token(_, _, let texts) = value else { return false }
-                return texts.contains { fold($0).hasPrefix(wanted) }
+                return texts.contains { fold($0).unicodeScalars.starts(with: wanted.unicodeScalars) }
             }
         case .token: return { token(text, $0) }
         case .reference where modifier == "identifier":
@@ -53,7 +53,8 @@ struct OracleTest {
                 guard case .string(let found) = value else { return false }
                 switch modifier {
                 case "exact": return found == wanted
-                case "contains": return fold(wanted).isEmpty || fold(found).contains(fold(wanted))
+                case "contains":
+                    return fold(found).range(of: fold(wanted), options: .literal) != nil
                 default: return fold(found).unicodeScalars.starts(with: fold(wanted).unicodeScalars)
                 }
             }
@@ -84,7 +85,7 @@ struct OracleTest {
         switch value {
         case .token(let system, let code, _): pair(text, system, code) { $0.lowercased() }
         case .identifier(let system, let found): pair(text, system, found) { $0 }
-        case .contact(let found): !text.contains("|") && found.lowercased() == plain(text).lowercased()
+        case .contact(let found): split(text, "|").count == 1 && found.lowercased() == plain(text).lowercased()
         default: false
         }
     }
@@ -180,22 +181,32 @@ struct OracleTest {
         return isPrefixed ? (String(text.prefix(2)), String(text.dropFirst(2))) : ("eq", text)
     }
 
-    private static func split(_ text: String, _ separator: Character) -> [String] {
-        var parts = [""]
+    private static func split(_ text: String, _ separator: Unicode.Scalar) -> [String] {
+        var parts: [String.UnicodeScalarView] = [.init()]
         var isEscaped = false
-        for character in text {
-            if character == separator, !isEscaped {
-                parts.append("")
+        for scalar in text.unicodeScalars {
+            if scalar == separator, !isEscaped {
+                parts.append(.init())
             } else {
-                parts[parts.count - 1].append(character)
+                parts[parts.count - 1].append(scalar)
             }
-            isEscaped = character == "\\" && !isEscaped
+            isEscaped = scalar == "\\" && !isEscaped
         }
-        return parts
+        return parts.map { String($0) }
     }
 
     private static func plain(_ text: String) -> String {
-        text.replacing(#/\\([,$|\\])/#) { String($0.1) }
+        var output = String.UnicodeScalarView()
+        var scalars = text.unicodeScalars[...]
+        while let first = scalars.popFirst() {
+            if first == "\\", let next = scalars.first, ",$|\\".unicodeScalars.contains(next) {
+                output.append(next)
+                scalars.removeFirst()
+            } else {
+                output.append(first)
+            }
+        }
+        return String(output)
     }
 
     static func fold(_ text: String) -> String {

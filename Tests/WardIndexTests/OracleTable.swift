@@ -51,7 +51,7 @@ let oracleTable: [String: [OracleParameter]] = [
         OracleParameter(
             code: "probability", type: .number,
             sources: [("prediction.probabilityDecimal", .number), ("prediction.probabilityRange", .number)]),
-        one("status", .token, "status", .primitive),
+        one("subject", .reference, "subject", .reference),
     ],
     "ValueSet": [
         one("url", .uri, "url", .canonical), one("name", .string, "name", .string), one("date", .date, "date", .date),

@@ -102,13 +102,14 @@ struct OracleCorpus {
                 let isMatched = SearchMatcher.matches(record.values, of: record.identity, plan.criterion)
                 let isWrong = truth && !maybe.contains(record.number) || sure.contains(record.number) && !truth
                     || isFinal != truth || isMatched != truth
-                if isWrong, failures < 10 {
+                if isWrong, failures < 20 {
                     failures += 1
                     Issue.record(
                         """
                         \(type)?\(pairs.map { "\($0.name)=\($0.value)" }.joined(separator: "&")): record \(record.number.value) \
                         truth \(truth) maybe \(maybe.contains(record.number)) sure \(sure.contains(record.number)) \
-                        matcher \(isMatched) values \(tests.map { record.plain[$0.code] ?? [] })
+                        matcher \(isMatched)
+                        values \(tests.map { record.plain[$0.code] ?? [] })
                         """)
                 }
             }

@@ -164,10 +164,10 @@ struct OracleParameter {
         case .contact: return json.text("value").map { [.contact($0)] } ?? []
         case .reference, .patient:
             var found: [OracleValue] = []
-            if let text = json.text("reference"), !text.hasPrefix("#"), kind == .reference || text.contains("Patient/") {
-                found.append(.reference(text))
-            }
-            if kind == .reference, let identifier = json["identifier"] {
+            let literal = json.text("reference")
+            guard kind == .reference || literal?.contains("Patient/") == true else { return [] }
+            if let literal, !literal.hasPrefix("#") { found.append(.reference(literal)) }
+            if let identifier = json["identifier"] {
                 found.append(.logical(system: identifier.text("system"), value: identifier.text("value")))
             }
             return found
