@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 import WardCore
 import WardFHIR
@@ -74,6 +75,7 @@ import WardIndex
     ]
 
     private func residentBytes() -> Int {
+        malloc_trim(0)
         let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
         return (Int(text.split(separator: " ").dropFirst().first ?? "0") ?? 0) * 4096
     }

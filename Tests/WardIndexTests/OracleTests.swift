@@ -72,7 +72,7 @@ struct OracleCorpus {
         var maker = QueryMaker(maker: ResourceMaker(random: SeededGenerator(seed: seed &+ 1)))
         let types = records.keys.filter { oracleTable[$0] != nil }.sorted()
         var (hits, openings, failures) = (0, 0, 0)
-        for _ in 0..<queries {
+        for _ in 0..<queries where failures < 20 {
             let type = maker.maker.pick(types)
             guard let group = records[type], let table = oracleTable[type] else { continue }
             var pairs: [SearchPair] = []
@@ -115,7 +115,7 @@ struct OracleCorpus {
             }
         }
         print("oracle: \(hits) hits, \(openings) openings")
-        #expect(hits > queries / 2)
+        #expect(failures > 0 || hits > queries / 2)
     }
 }
 
