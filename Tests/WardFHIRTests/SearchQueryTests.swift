@@ -7,8 +7,10 @@ import WardFHIR
         ("subject.name=x", SearchQueryFailure.unsupported(parameter: "subject.name", .chaining)),
         ("subject:Patient.name=x", .unsupported(parameter: "subject:Patient.name", .chaining)),
         ("_has:Observation:patient:code=x", .unsupported(parameter: "_has:Observation:patient:code", .reverseChaining)),
-        ("_text=x", .unsupported(parameter: "_text", .parameter)), ("_content=x", .unsupported(parameter: "_content", .parameter)),
-        ("_list=x", .unsupported(parameter: "_list", .parameter)), ("_filter=x", .unsupported(parameter: "_filter", .parameter)),
+        ("_text=x", .unsupported(parameter: "_text", .parameter)),
+        ("_content=x", .unsupported(parameter: "_content", .parameter)),
+        ("_list=x", .unsupported(parameter: "_list", .parameter)),
+        ("_filter=x", .unsupported(parameter: "_filter", .parameter)),
         ("_query=x", .unsupported(parameter: "_query", .parameter)),
         ("_summary=true", .unsupported(parameter: "_summary", .parameter)),
         ("_elements=code", .unsupported(parameter: "_elements", .parameter)),
@@ -22,20 +24,26 @@ import WardFHIR
         ("_include=Observation", .malformed(parameter: "_include", .include)),
         ("_include=Observation:subject:Organization", .malformed(parameter: "_include", .include)),
         ("_include=Observation:subject:Patient:x", .malformed(parameter: "_include", .include)),
-        ("_sort=code", .unsupported(parameter: "_sort", .sortKey)), ("_sort=nothing", .malformed(parameter: "_sort", .sortKey)),
+        ("_sort=code", .unsupported(parameter: "_sort", .sortKey)),
+        ("_sort=nothing", .malformed(parameter: "_sort", .sortKey)),
         ("_sort=", .malformed(parameter: "_sort", .sortKey)), ("_sort=date,", .malformed(parameter: "_sort", .sortKey)),
-        ("_sort=date&_sort=-date", .repeated(parameter: "_sort")), ("_count=-1", .malformed(parameter: "_count", .count)),
+        ("_sort=date&_sort=-date", .repeated(parameter: "_sort")),
+        ("_count=-1", .malformed(parameter: "_count", .count)),
         ("_count=x", .malformed(parameter: "_count", .count)), ("_count=1&_count=2", .repeated(parameter: "_count")),
         ("_count=99999999999999999999", .malformed(parameter: "_count", .count)),
-        ("_total=some", .malformed(parameter: "_total", .total)), ("_count:x=1", .unsupported(parameter: "_count", .modifier)),
+        ("_total=some", .malformed(parameter: "_total", .total)),
+        ("_count:x=1", .unsupported(parameter: "_count", .modifier)),
         ("code=", .malformed(parameter: "code", .nonEmpty)), ("code=a,,b", .malformed(parameter: "code", .nonEmpty)),
         ("code=|", .malformed(parameter: "code", .token)), ("code=a|b|c", .malformed(parameter: "code", .token)),
-        ("code:in=x", .unsupported(parameter: "code:in", .modifier)), ("code:below=x", .unsupported(parameter: "code:below", .modifier)),
-        ("code:exact=x", .unsupported(parameter: "code:exact", .modifier)), ("code:=x", .unsupported(parameter: "code:", .modifier)),
+        ("code:in=x", .unsupported(parameter: "code:in", .modifier)),
+        ("code:below=x", .unsupported(parameter: "code:below", .modifier)),
+        ("code:exact=x", .unsupported(parameter: "code:exact", .modifier)),
+        ("code:=x", .unsupported(parameter: "code:", .modifier)),
         ("code:missing=maybe", .malformed(parameter: "code:missing", .boolean)),
         ("date:not=2020", .unsupported(parameter: "date:not", .modifier)),
         ("date:exact=2020", .unsupported(parameter: "date:exact", .modifier)),
-        ("date=2020-13", .malformed(parameter: "date", .date)), ("date=2021-02-29", .malformed(parameter: "date", .date)),
+        ("date=2020-13", .malformed(parameter: "date", .date)),
+        ("date=2021-02-29", .malformed(parameter: "date", .date)),
         ("date=ge", .malformed(parameter: "date", .date)), ("date=xx2020", .malformed(parameter: "date", .date)),
         ("date=2020-01-01T24:00:00Z", .malformed(parameter: "date", .date)),
         ("value-quantity=x", .malformed(parameter: "value-quantity", .quantity)),
@@ -63,7 +71,8 @@ import WardFHIR
     @Test func `ignores unknown parameters when lenient, and says so`() throws {
         let query = try parse("Observation", "nothing=1&code=x&_format=json&_pretty=true&_count=5", .lenient)
         #expect(query.ignoredParameters == ["nothing"])
-        #expect(query.appliedParameters == [SearchPair(name: "code", value: "x"), SearchPair(name: "_count", value: "5")])
+        #expect(
+            query.appliedParameters == [SearchPair(name: "code", value: "x"), SearchPair(name: "_count", value: "5")])
         #expect(query.count == 5)
         #expect(throws: SearchQueryFailure.self) { try parse("Observation", "_text=1", .lenient) }
     }
@@ -71,7 +80,8 @@ import WardFHIR
     @Test(arguments: [
         ("code=a", TokenTest.code("a")), ("code=|a", .codeWithoutSystem("a")), ("code=s|", .system("s")),
         ("code=s|a", .coded(system: "s", code: "a")), (#"code=s\|a"#, .code("s|a")), (#"code=a\,b"#, .code("a,b")),
-        (#"code=a\\"#, .code(#"a\"#)), (#"code=a\$b"#, .code("a$b")), (#"code=a\x"#, .code(#"a\x"#)), (#"code=a\"#, .code(#"a\"#)),
+        (#"code=a\\"#, .code(#"a\"#)), (#"code=a\$b"#, .code("a$b")), (#"code=a\x"#, .code(#"a\x"#)),
+        (#"code=a\"#, .code(#"a\"#)),
     ])
     func `reads tokens and their escapes`(request: String, test: TokenTest) throws {
         let criterion = try parse("Observation", request).plans.first?.criterion
@@ -104,8 +114,11 @@ import WardFHIR
         func test(_ code: String) -> SearchCriterion { .matches(parameter: status, .token(.code(code))) }
         #expect(try parse("Observation", "status=a,b").plans.first?.criterion == .any([test("a"), test("b")]))
         #expect(try parse("Observation", "status=a&status=b").plans.first?.criterion == .all([test("a"), test("b")]))
-        #expect(try parse("Observation", "status:not=a,b").plans.first?.criterion == .not(.any([test("a"), test("b")])))
-        #expect(try parse("Observation", "status:missing=false").plans.first?.criterion == .not(.missing(parameter: status)))
+        #expect(
+            try parse("Observation", "status:not=a,b").plans.first?.criterion == .not(.any([test("a"), test("b")])))
+        #expect(
+            try parse("Observation", "status:missing=false").plans.first?.criterion == .not(.missing(parameter: status))
+        )
         #expect(try parse("Observation", "_id:missing=true").plans.first?.criterion == .never)
         #expect(try parse("Observation", "").plans.first?.criterion == .always)
     }
@@ -118,9 +131,15 @@ import WardFHIR
             try query.plans.map(\.sortParameters) == [
                 [number("Encounter", "date"), nil], [number("Observation", "date"), nil],
             ])
-        #expect(throws: SearchQueryFailure.unknownParameters(["name"])) { try parse(nil, "_type=Observation,Patient&name=x") }
-        #expect(throws: SearchQueryFailure.malformed(parameter: "_type", .type)) { try parse(nil, "_type=Observation,") }
-        #expect(throws: SearchQueryFailure.repeated(parameter: "_type")) { try parse(nil, "_type=Patient&_type=Patient") }
+        #expect(throws: SearchQueryFailure.unknownParameters(["name"])) {
+            try parse(nil, "_type=Observation,Patient&name=x")
+        }
+        #expect(throws: SearchQueryFailure.malformed(parameter: "_type", .type)) {
+            try parse(nil, "_type=Observation,")
+        }
+        #expect(throws: SearchQueryFailure.repeated(parameter: "_type")) {
+            try parse(nil, "_type=Patient&_type=Patient")
+        }
     }
 
     @Test func `refuses more than it will look at`() {
@@ -130,7 +149,8 @@ import WardFHIR
 
     @Test func `reads includes and totals`() throws {
         let query = try parse(
-            "Observation", "_include=Observation:subject:Patient&_revinclude=Provenance:target&_total=none&_sort=-_lastUpdated")
+            "Observation",
+            "_include=Observation:subject:Patient&_revinclude=Provenance:target&_total=none&_sort=-_lastUpdated")
         #expect(query.includes.map(\.source.name) == ["Observation"])
         #expect(query.includes.first?.target?.name == "Patient")
         #expect(query.reverseIncludes.map(\.source.name) == ["Provenance"])
@@ -148,7 +168,8 @@ import WardFHIR
         }
         return try SearchQuery.parse(
             type: type.flatMap { ResourceType($0) }, parameters: pairs, handling: handling,
-            context: SearchContext(baseURL: "https://ward.example/fhir/", now: Instant(microseconds: 0), zoneOffsetMinutes: 0))
+            context: SearchContext(
+                baseURL: "https://ward.example/fhir/", now: Instant(microseconds: 0), zoneOffsetMinutes: 0))
     }
 
     private func number(_ type: String, _ code: String) throws -> UInt16 {

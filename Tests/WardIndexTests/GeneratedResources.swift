@@ -21,7 +21,9 @@ struct SeededGenerator: RandomNumberGenerator {
 struct ResourceMaker {
     var random: SeededGenerator
 
-    mutating func pick<Element>(_ choices: [Element]) -> Element { choices[Int.random(in: 0..<choices.count, using: &random)] }
+    mutating func pick<Element>(_ choices: [Element]) -> Element {
+        choices[Int.random(in: 0..<choices.count, using: &random)]
+    }
 
     mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &random) < share }
 
@@ -40,7 +42,9 @@ struct ResourceMaker {
             add("name", chance(0.9) ? "[\(name()),\(name())]" : nil)
             add("address", chance(0.6) ? "[{\"city\":\(quoted(word())),\"line\":[\(quoted(word()))]}]" : nil)
             add("identifier", chance(0.7) ? "[\(identifier()),\(identifier())]" : nil)
-            add("telecom", "[{\"system\":\"email\",\"value\":\(quoted(pick(["a@Example.org", "A@example.org", "b@x.org"])))}]")
+            add(
+                "telecom",
+                "[{\"system\":\"email\",\"value\":\(quoted(pick(["a@Example.org", "A@example.org", "b@x.org"])))}]")
             add("communication", "[{\"language\":\(concept())}]")
             add("generalPractitioner", "[\(reference(["Practitioner", "Organization"]))]")
             add("managingOrganization", chance(0.5) ? reference(["Organization"]) : nil)
@@ -67,12 +71,17 @@ struct ResourceMaker {
             add("subject", reference(["Patient"]))
             add("recordedDate", chance(0.6) ? quoted(date()) : nil)
             if chance(0.5) { add("onsetDateTime", quoted(date())) } else { add("onsetPeriod", period()) }
-            if chance(0.3) { add("abatementDateTime", quoted(date())) } else if chance(0.5) { add("abatementPeriod", period()) }
+            if chance(0.3) {
+                add("abatementDateTime", quoted(date()))
+            } else if chance(0.5) {
+                add("abatementPeriod", period())
+            }
         case "RiskAssessment":
             add("subject", reference(["Patient", "Group"]))
             let predictions = (0..<Int.random(in: 0...2, using: &random)).map { _ in
                 chance(0.9)
-                    ? "{\"probabilityDecimal\":\(number())}" : "{\"probabilityRange\":{\"low\":{\"value\":\(number())}}}"
+                    ? "{\"probabilityDecimal\":\(number())}"
+                    : "{\"probabilityRange\":{\"low\":{\"value\":\(number())}}}"
             }
             add("prediction", predictions.isEmpty ? nil : "[\(predictions.joined(separator: ","))]")
         case "ValueSet":
@@ -82,7 +91,9 @@ struct ResourceMaker {
             add("status", "\"draft\"")
             add("identifier", "[\(identifier())]")
         default:
-            add("date", quoted(pick(["2020-02-29T23:59:59.999999Z", "2020-03-01T00:00:00Z", "2020-03-01T00:00:00.5+01:00"])))
+            add(
+                "date",
+                quoted(pick(["2020-02-29T23:59:59.999999Z", "2020-03-01T00:00:00Z", "2020-03-01T00:00:00.5+01:00"])))
             add(
                 "relatesTo",
                 "[\(relation()),\(relation())]")
@@ -99,13 +110,15 @@ struct ResourceMaker {
         let time = pick(["00:00:00", "23:59:59", "12:30:15", "00:00:00.000", "23:59:59.999999", "12:30:15.1"])
         let zone = pick(["Z", "+01:00", "-11:30", "+14:00"])
         if chance(0.02), timed { return "2016-12-31T23:59:60Z" }
-        return timed ? pick([year, "\(year)-\(month)", whole, "\(whole)T\(time)\(zone)", "\(whole)T\(time)\(zone)"])
+        return timed
+            ? pick([year, "\(year)-\(month)", whole, "\(whole)T\(time)\(zone)", "\(whole)T\(time)\(zone)"])
             : pick([year, "\(year)-\(month)", whole])
     }
 
     mutating func number() -> String {
         pick([
-            "0", "-0", "0.0", "100", "100.0", "99.5", "100.5", "99.49999", "100.49999999999999999", "99.500000000000000001",
+            "0", "-0", "0.0", "100", "100.0", "99.5", "100.5", "99.49999", "100.49999999999999999",
+            "99.500000000000000001",
             "5.4", "5.40", "5.395", "5.405", "1e2", "50", "150", "1e-30", "1e30", "-1", "-1.5", "123456789012345678",
             "123456789012345679", "0.1", "0.10000000000000000001", "110", "90", "89.99",
         ])
@@ -113,8 +126,10 @@ struct ResourceMaker {
 
     mutating func word() -> String {
         pick([
-            "Smith", "smith", "Smithson", "Müller", "Mu\u{308}ller", "Muller", "Straße", "STRASSE", "İstanbul", "istanbul",
-            "O'Neil", "van  der\tBerg", "van der Berg", "a,b", "a$b|c", "back\\\\slash", "Ångström", "A\u{30A}ngstro\u{308}m",
+            "Smith", "smith", "Smithson", "Müller", "Mu\u{308}ller", "Muller", "Straße", "STRASSE", "İstanbul",
+            "istanbul",
+            "O'Neil", "van  der\tBerg", "van der Berg", "a,b", "a$b|c", "back\\\\slash", "Ångström",
+            "A\u{30A}ngstro\u{308}m",
             "ΣΟΦΟΣ", "σοφος", "각", "x", "\u{301}",
         ])
     }
@@ -122,14 +137,17 @@ struct ResourceMaker {
     mutating func uri() -> String {
         pick([
             "http://acme.org", "http://acme.org/fhir", "http://acme.org/fhir/", "http://acme.org/fhir/ValueSet/1",
-            "http://acme.org/fhir/ValueSet/10", "http://acme.org/fhirx", "urn:oid:1.2.3", "urn:oid:1.2.3.4", "urn:oid:1.2.30",
+            "http://acme.org/fhir/ValueSet/10", "http://acme.org/fhirx", "urn:oid:1.2.3", "urn:oid:1.2.3.4",
+            "urn:oid:1.2.30",
             "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
         ])
     }
 
     mutating func code() -> String { pick(["A", "a", "B1", "b1", "C-2", "ß", "É", "E\u{301}", "final"]) }
 
-    mutating func system() -> String { pick(["http://loinc.org", "http://snomed.info/sct", "urn:oid:2.16", "http://a,b"]) }
+    mutating func system() -> String {
+        pick(["http://loinc.org", "http://snomed.info/sct", "urn:oid:2.16", "http://a,b"])
+    }
 
     func quoted(_ text: String) -> String { "\"" + text.replacing("\t", with: "\\t") + "\"" }
 
@@ -169,8 +187,10 @@ struct ResourceMaker {
     }
 
     private mutating func period() -> String {
-        let ends = [chance(0.8) ? "\"start\":\"\(pick(["2019", "2020-01", "2020-01-15"]))\"" : nil,
-            chance(0.8) ? "\"end\":\"\(pick(["2020-01-31", "2020-12", "2021"]))\"" : nil].compactMap { $0 }
+        let ends = [
+            chance(0.8) ? "\"start\":\"\(pick(["2019", "2020-01", "2020-01-15"]))\"" : nil,
+            chance(0.8) ? "\"end\":\"\(pick(["2020-01-31", "2020-12", "2021"]))\"" : nil,
+        ].compactMap { $0 }
         return ends.isEmpty ? "{\"start\":\(quoted(date()))}" : "{\(ends.joined(separator: ","))}"
     }
 

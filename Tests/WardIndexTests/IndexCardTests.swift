@@ -34,8 +34,12 @@ import WardIndex
 
     @Test func `refuses every other length`() throws {
         let bytes = try #require(try cards().first).encoded()
-        for count in 0..<bytes.count { #expect(throws: IndexCardFailure.self) { try IndexCard(decoding: Array(bytes[..<count])) } }
-        #expect(throws: IndexCardFailure.malformed) { try IndexCard(decoding: bytes + [UInt8](repeating: 0, count: 256)) }
+        for count in 0..<bytes.count {
+            #expect(throws: IndexCardFailure.self) { try IndexCard(decoding: Array(bytes[..<count])) }
+        }
+        #expect(throws: IndexCardFailure.malformed) {
+            try IndexCard(decoding: bytes + [UInt8](repeating: 0, count: 256))
+        }
         #expect(throws: IndexCardFailure.malformed) { try IndexCard(decoding: bytes + [0]) }
     }
 
@@ -64,7 +68,9 @@ import WardIndex
     @Test func `survives garbage`() {
         var random = SeededGenerator(seed: 4)
         for _ in 0..<5_000 {
-            var bytes = (0..<256 * Int.random(in: 0...3, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            var bytes = (0..<256 * Int.random(in: 0...3, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
             if bytes.count > 2 { bytes.replaceSubrange(0..<2, with: [1, SearchFold.version]) }
             #expect(throws: IndexCardFailure.self) { try IndexCard(decoding: bytes) }
         }
@@ -81,12 +87,15 @@ import WardIndex
 
     private func cards() throws -> [IndexCard] {
         let harness = try #require(IndexHarness())
-        return try sampleValues().enumerated().map { harness.card(RecordNumber(Int64($0.offset)), $0.element.0, $0.element.1) }
+        return try sampleValues().enumerated().map {
+            harness.card(RecordNumber(Int64($0.offset)), $0.element.0, $0.element.1)
+        }
     }
 
     private func sampleValues() throws -> [(ResourceType, [IndexedValue])] {
         var maker = ResourceMaker(random: SeededGenerator(seed: 2))
-        return try ["Patient", "Observation", "Encounter", "RiskAssessment", "ValueSet", "DocumentReference"].flatMap { name in
+        return try ["Patient", "Observation", "Encounter", "RiskAssessment", "ValueSet", "DocumentReference"].flatMap {
+            name in
             let type = try #require(ResourceType(name))
             return try (0..<10).map { number in
                 let tape = try JSONTape(parsing: Array(maker.resource(name, "\(number)").utf8))

@@ -12,7 +12,8 @@ struct OracleTest {
         self.parameter = parameter
         isNegated = modifier == "not"
         missing = modifier == "missing" ? value == "true" : nil
-        alternatives = modifier == "missing"
+        alternatives =
+            modifier == "missing"
             ? [] : Self.split(value, ",").map { Self.test($0, parameter.type, parameter.code, modifier) }
     }
 
@@ -153,7 +154,9 @@ struct OracleTest {
         let parts = split(text, "|").map(plain)
         if parts.count == 3 {
             if !parts[1].isEmpty, system != parts[1] { return false }
-            if !parts[2].isEmpty, parts[1].isEmpty ? code != parts[2] && unit != parts[2] : code != parts[2] { return false }
+            if !parts[2].isEmpty, parts[1].isEmpty ? code != parts[2] && unit != parts[2] : code != parts[2] {
+                return false
+            }
         }
         let (prefix, literal) = prefixed(parts[0])
         guard let wanted = Decimal(string: literal) else { return nil }

@@ -8,7 +8,8 @@ let oracleTable: [String: [OracleParameter]] = [
         one("family", .string, "name.family", .string), one("given", .string, "name.given", .string),
         one("name", .string, "name", .name), one("address", .string, "address", .address),
         one("address-city", .string, "address.city", .string), one("telecom", .token, "telecom", .contact),
-        one("identifier", .token, "identifier", .identifier), one("language", .token, "communication.language", .concept),
+        one("identifier", .token, "identifier", .identifier),
+        one("language", .token, "communication.language", .concept),
         one("general-practitioner", .reference, "generalPractitioner", .reference),
         one("organization", .reference, "managingOrganization", .reference),
     ],
@@ -59,7 +60,8 @@ let oracleTable: [String: [OracleParameter]] = [
         one("status", .token, "status", .primitive), one("identifier", .token, "identifier", .identifier),
     ],
     "DocumentReference": [
-        one("relatesto", .reference, "relatesTo.target", .reference), one("relation", .token, "relatesTo.code", .primitive),
+        one("relatesto", .reference, "relatesTo.target", .reference),
+        one("relation", .token, "relatesTo.code", .primitive),
         OracleParameter(
             code: "relationship", type: .composite, sources: [("relatesTo", .primitive)],
             tuple: [[("target", .reference)], [("code", .primitive)]]),

@@ -10,7 +10,9 @@ import WardIndex
     func `finds exactly what a slow reading of generated resources finds`(pollution: Double) throws {
         let seed = ProcessInfo.processInfo.environment["WARD_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...9_999_999)
         var maker = ResourceMaker(random: SeededGenerator(seed: seed))
-        let types = ["Patient", "Observation", "Encounter", "Condition", "RiskAssessment", "ValueSet", "DocumentReference"]
+        let types = [
+            "Patient", "Observation", "Encounter", "Condition", "RiskAssessment", "ValueSet", "DocumentReference",
+        ]
         var bodies: [String] = []
         for type in types { for number in 0..<60 { bodies.append(maker.resource(type, "\(number)")) } }
         let corpus = try OracleCorpus(bodies: bodies.map { Array($0.utf8) }, pollution: pollution, seed: seed)
@@ -86,7 +88,8 @@ struct OracleCorpus {
             }
             let query = try SearchQuery.parse(
                 type: ResourceType(type), parameters: pairs, handling: .strict,
-                context: SearchContext(baseURL: oracleBase, now: Instant(microseconds: Int64(oracleNow)), zoneOffsetMinutes: 0))
+                context: SearchContext(
+                    baseURL: oracleBase, now: Instant(microseconds: Int64(oracleNow)), zoneOffsetMinutes: 0))
             let result = index.evaluate(query, residual: .unrestricted)
             let sure = Set(result.hits.filter(\.isSure).map(\.record))
             let maybe = Set(result.hits.map(\.record))
@@ -95,12 +98,14 @@ struct OracleCorpus {
             for record in group {
                 let answers = tests.map { $0.test.judge(record.plain[$0.code] ?? []) }
                 let truth = answers.allSatisfy { $0 == true }
-                let isFinal = maybe.contains(record.number)
+                let isFinal =
+                    maybe.contains(record.number)
                     && (sure.contains(record.number)
                         || SearchMatcher.matches(record.values, of: record.identity, plan.criterion))
                 if truth { hits += 1 }
                 let isMatched = SearchMatcher.matches(record.values, of: record.identity, plan.criterion)
-                let isWrong = truth && !maybe.contains(record.number) || sure.contains(record.number) && !truth
+                let isWrong =
+                    truth && !maybe.contains(record.number) || sure.contains(record.number) && !truth
                     || isFinal != truth || isMatched != truth
                 if isWrong, failures < 20 {
                     failures += 1
@@ -153,7 +158,8 @@ let dataFolder = ProcessInfo.processInfo.environment["WARD_FHIR_DATA"]
 func syntheaBodies(limit: Int = .max, _ body: ([UInt8]) throws -> Void) throws {
     guard let dataFolder else { return }
     let folder = dataFolder + "/synthea-blaze-2021"
-    for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted().prefix(limit) where file.hasSuffix(".json") {
+    for file in try FileManager.default.contentsOfDirectory(atPath: folder).sorted().prefix(limit)
+    where file.hasSuffix(".json") {
         let bytes = try Data(contentsOf: URL(fileURLWithPath: folder + "/" + file))
         let tape = try JSONTape(parsing: Array(bytes))
         guard let entries = tape.member(JSONTape.rootIndex, "entry") else { continue }
@@ -188,7 +194,9 @@ private func sampleBodies(perType: Int, seed: UInt64) throws -> [[UInt8]] {
     var bodies: [[UInt8]] = []
     try syntheaBodies(limit: 8) { body in
         let tape = try JSONTape(parsing: body)
-        guard let name = tape.member(JSONTape.rootIndex, "resourceType").map(tape.text), oracleTable[name] != nil else { return }
+        guard let name = tape.member(JSONTape.rootIndex, "resourceType").map(tape.text), oracleTable[name] != nil else {
+            return
+        }
         counts[name, default: 0] += 1
         if counts[name, default: 0] <= perType { bodies.append(body) }
     }

@@ -3,7 +3,11 @@ import WardFHIR
 
 /// JSON as a plain tree: what the oracle reads, apart from all search code.
 indirect enum PlainJSON {
-    case object([String: PlainJSON]), array([PlainJSON]), text(String), number(String), other(String)
+    case object([String: PlainJSON])
+    case array([PlainJSON])
+    case text(String)
+    case number(String)
+    case other(String)
 
     init(_ tape: JSONTape, _ index: Int = JSONTape.rootIndex) {
         switch tape.kind(index) {
@@ -89,7 +93,9 @@ struct OracleSpan: Equatable {
                     end = start + step
                 }
             }
-            if let zone = match.8, zone != "Z", let hours = Int(zone.dropFirst().prefix(2)), let minutes = Int(zone.suffix(2)) {
+            if let zone = match.8, zone != "Z", let hours = Int(zone.dropFirst().prefix(2)),
+                let minutes = Int(zone.suffix(2))
+            {
                 let offset = (hours * 60 + minutes) * 60_000_000 * (zone.first == "-" ? 1 : -1)
                 start += offset
                 end += offset
@@ -107,7 +113,9 @@ struct OracleSpan: Equatable {
     /// Days since 1970-01-01; months beyond 12 run over.
     private static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
         if month > 12 { return dayNumber(year + 1, month - 12, day) }
-        let lengths = [31, year % 4 == 0 && year % 100 != 0 || year % 400 == 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        let lengths = [
+            31, year % 4 == 0 && year % 100 != 0 || year % 400 == 0 ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31,
+        ]
         let before = year - 1
         let days = 365 * before + before / 4 - before / 100 + before / 400 + lengths[..<(month - 1)].reduce(0, +) + day
         return days - 719_163
@@ -130,7 +138,8 @@ enum OracleValue {
 }
 
 enum OracleKind {
-    case primitive, coding, concept, identifier, contact, reference, patient, canonical, string, name, address, date, number
+    case primitive, coding, concept, identifier, contact, reference, patient, canonical, string, name, address, date,
+        number
     case quantity, range
 }
 
@@ -142,7 +151,9 @@ struct OracleParameter {
     var tuple: [[(path: String, kind: OracleKind)]] = []
 
     func values(_ resource: PlainJSON) -> [OracleValue] {
-        if tuple.isEmpty { return sources.flatMap { source in resource.at(source.path).flatMap { read($0, source.kind) } } }
+        if tuple.isEmpty {
+            return sources.flatMap { source in resource.at(source.path).flatMap { read($0, source.kind) } }
+        }
         return sources.flatMap { resource.at($0.path) }.compactMap { element in
             let parts = tuple.map { sources in
                 sources.flatMap { source in element.at(source.path).flatMap { read($0, source.kind) } }

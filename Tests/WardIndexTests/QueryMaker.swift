@@ -43,7 +43,8 @@ struct QueryMaker {
             return maker.pick([text, String(parts[1]), oracleBase + "/" + text, "Patient/3"])
         case (.reference, _): return modifier == "identifier" ? token(maker.system(), maker.code()) : "Patient/1"
         case (.string, .string(let text)):
-            let part = modifier == "contains" ? String(text.dropFirst(Int.random(in: 0...2, using: &maker.random))) : cut(text)
+            let part =
+                modifier == "contains" ? String(text.dropFirst(Int.random(in: 0...2, using: &maker.random))) : cut(text)
             let asked = modifier == "exact" ? text : maker.chance(0.3) ? part.uppercased() : part
             return words(asked)
         case (.string, _): return words(maker.word())
@@ -51,12 +52,16 @@ struct QueryMaker {
         case (.uri, _): return escaped(maker.uri())
         case (.date, _):
             var text = maker.date()
-            if case .span(let span)? = value, let moment = span.start ?? span.end, maker.chance(0.6) { text = near(moment) }
+            if case .span(let span)? = value, let moment = span.start ?? span.end, maker.chance(0.6) {
+                text = near(moment)
+            }
             return text.contains(":60Z") ? nil : prefix() + text
         case (.number, .amount(let low, let high, _, _, _)), (.quantity, .amount(let low, let high, _, _, _)):
             var text = maker.number()
             if let edge = low ?? high, maker.chance(0.5) { text = "\(edge)" }
-            guard type == .quantity, case .amount(_, _, let system, let code, let unit)? = value else { return prefix() + text }
+            guard type == .quantity, case .amount(_, _, let system, let code, let unit)? = value else {
+                return prefix() + text
+            }
             let name = code ?? unit ?? "mg"
             return prefix() + text + maker.pick(["", "||\(name)", "|\(system ?? "http://unitsofmeasure.org")|\(name)"])
         case (.number, _), (.quantity, _): return prefix() + maker.number()
@@ -101,7 +106,8 @@ struct QueryMaker {
         let day = date.formatted(.iso8601.year().month().day())
         guard day.count == 10, !day.hasPrefix("0000") else { return maker.date() }
         let clock = String(
-            format: "T%02d:%02d:%02d.%06d", rest / 3_600_000_000, rest / 60_000_000 % 60, rest / 1_000_000 % 60, rest % 1_000_000)
+            format: "T%02d:%02d:%02d.%06d", rest / 3_600_000_000, rest / 60_000_000 % 60, rest / 1_000_000 % 60,
+            rest % 1_000_000)
         return maker.pick([day, day + clock + "Z", day + String(clock.prefix(9)) + "Z", String(day.prefix(7))])
     }
 

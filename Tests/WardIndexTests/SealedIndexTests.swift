@@ -132,7 +132,8 @@ struct World {
             IndexedValue(parameter: $0, value: .token(system: nil, code: status, texts: []))
         }
         let date = (try? number("date")) ?? 0
-        return [status].compactMap { $0 } + spans.map { IndexedValue(parameter: date, value: .date(low: $0.0, high: $0.1)) }
+        return [status].compactMap { $0 }
+            + spans.map { IndexedValue(parameter: date, value: .date(low: $0.0, high: $0.1)) }
     }
 
     func add(_ record: Int64, _ id: String, _ status: String, _ spans: [(Int64, Int64)]) {
@@ -197,7 +198,8 @@ private struct Simulation {
         #expect(try world.search("") == expected { _ in true })
         #expect(try world.search("status=final") == expected { $0.status == "final" })
         #expect(try world.search("status:not=final,amended") == expected { $0.status == "preliminary" })
-        #expect(try world.search("date=ge2010&status=amended") == expected { $0.year >= 2010 && $0.status == "amended" })
+        #expect(
+            try world.search("date=ge2010&status=amended") == expected { $0.year >= 2010 && $0.status == "amended" })
         #expect(try world.search("date:missing=true").isEmpty)
         #expect(world.harness.index.count == current.count)
         for (id, entry) in current.prefix(50) {
