@@ -81,7 +81,8 @@ import WardFHIR
         ("Patient", "deceased", .token, "Patient.deceased.exists() and Patient.deceased != false", true),
         ("InsurancePlan", "name", .string, "InsurancePlan.name | InsurancePlan.alias", false),
         ("MedicationRequest", "code", .token, "(MedicationRequest.medication as CodeableConcept)", false),
-        ("Patient", "_content", .special, "", false), ("Bundle", "_lastUpdated", .date, "Bundle.meta.lastUpdated", false),
+        ("Patient", "_content", .special, "", false),
+        ("Bundle", "_lastUpdated", .date, "Bundle.meta.lastUpdated", false),
     ])
     func `cuts search parameters down to one base`(
         base: String, code: String, kind: SearchParameterType, expression: String, isLow: Bool
@@ -103,7 +104,8 @@ import WardFHIR
         #expect(patient.targets.map(\.name) == ["Patient"])
         #expect(r4.searchParameter("birthdate", of: observation) == nil)
         for parameter in r4.searchParameters {
-            #expect(parameter.components.allSatisfy { r4.searchParameter(number: $0.parameter)?.base == parameter.base })
+            let bases = parameter.components.map { r4.searchParameter(number: $0.parameter)?.base }
+            #expect(bases.allSatisfy { $0 == parameter.base })
             #expect((parameter.type == .composite) == (parameter.components.count > 1))
         }
     }
@@ -117,9 +119,4 @@ import WardFHIR
         #expect(numbers.map { r4.searchParameter(number: $0)?.code } == codes)
     }
 
-    @Test func `parses within its budget`() {
-        let start = ContinuousClock.now
-        _ = Definitions.r4
-        #expect(ContinuousClock.now - start < .seconds(2))
-    }
 }

@@ -13,6 +13,9 @@ enum OfficialData {
 
     static var isThere: Bool { folder != nil }
 
+    /// Measurements say little in debug builds, so they are asked for.
+    static let measures = unsafe getenv("WARD_MEASURE") != nil && isThere
+
     static func bytes(_ path: String) -> [UInt8]? {
         guard let folder, let file = unsafe fopen(folder + "/" + path, "r") else { return nil }
         defer { unsafe fclose(file) }

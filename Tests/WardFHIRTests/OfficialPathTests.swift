@@ -4,10 +4,13 @@ import WardFHIR
 
 /// The FHIRPath test suite of HL7 (fhir-test-cases, r4/fhirpath/tests-fhir-r4.xml).
 @Suite struct `The official FHIRPath cases` {
-    @Test(.enabled(if: OfficialData.isThere)) func `pass, except those that need what the engine does not have`() throws {
-        let cases = OfficialPathCase.read(try #require(OfficialData.bytes("fhir-test-cases/r4/fhirpath/tests-fhir-r4.xml")))
-        var (passed, unsupported, skipped) = (0, 0, 0)
+    @Test(.enabled(if: OfficialData.isThere)) func `pass, except those that need what the engine does not have`() throws
+    {
+        let file = try #require(OfficialData.bytes("fhir-test-cases/r4/fhirpath/tests-fhir-r4.xml"))
+        let cases = OfficialPathCase.read(file)
+        var (passed, skipped) = (0, 0)
         var failed: [String] = []
+        var unsupported: [String] = []
         for entry in cases {
             guard let input = try input(entry.input) else {
                 skipped += 1
@@ -15,26 +18,43 @@ import WardFHIR
             }
             switch entry.run(on: input) {
             case .passed: passed += 1
-            case .unsupported(let what):
-                unsupported += 1
-                if Self.isVerbose { print("unsupported", entry.name, what) }
-            case .failed(let why): failed.append("\(entry.name): \(entry.expression) -> \(why)")
+            case .unsupported(let what): unsupported.append(what)
+            case .failed(let why):
+                failed.append(entry.name)
+                if !Self.deviations.contains(entry.name) {
+                    Issue.record("\(entry.name): \(entry.expression) -> \(why)")
+                }
             }
         }
-        print("official FHIRPath: \(cases.count) cases, \(passed) passed, \(failed.count) failed,",
-            "\(unsupported) refused as unsupported, \(skipped) without JSON input")
-        for line in failed { print("failed", line) }
-        #expect(passed >= 0)
+        print(
+            "official FHIRPath: \(cases.count) cases, \(passed) passed, \(failed.count) failed,",
+            "\(unsupported.count) refused as unsupported, \(skipped) without JSON input")
+        #expect(Set(failed) == Self.deviations)
+        #expect(Set(unsupported) == Self.missing)
     }
 
-    private static let isVerbose = true
+    private static let deviations: Set<String> = [
+        // The JSON form of the input differs from the XML: another version, no such extension.
+        "testFHIRPathAsFunction14", "testFHIRPathAsFunction19", "testFHIRPathIsFunction8", "testFHIRPathIsFunction9",
+        "testFHIRPathIsFunction10",
+        // Static checks of types and of order.
+        "testPolymorphismAsB", "testDollarOrderNotAllowed",
+        // Drops a tenth of a second; FHIRPath N1 keeps fractions of seconds.
+        "testPlusDate19",
+    ]
+
+    private static let missing: Set<String> = [
+        "lowBoundary", "highBoundary", "sort", "unit conversion", "precision", "encode", "decode", "conformsTo",
+        "comparable", "escape", "unescape", "product of units",
+    ]
 
     private func input(_ name: String) throws -> JSONTape? {
         switch name {
         case "": try tape(#"{"resourceType":"Basic"}"#)
         case "patient-example.xml": try OfficialData.tape("fhir-test-cases/r4/examples/patient-example.json")
         case "observation-example.xml": try OfficialData.tape("fhir-test-cases/r4/examples/observation-example.json")
-        case "questionnaire-example.xml": try OfficialData.tape("fhir-test-cases/r4/examples/questionnaire-example.json")
+        case "questionnaire-example.xml":
+            try OfficialData.tape("fhir-test-cases/r4/examples/questionnaire-example.json")
         case "codesystem-example.xml": try OfficialData.tape("fhir-test-cases/r4/examples/codesystem-example.json")
         case "valueset-example-expansion.xml": try OfficialData.tape("hl7-r4-examples/ValueSet-example-expansion.json")
         default: name.hasSuffix(".json") ? try OfficialData.tape("fhir-test-cases/r4/" + name) : nil
@@ -44,7 +64,9 @@ import WardFHIR
 
 struct OfficialPathCase {
     enum Outcome {
-        case passed, unsupported(String), failed(String)
+        case passed
+        case unsupported(String)
+        case failed(String)
     }
 
     var name = ""
@@ -60,7 +82,7 @@ struct OfficialPathCase {
         let items: [FHIRPathItem]
         do throws(FHIRPathFailure) {
             let options = FHIRPathOptions(
-                now: Instant(microseconds: 1_800_000_000_000_000), isStrict: isStrict || invalid == "semantic")
+                now: Instant(microseconds: 1_800_000_000_000_000), isStrict: isStrict || invalid != nil)
             items = try FHIRPathExpression(expression).evaluate(on: input, options: options)
         } catch {
             if case .unsupported(let what) = error { return .unsupported(what) }

@@ -70,7 +70,10 @@ struct DefinitionReader {
                 default: .datatype
                 }
             let primitive = kind == .primitive ? PrimitiveKind(rawValue: names[types.count]) : nil
-            types.append(TypeRow(kind: kind, primitive: primitive, base: typeID(fields[2])))
+            types.append(
+                TypeRow(
+                    kind: kind, primitive: primitive, base: typeID(fields[2]),
+                    invariant: TypeInvariant(typeName: names[types.count])))
         }
     }
 
@@ -83,6 +86,7 @@ struct DefinitionReader {
             case 0x6D: flags.insert(.modifier)
             case 0x71: flags.insert(.withoutComparator)
             case 0x73: flags.insert(.summary)
+            case 0x78: flags.insert(.plain)
             default: continue
             }
         }
@@ -95,14 +99,12 @@ struct DefinitionReader {
             if field.first == 0x3D { valueSet = valueSets.find(owner: 0, value).map { Int($0) } }
             if field.first == 0x3E { targets = targetSet(value) }
         }
-        let maximum = fields[3].first == 0x2A ? 0 : number(fields[3])
         ownElements[ownElements.count - 1].append(
             ElementRow(
-                name: fields[1].startIndex..<fields[1].endIndex, flags: flags, maximum: maximum, firstType: firstType,
+                name: fields[1].startIndex..<fields[1].endIndex, flags: flags,
+                isCollection: fields[3].first == 0x2A, firstType: firstType,
                 typeCount: elementTypes.count - firstType, valueSet: valueSet, targets: targets))
     }
-
-    private func number(_ digits: ArraySlice<UInt8>) -> Int { digits.reduce(0) { $0 * 10 + Int($1 & 15) } }
 
     private mutating func targetSet(_ list: ArraySlice<UInt8>) -> Int {
         var set = ResourceTypeSet()

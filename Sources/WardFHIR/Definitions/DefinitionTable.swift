@@ -3049,7 +3049,7 @@ E contained 0 * - Resource
 E extension 0 * - Extension
 E modifierExtension 0 * m Extension
 T Element - a
-E id 0 1 - string
+E id 0 1 x string
 E extension 0 * - Extension
 T Resource - a
 E id 0 1 s id
@@ -3171,7 +3171,7 @@ E language 1 1 s code
 E expression 0 1 s string
 E reference 0 1 s uri
 T Extension Element d
-E url 1 1 - uri
+E url 1 1 x uri
 E value 0 1 c base64Binary,boolean,canonical,code,date,dateTime,decimal,id,instant,integer,markdown,oid,positiveInt,string,time,unsignedInt,uri,url,uuid,Address,Age,Annotation,Attachment,CodeableConcept,Coding,ContactPoint,Count,Distance,Duration,HumanName,Identifier,Money,Period,Quantity,Range,Ratio,Reference,SampledData,Signature,Timing,ContactDetail,Contributor,DataRequirement,Expression,ParameterDefinition,RelatedArtifact,TriggerDefinition,UsageContext,Dosage,Meta
 T HumanName Element d
 E use 0 1 ms code =name-use

@@ -33,7 +33,8 @@ struct SearchSection {
         var compartment: [UInt16] = []
         for (position, line) in group.enumerated() {
             if line.first == 0x50 {
-                let components = group[(position + 1)...].prefix { $0.first == 0x4B }.compactMap { component(owner, $0) }
+                let components = group[(position + 1)...].prefix { $0.first == 0x4B }
+                    .compactMap { component(owner, $0) }
                 parameters.append(parameter(line, base: base, components: components, types: types, count: count))
             } else if line.first == 0x4D {
                 compartment = line.dropFirst(2).split(separator: 0x2C)

@@ -44,6 +44,7 @@ struct TypeRow: Sendable {
     let kind: Kind
     let primitive: PrimitiveKind?
     let base: TypeID?
+    let invariant: TypeInvariant
     /// First of its elements, inherited ones before its own.
     var firstElement: Int = 0
     var elementCount: Int = 0
@@ -60,19 +61,39 @@ struct ElementRow: Sendable {
         static let summary = Flags(rawValue: 4)
         static let withoutComparator = Flags(rawValue: 8)
         static let required = Flags(rawValue: 16)
+        static let plain = Flags(rawValue: 32)
     }
 
     /// Source range of the name in the table text.
     let name: Range<Int>
     let flags: Flags
-    /// 0: no limit.
-    let maximum: Int
+    /// R4 knows only 1 and no limit.
+    let isCollection: Bool
     let firstType: Int
     let typeCount: Int
     /// Value set of a required binding.
     let valueSet: Int?
     /// Set of allowed reference targets.
     let targets: Int?
+}
 
-    var isCollection: Bool { maximum != 1 }
+/// Datatypes whose content the validator looks at beyond the table.
+enum TypeInvariant: UInt8 {
+    case none, attachment, codeableConcept, coding, contactPoint, `extension`, period, quantity, reference, resource
+
+    init(typeName: String) {
+        self =
+            switch typeName {
+            case "Attachment": .attachment
+            case "CodeableConcept": .codeableConcept
+            case "Coding": .coding
+            case "ContactPoint": .contactPoint
+            case "Extension": .extension
+            case "Period": .period
+            case "Age", "Count", "Distance", "Duration", "Quantity": .quantity
+            case "Reference": .reference
+            case "Resource": .resource
+            default: .none
+            }
+    }
 }

@@ -37,7 +37,7 @@ extension FHIRPathEvaluator {
         case (.type(let first), .type(let second)): return first == second
         case (.temporal(let first), .temporal(let second)):
             guard (first.kind == .time) == (second.kind == .time) else { return false }
-            return first.order(second, zoneOffsetMinutes: options.zoneOffsetMinutes).map { $0 == 0 }
+            return first.order(second).map { $0 == 0 }
         case (.quantity, .quantity), (.quantity, .integer), (.quantity, .decimal), (.integer, .quantity),
             (.decimal, .quantity):
             return try sameUnit(left, right, "=").map { $0.0 == $0.1 }
@@ -100,7 +100,7 @@ extension FHIRPathEvaluator {
             guard first.precision == second.precision, (first.kind == .time) == (second.kind == .time) else {
                 return false
             }
-            return first.order(second, zoneOffsetMinutes: options.zoneOffsetMinutes) == 0
+            return first.order(second) == 0
         case (.quantity(let first, let unit)?, .quantity(let second, let other)?) where unit == other:
             return Self.roundedEqual(first, second)
         case (let first?, let second?):
@@ -123,8 +123,9 @@ extension FHIRPathEvaluator {
 }
 
 extension FHIRTemporal {
-    /// Below, at or above zero; nil if one has parts that the other lacks and all before are equal.
-    func order(_ other: FHIRTemporal, zoneOffsetMinutes: Int) -> Int? {
+    /// Below, at or above zero; nil if one has parts that the other lacks and all before are equal, or only one has a
+    /// zone.
+    func order(_ other: FHIRTemporal) -> Int? {
         var (first, second) = (self, other)
         if zone != other.zone, min(precision, other.precision) >= .minute, kind == .dateTime, other.kind == .dateTime {
             guard zone != nil, other.zone != nil else { return nil }

@@ -1,13 +1,17 @@
 /// Walks the tree of one expression over one resource.
 struct FHIRPathEvaluator {
     let tape: JSONTape
+    private let context: FHIRPathItem
     let resource: Int
+    let rootResource: Int
     let options: FHIRPathOptions
     private var stepsLeft = 2_000_000
 
-    init(tape: JSONTape, resource: Int, options: FHIRPathOptions) {
+    init(tape: JSONTape, context: FHIRPathItem, resource: Int, rootResource: Int, options: FHIRPathOptions) {
         self.tape = tape
+        self.context = context
         self.resource = resource
+        self.rootResource = rootResource
         self.options = options
     }
 
@@ -49,8 +53,9 @@ struct FHIRPathEvaluator {
             return [.boolean(try matches(item, try resolve(type)))]
         case .asType(let left, let type):
             let items = try left.map { (left) throws(FHIRPathFailure) in try evaluate(left, focus, scope) } ?? focus
-            guard let item = try single(items, "as") else { return [] }
-            return try filter([item], try resolve(type))
+            // FHIRPath N1 wants a single item, but R4's own dom-3 filters a collection with it.
+            if options.isStrict, items.count > 1 { throw .notSingle("as") }
+            return try filter(items, try resolve(type))
         case .ofType(let left, let type):
             let items = try left.map { (left) throws(FHIRPathFailure) in try evaluate(left, focus, scope) } ?? focus
             return try filter(items, try resolve(type))
@@ -76,8 +81,9 @@ struct FHIRPathEvaluator {
     private func variable(_ name: String) throws(FHIRPathFailure) -> [FHIRPathItem] {
         if let value = options.variables[name] { return value }
         switch name {
-        case "resource", "context": return [root(resource)]
-        case "rootResource": return [root(JSONTape.rootIndex)]
+        case "context": return [context]
+        case "resource": return [root(resource)]
+        case "rootResource": return [root(rootResource)]
         case "ucum": return [.string("http://unitsofmeasure.org")]
         case "sct": return [.string("http://snomed.info/sct")]
         case "loinc": return [.string("http://loinc.org")]
@@ -90,7 +96,6 @@ struct FHIRPathEvaluator {
             throw .unknownVariable("%" + name)
         }
     }
-
 
     /// The first name of a path may be the type of the focus: `Patient.name`.
     private mutating func start(_ name: String, _ focus: [FHIRPathItem]) throws(FHIRPathFailure) -> [FHIRPathItem] {

@@ -21,20 +21,23 @@ public struct FHIRPathExpression: Sendable {
         return try evaluate(on: .node(node), in: tape, resource: index, options: options)
     }
 
-    /// Evaluates on one element; `resource` is what `%resource` names.
+    /// Evaluates on one element. `resource` is what `%resource` names; if that is a contained one, `rootResource` is
+    /// the resource that contains it.
     public func evaluate(
-        on focus: FHIRPathItem, in tape: JSONTape, resource: Int, options: FHIRPathOptions
+        on focus: FHIRPathItem, in tape: JSONTape, resource: Int, rootResource: Int? = nil, options: FHIRPathOptions
     ) throws(FHIRPathFailure) -> [FHIRPathItem] {
-        var evaluator = FHIRPathEvaluator(tape: tape, resource: resource, options: options)
+        var evaluator = FHIRPathEvaluator(
+            tape: tape, context: focus, resource: resource, rootResource: rootResource ?? resource, options: options)
         return try evaluator.evaluate(syntax, [focus], FHIRPathScope(this: [focus]))
     }
 
     /// As ``evaluate(on:at:options:)`` for a condition: empty is nil, a single non-boolean is true (FHIRPath N1,
     /// Singleton Evaluation of Collections).
     public func test(
-        _ focus: FHIRPathItem, in tape: JSONTape, resource: Int, options: FHIRPathOptions
+        _ focus: FHIRPathItem, in tape: JSONTape, resource: Int, rootResource: Int? = nil, options: FHIRPathOptions
     ) throws(FHIRPathFailure) -> Bool? {
-        var evaluator = FHIRPathEvaluator(tape: tape, resource: resource, options: options)
+        var evaluator = FHIRPathEvaluator(
+            tape: tape, context: focus, resource: resource, rootResource: rootResource ?? resource, options: options)
         return try evaluator.condition(try evaluator.evaluate(syntax, [focus], FHIRPathScope(this: [focus])), "test")
     }
 }
@@ -43,18 +46,13 @@ public struct FHIRPathExpression: Sendable {
 public struct FHIRPathOptions: Sendable {
     /// What `now()` and `today()` yield.
     public var now: Instant
-    /// Zone of dates and times without one, in minutes east of UTC.
-    public var zoneOffsetMinutes: Int
-    /// Whether names that the definitions do not know fail instead of yielding nothing.
+    /// Whether names that the definitions do not know fail instead of yielding nothing, and `as` on several items.
     public var isStrict: Bool
     /// Values of `%name`.
     public var variables: [String: [FHIRPathItem]]
 
-    public init(
-        now: Instant, zoneOffsetMinutes: Int = 0, isStrict: Bool = false, variables: [String: [FHIRPathItem]] = [:]
-    ) {
+    public init(now: Instant, isStrict: Bool = false, variables: [String: [FHIRPathItem]] = [:]) {
         self.now = now
-        self.zoneOffsetMinutes = zoneOffsetMinutes
         self.isStrict = isStrict
         self.variables = variables
     }

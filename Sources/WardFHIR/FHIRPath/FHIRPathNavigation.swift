@@ -127,8 +127,8 @@ extension FHIRPathEvaluator {
         }
     }
 
-    /// What `as` and `ofType` keep. Unlike `is`, they take primitives of exactly that type only: a code is a string, but
-    /// `as(string)` does not yield it (HL7's test suite, testFHIRPathAsFunction).
+    /// What `as` and `ofType` keep. Unlike `is`, they take primitives of exactly that type only: a code is a string,
+    /// but `as(string)` does not yield it (HL7's test suite, testFHIRPathAsFunction).
     func filter(_ items: [FHIRPathItem], _ type: FHIRPathType) throws(FHIRPathFailure) -> [FHIRPathItem] {
         var found: [FHIRPathItem] = []
         for item in items where try matches(item, type) {

@@ -56,7 +56,17 @@ extension FHIRPathEvaluator {
 
     mutating func distinct(_ items: [FHIRPathItem]) throws(FHIRPathFailure) -> [FHIRPathItem] {
         var found: [FHIRPathItem] = []
-        for item in items where !(try contains(found, item)) { found.append(item) }
+        // A string equals nothing but strings, so those, the usual long lists, need no comparison with each other.
+        var strings: Set<String> = []
+        var others: [FHIRPathItem] = []
+        for item in items {
+            if case .string(let text)? = item.system(in: tape) {
+                if strings.insert(text).inserted { found.append(item) }
+            } else if !(try contains(others, item)) {
+                others.append(item)
+                found.append(item)
+            }
+        }
         return found
     }
 
@@ -80,7 +90,7 @@ extension FHIRPathEvaluator {
         case (.string(let first), .string(let second)): return Self.sign(first, second)
         case (.temporal(let first), .temporal(let second)):
             guard (first.kind == .time) == (second.kind == .time) else { throw .wrongType(user) }
-            return first.order(second, zoneOffsetMinutes: options.zoneOffsetMinutes)
+            return first.order(second)
         case (.quantity, _), (_, .quantity):
             guard let (first, second) = try sameUnit(left, right, user) else { return nil }
             return Self.sign(first, second)

@@ -73,8 +73,8 @@ extension FHIRPathEvaluator {
         guard case .node(let node) = item, let value = node.value else { return nil }
         let target =
             tape.kind(value) == .object
-            ? ReferenceTarget(reference: value, in: tape, resource: resource)
-            : ReferenceTarget(text: tape.text(value), in: tape, resource: resource)
+            ? ReferenceTarget(reference: value, in: tape, containers: [rootResource, resource])
+            : ReferenceTarget(text: tape.text(value), in: tape, containers: [rootResource, resource])
         switch target {
         case .contained(let index): return root(index)
         case .elsewhere(let type): return .unresolved(type)
@@ -106,10 +106,10 @@ enum ReferenceTarget {
     case unknown
 
     /// A Reference element: by its literal reference, else by `Reference.type`.
-    init(reference: Int, in tape: JSONTape, resource: Int) {
+    init(reference: Int, in tape: JSONTape, containers: [Int]) {
         self = .unknown
         if let literal = tape.member(reference, "reference"), tape.kind(literal) == .string {
-            self = ReferenceTarget(text: tape.text(literal), in: tape, resource: resource)
+            self = ReferenceTarget(text: tape.text(literal), in: tape, containers: containers)
         }
         guard case .unknown = self, let stated = tape.member(reference, "type"),
             let name = tape.text(stated).split(separator: "/").last, let type = ResourceType(name)
@@ -118,11 +118,11 @@ enum ReferenceTarget {
     }
 
     /// A literal: `#id`, or the type in `Patient/1`, `https://elsewhere/fhir/Patient/1/_history/2`.
-    init(text: String, in tape: JSONTape, resource: Int) {
+    init(text: String, in tape: JSONTape, containers: [Int]) {
         self = .unknown
         if text.hasPrefix("#") {
-            for root in [resource, JSONTape.rootIndex] {
-                guard let list = tape.member(root, "contained") else { continue }
+            for container in containers {
+                guard let list = tape.member(container, "contained") else { continue }
                 tape.forEachElement(list) { element in
                     guard let id = tape.member(element, "id"), tape.text(id) == text.dropFirst() else { return }
                     self = .contained(element)

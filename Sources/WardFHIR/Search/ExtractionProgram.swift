@@ -144,7 +144,7 @@ struct ExtractionWalk {
     private mutating func evaluate(_ entry: ExtractionProgram.Evaluated) {
         buffer.removeAll(keepingCapacity: true)
         do {
-            let options = FHIRPathOptions(now: Self.epoch, zoneOffsetMinutes: reader.zoneOffsetMinutes)
+            let options = FHIRPathOptions(now: Self.epoch)
             for item in try entry.expression.evaluate(on: tape, at: reader.resource, options: options) {
                 reader.read(item, entry.type, into: &buffer)
             }

@@ -7,22 +7,23 @@ internal import Synchronization
 public enum SearchExtractor {
     /// The values of the resource at `index`, without duplicates, in no particular order.
     ///
-    /// Absolute references below `ownBase`, the server's base URL without a slash at its end, are local. Dates without a
-    /// zone count in the zone `zoneOffsetMinutes` east of UTC.
+    /// Absolute references below `ownBase`, the server's base URL without a slash at its end, are local. Dates without
+    /// a zone count in the zone `zoneOffsetMinutes` east of UTC.
     public static func values(
         of tape: JSONTape, at index: Int = JSONTape.rootIndex, type: ResourceType, ownBase: String?,
         zoneOffsetMinutes: Int = 0
     ) -> [IndexedValue] {
-        var walk = ExtractionWalk(
-            program: programs.program(for: type),
-            reader: ValueReader(
-                tape: tape, resource: index, ownBase: ownBase.map { Array($0.utf8) }, zoneOffsetMinutes: zoneOffsetMinutes))
+        let reader = ValueReader(
+            tape: tape, resource: index, ownBase: ownBase.map { Array($0.utf8) }, zoneOffsetMinutes: zoneOffsetMinutes)
+        var walk = ExtractionWalk(program: programs.program(for: type), reader: reader)
         walk.run()
         return unique(walk.found)
     }
 
     /// Parameters of `type` whose expressions are not understood; their values are always undecidable.
-    public static func unreadableParameters(of type: ResourceType) -> [UInt16] { programs.program(for: type).unreadable }
+    public static func unreadableParameters(of type: ResourceType) -> [UInt16] {
+        programs.program(for: type).unreadable
+    }
 
     private static func unique(_ values: [IndexedValue]) -> [IndexedValue] {
         if values.count > 128 {

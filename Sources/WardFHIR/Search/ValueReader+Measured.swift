@@ -51,7 +51,11 @@ extension ValueReader {
             case .interval(let start, let end): (low, high) = (min(low, start), max(high, end))
             }
         }
-        if !isReadable { values.append(.undecidable) } else if low <= high { values.append(.date(low: low, high: high)) }
+        guard isReadable else {
+            values.append(.undecidable)
+            return
+        }
+        if low <= high { values.append(.date(low: low, high: high)) }
     }
 
     func readQuantity(_ quantity: Int, into values: inout [SearchValue]) {
@@ -85,7 +89,8 @@ extension ValueReader {
         let currency = string(money, "currency")
         values.append(
             .quantity(
-                low: value, high: value, system: currency == nil ? nil : "urn:iso:std:iso:4217", code: currency, unit: nil))
+                low: value, high: value, system: currency.map { _ in "urn:iso:std:iso:4217" }, code: currency,
+                unit: nil))
     }
 
     func readRange(_ range: Int, into values: inout [SearchValue]) {

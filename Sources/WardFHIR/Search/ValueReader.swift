@@ -39,9 +39,9 @@ struct ValueReader {
     func read(_ item: FHIRPathItem, _ type: SearchParameterType, into values: inout [SearchValue]) {
         switch (item, type) {
         case (.node(let node), _):
-            guard let value = node.value, let elementType = node.type, let extraction = Extraction(type, elementType) else {
-                return
-            }
+            guard let value = node.value, let elementType = node.type,
+                let extraction = Extraction(type, elementType)
+            else { return }
             read(extraction, value, into: &values)
         case (_, .token): if let text = item.text { values.append(.token(system: nil, code: text, texts: [])) }
         case (_, .string): if let text = item.text { values.append(.string(text)) }
@@ -56,10 +56,11 @@ struct ValueReader {
             return tape.kind(member) == .string && tape.text(member) == wanted
         case .resolves(let wanted):
             guard tape.kind(value) == .object else { return false }
-            switch ReferenceTarget(reference: value, in: tape, resource: resource) {
+            switch ReferenceTarget(reference: value, in: tape, containers: [resource]) {
             case .elsewhere(let type): return Definitions.r4.type(type, isKindOf: wanted)
             case .contained(let index):
-                return FHIRPathEvaluator.resourceType(tape, index).map { Definitions.r4.type($0, isKindOf: wanted) } ?? false
+                guard let type = FHIRPathEvaluator.resourceType(tape, index) else { return false }
+                return Definitions.r4.type(type, isKindOf: wanted)
             case .unknown: return false
             }
         }
