@@ -47,14 +47,20 @@ struct TextColumn {
         var (low, high) = (0, sortedCount)
         while low < high {
             let middle = (low + high) / 2
-            if texts[Int(sorted[middle])].utf8.lexicographicallyPrecedes(prefix.utf8) { low = middle + 1 } else { high = middle }
+            if texts[Int(sorted[middle])].utf8.lexicographicallyPrecedes(prefix.utf8) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
         var result: [Int] = []
         while low < sortedCount, texts[Int(sorted[low])].utf8.starts(with: prefix.utf8) {
             result.append(Int(sorted[low]))
             low += 1
         }
-        for number in sortedCount..<texts.count where texts[number].utf8.starts(with: prefix.utf8) { result.append(number) }
+        for number in sortedCount..<texts.count where texts[number].utf8.starts(with: prefix.utf8) {
+            result.append(number)
+        }
         return result
     }
 

@@ -16,6 +16,7 @@ public struct IndexCard: Hashable, Sendable {
     let dates: [CardDate]
     let numbers: [CardNumber]
     let quantities: [CardQuantity]
+    let pairs: [CardPair]
     let texts: [CardText]
     let codes: [CardCode]
     /// Parameters with a value.
@@ -66,6 +67,17 @@ struct CardQuantity: Hashable, Comparable {
             return (left.parameter, left.low, left.high) < (right.parameter, right.low, right.high)
         }
         return left.unit < right.unit
+    }
+}
+
+/// A composite tuple of an equality and a quantity, such as a code and its value.
+struct CardPair: Hashable, Comparable {
+    /// Token of the first component's form (``TokenForm/init(first:)``); speaks for the parameter, too.
+    let first: Int64
+    let second: CardQuantity
+
+    static func < (left: CardPair, right: CardPair) -> Bool {
+        left.first != right.first ? left.first < right.first : left.second < right.second
     }
 }
 

@@ -20,7 +20,8 @@ public struct IndexCardBuilder: Sendable {
         return IndexCard(
             type: type, lastUpdated: lastUpdated, epoch: keys.epoch, extractorVersion: extractorVersion,
             tokens: distinct(draft.tokens), links: distinct(draft.links), dates: distinct(draft.dates),
-            numbers: distinct(draft.numbers), quantities: distinct(draft.quantities), texts: distinct(draft.texts),
+            numbers: distinct(draft.numbers), quantities: distinct(draft.quantities), pairs: distinct(draft.pairs),
+            texts: distinct(draft.texts),
             codes: distinct(draft.codes), present: distinct(draft.present), undecided: distinct(draft.undecided))
     }
 
@@ -46,6 +47,7 @@ private struct CardDraft {
     var dates: [CardDate] = []
     var numbers: [CardNumber] = []
     var quantities: [CardQuantity] = []
+    var pairs: [CardPair] = []
     var texts: [CardText] = []
     var codes: [CardCode] = []
     var present: [UInt16] = []
@@ -66,7 +68,12 @@ private struct CardDraft {
         case .date(let low, let high): dates.append(CardDate(parameter: number, low: low, high: high))
         case .number(let text): addNumber(text, number)
         case .quantity(let low, let high, let system, let code, let unit):
-            addQuantity(low, high, QuantityUnit(system: system, code: code, unit: unit), number)
+            let unit = QuantityUnit(system: system, code: code, unit: unit)
+            if let entry = quantity(low, high, unit, number) {
+                quantities.append(entry)
+            } else {
+                undecided.append(number)
+            }
         case .string(let text) where parameter.type != .token: addText(text, number)
         case .composite(let tuple): addComposite(tuple, parameter)
         case let value: addEquality(value, parameter)
@@ -110,14 +117,14 @@ private struct CardDraft {
         numbers.append(CardNumber(parameter: number, low: key, high: key))
     }
 
-    private mutating func addQuantity(_ low: String?, _ high: String?, _ unit: QuantityUnit, _ number: UInt16) {
+    private func quantity(_ low: String?, _ high: String?, _ unit: QuantityUnit, _ number: UInt16) -> CardQuantity? {
         let lowKey = low.map(key) ?? -.infinity
         let highKey = high.map(key) ?? .infinity
-        guard let lowKey, let highKey else { return undecided.append(number) }
+        guard let lowKey, let highKey else { return nil }
         let canonical = QuantityUnit(
             system: unit.system.map(SearchFold.canonical), code: unit.code.map(SearchFold.canonical),
             unit: unit.unit.map(SearchFold.canonical))
-        quantities.append(CardQuantity(parameter: number, low: lowKey, high: highKey, unit: canonical))
+        return CardQuantity(parameter: number, low: lowKey, high: highKey, unit: canonical)
     }
 
     /// Zero has one key: -0 and 0 are the same number.
@@ -125,7 +132,8 @@ private struct CardDraft {
         ExactDecimal(text).flatMap(NumberTest.key).map { $0 == 0 ? 0 : $0 }
     }
 
-    /// Pair tokens where both components are equalities; the first component's alone leaves the rest to the re-check.
+    /// Pair tokens where both components are equalities, (token, key) entries where the second is a quantity; else the
+    /// first component's token alone, which leaves the rest to the re-check.
     private mutating func addComposite(_ tuple: [[SearchValue]], _ parameter: SearchParameter) {
         guard tuple.count == parameter.components.count, !tuple.joined().contains(.undecidable) else {
             return undecided.append(parameter.number)
@@ -135,8 +143,20 @@ private struct CardDraft {
             return values.flatMap { $0.forms(under: type) }
         }
         guard let first = forms.first else { return }
-        for form in first { tokens.append(keys.token(TokenForm(first: form), of: parameter)) }
-        guard forms.count == 2 else { return }
+        let leading = first.map { keys.token(TokenForm(first: $0), of: parameter) }
+        guard tuple.count == 2 else {
+            tokens += leading
+            return
+        }
+        for case .quantity(let low, let high, let system, let code, let unit) in tuple[1] {
+            let unit = QuantityUnit(system: system, code: code, unit: unit)
+            guard let entry = quantity(low, high, unit, parameter.number) else {
+                return undecided.append(parameter.number)
+            }
+            pairs += leading.map { CardPair(first: $0, second: entry) }
+        }
+        let isAmount = tuple[1].allSatisfy { if case .quantity = $0 { true } else { false } }
+        if !isAmount { tokens += leading }
         for left in first {
             for right in forms[1] { tokens.append(keys.token(TokenForm(pair: left, right), of: parameter)) }
         }

@@ -34,11 +34,10 @@ extension IndexCard {
             writer.fixed(UInt64(bitPattern: date.high), count: 8)
         }
         writer.list(numbers) { $0.interval($1.parameter, $1.low, $1.high) }
-        writer.list(quantities) { writer, quantity in
-            writer.interval(quantity.parameter, quantity.low, quantity.high)
-            writer.text(quantity.unit.system)
-            writer.text(quantity.unit.code)
-            writer.text(quantity.unit.unit)
+        writer.list(quantities) { $0.quantity($1) }
+        writer.list(pairs) { writer, pair in
+            writer.fixed(UInt64(bitPattern: pair.first), count: 8)
+            writer.quantity(pair.second)
         }
         writer.list(texts) { writer, text in
             writer.fixed(UInt64(text.parameter), count: 2)
@@ -78,10 +77,9 @@ extension IndexCard {
         numbers = try reader.list { reader throws(IndexCardFailure) in
             CardNumber(parameter: try reader.parameter(), low: try reader.key(), high: try reader.key())
         }
-        quantities = try reader.list { reader throws(IndexCardFailure) in
-            CardQuantity(
-                parameter: try reader.parameter(), low: try reader.key(), high: try reader.key(),
-                unit: QuantityUnit(system: try reader.text(), code: try reader.text(), unit: try reader.text()))
+        quantities = try reader.list { reader throws(IndexCardFailure) in try reader.quantity() }
+        pairs = try reader.list { reader throws(IndexCardFailure) in
+            CardPair(first: try reader.integer(), second: try reader.quantity())
         }
         texts = try reader.list { reader throws(IndexCardFailure) in
             let parameter = try reader.parameter()
@@ -111,6 +109,13 @@ private struct CardWriter {
         fixed(UInt64(parameter), count: 2)
         fixed(low.bitPattern, count: 8)
         fixed(high.bitPattern, count: 8)
+    }
+
+    mutating func quantity(_ quantity: CardQuantity) {
+        interval(quantity.parameter, quantity.low, quantity.high)
+        text(quantity.unit.system)
+        text(quantity.unit.code)
+        text(quantity.unit.unit)
     }
 
     mutating func text(_ text: String?) {
@@ -154,6 +159,12 @@ private struct CardReader {
         else { throw .malformed }
         at += size - 1
         return text
+    }
+
+    mutating func quantity() throws(IndexCardFailure) -> CardQuantity {
+        CardQuantity(
+            parameter: try parameter(), low: try key(), high: try key(),
+            unit: QuantityUnit(system: try text(), code: try text(), unit: try text()))
     }
 
     /// Strictly ascending, as the builder leaves them.

@@ -24,7 +24,9 @@ extension IndexState {
 }
 
 private enum SortKey: Hashable {
-    case ascending(Int64), descending(Int64), missing
+    case ascending(Int64)
+    case descending(Int64)
+    case missing
 
     func precedes(_ other: SortKey) -> Bool {
         switch (self, other) {

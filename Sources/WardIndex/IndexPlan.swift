@@ -29,7 +29,9 @@ indirect enum IndexPlan {
 
 extension IndexState {
     /// Slots of one type that satisfy a criterion or may; live or dead.
-    mutating func hits(_ criterion: SearchCriterion, of type: ResourceType, _ keys: IndexKeys, _ locators: LocatorKey) -> Hits {
+    mutating func hits(_ criterion: SearchCriterion, of type: ResourceType, _ keys: IndexKeys, _ locators: LocatorKey)
+        -> Hits
+    {
         let plan = plan(criterion, of: type, keys, locators)
         return evaluate(plan, among: nil, universe: slotsOfType[Int(type.code)])
     }
@@ -86,7 +88,8 @@ extension IndexState {
         Hits(maybe: unionOfMany(forms.map { tokens.postings(keys.token($0, of: parameter)) }))
     }
 
-    /// Pairs of equalities are exact; else the first component leads and the rest is re-checked.
+    /// Pairs of equalities are exact, those of an equality and a quantity but for ties. Otherwise the first component
+    /// leads and the rest is re-checked.
     private func composite(_ tests: [ValueTest], _ parameter: SearchParameter, _ keys: IndexKeys) -> Hits {
         guard let first = tests.first?.forms else {
             let all = present[parameter.number] ?? []
@@ -94,6 +97,12 @@ extension IndexState {
         }
         if tests.count == 2, let second = tests[1].forms {
             return postings(first.flatMap { left in second.map { TokenForm(pair: left, $0) } }, parameter, keys)
+        }
+        if tests.count == 2, case .quantity(let number, let unit) = tests[1] {
+            return first.reduce(Hits.none) { hits, form in
+                guard let column = pairs[keys.token(TokenForm(first: form), of: parameter)] else { return hits }
+                return hits.or(column.hits(column.test(number, unit), among: nil))
+            }
         }
         let found = postings(first.map { TokenForm(first: $0) }, parameter, keys)
         return Hits(maybe: found.maybe, unsure: found.maybe)
@@ -134,6 +143,7 @@ extension IndexState {
 
     private func unsure(_ slots: [Slot], _ candidates: [Slot]?) -> Hits {
         if slots.isEmpty { return .none }
-        return candidates.map { Hits(maybe: slots, unsure: slots).restricted(to: $0) } ?? Hits(maybe: slots, unsure: slots)
+        return candidates.map { Hits(maybe: slots, unsure: slots).restricted(to: $0) }
+            ?? Hits(maybe: slots, unsure: slots)
     }
 }

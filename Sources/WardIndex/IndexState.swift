@@ -19,6 +19,8 @@ struct IndexState {
     private(set) var dates: [UInt16: DateColumn] = [:]
     private(set) var numbers: [UInt16: NumberColumn] = [:]
     private(set) var quantities: [UInt16: QuantityColumn] = [:]
+    /// By token of the first component.
+    private(set) var pairs: [Int64: QuantityColumn] = [:]
     private(set) var texts: [UInt16: TextColumn] = [:]
     private(set) var codes: [UInt16: CodeColumn] = [:]
     private(set) var links: [UInt16: LinkColumn] = [:]
@@ -90,6 +92,7 @@ struct IndexState {
         for date in card.dates { dates[date.parameter, default: DateColumn()].append(slot, date) }
         for entry in card.numbers { numbers[entry.parameter, default: NumberColumn()].append(slot, entry) }
         for entry in card.quantities { quantities[entry.parameter, default: QuantityColumn()].append(slot, entry) }
+        for pair in card.pairs { pairs[pair.first, default: QuantityColumn()].append(slot, pair.second) }
         for text in card.texts { texts[text.parameter, default: TextColumn()].append(slot, text.folded) }
         for code in card.codes { codes[code.parameter, default: CodeColumn()].append(slot, code) }
         for link in card.links {
@@ -126,6 +129,7 @@ struct IndexState {
         dates = dates.mapValues { $0.remapped(map) }
         numbers = numbers.mapValues { $0.remapped(map) }
         quantities = quantities.mapValues { $0.remapped(map) }
+        pairs = pairs.mapValues { $0.remapped(map) }.filter { !$0.value.slots.isEmpty }
         texts = texts.mapValues { $0.remapped(map) }
         codes = codes.mapValues { $0.remapped(map) }
         present = present.mapValues(map.mapped)

@@ -21,7 +21,8 @@ public struct NumberTest: Hashable, Sendable {
         switch prefix {
         case .eq, .ne: bounds = literal.impliedInterval
         case .ap:
-            guard let tenth = ExactDecimal("0.1").flatMap(literal.magnitude.multiplied), let low = literal.subtracting(tenth),
+            guard let tenth = ExactDecimal("0.1").flatMap(literal.magnitude.multiplied),
+                let low = literal.subtracting(tenth),
                 let high = literal.adding(tenth)
             else { return nil }
             bounds = (low, high)

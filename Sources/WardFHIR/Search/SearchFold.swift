@@ -26,7 +26,9 @@ public enum SearchFold {
 
     /// Codes in lower case, otherwise unchanged but for ``canonical(_:)``.
     public static func foldedCode(_ text: String) -> String {
-        for byte in text.utf8 where byte >= 0x80 || (byte >= 0x41 && byte <= 0x5A) { return canonical(text.lowercased()) }
+        for byte in text.utf8 where byte >= 0x80 || (byte >= 0x41 && byte <= 0x5A) {
+            return canonical(text.lowercased())
+        }
         return text
     }
 
@@ -48,7 +50,9 @@ public enum SearchFold {
             isSpacePending = false
             let folded = scalar.properties.uppercaseMapping.lowercased()
             // Case mapping may bring marks back: the dotted capital I.
-            for part in decomposed(folded) where part.properties.generalCategory != .nonspacingMark { output.append(part) }
+            for part in decomposed(folded) where part.properties.generalCategory != .nonspacingMark {
+                output.append(part)
+            }
         }
         return String(output)
     }

@@ -104,7 +104,11 @@ extension TokenTest {
         case .token(let system, let code, _): matches(system: system, code: code, SearchFold.foldedCode)
         case .identifier(let system, let text, _): matches(system: system, code: text) { $0 }
         case .contact(let text):
-            if case .code(let wanted) = self { SearchFold.foldedCode(text) == SearchFold.foldedCode(wanted) } else { false }
+            if case .code(let wanted) = self {
+                SearchFold.foldedCode(text) == SearchFold.foldedCode(wanted)
+            } else {
+                false
+            }
         case .string(let text), .uri(let text): matches(system: nil, code: text, SearchFold.foldedCode)
         default: false
         }

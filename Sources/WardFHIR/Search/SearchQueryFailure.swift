@@ -32,6 +32,7 @@ public enum SearchFeature: String, Hashable, Sendable {
 
 /// What a value was expected to be.
 public enum SearchValueForm: String, Hashable, Sendable {
-    case boolean, composite, count, date, id, include, nonEmpty, number, quantity, reference, sortKey, token, total, type,
+    case boolean, composite, count, date, id, include, nonEmpty, number, quantity, reference, sortKey, token, total,
+        type,
         uri
 }

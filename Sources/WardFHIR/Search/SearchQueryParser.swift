@@ -101,7 +101,8 @@ struct SearchControls {
     ) throws(SearchQueryFailure) {
         if let modifier {
             let isInclude = code == "_include" || code == "_revinclude"
-            let feature: SearchFeature = isInclude && (modifier == "iterate" || modifier == "recurse") ? .iteration : .modifier
+            let feature: SearchFeature =
+                isInclude && (modifier == "iterate" || modifier == "recurse") ? .iteration : .modifier
             throw .unsupported(parameter: code, feature)
         }
         switch code {

@@ -61,7 +61,7 @@ struct SearchTermReader {
     private func token(_ text: Substring, _ modifier: String?) throws(SearchQueryFailure) -> ValueTest {
         switch modifier {
         case nil: return .token(try tokenTest(text))
-        case "text": return .text(SearchText.unescaped(text))
+        case "text": return .text(try words(text))
         case "of-type", "ofType":
             let parts = SearchText.split(text, at: "|").map(SearchText.unescaped)
             guard parts.count == 3, !parts.contains("") else { throw .malformed(parameter: name, .token) }
@@ -83,11 +83,18 @@ struct SearchTermReader {
 
     private func string(_ text: Substring, _ modifier: String?) throws(SearchQueryFailure) -> ValueTest {
         switch modifier {
-        case nil: return .string(.startsWith, SearchText.unescaped(text))
-        case "contains": return .string(.contains, SearchText.unescaped(text))
+        case nil: return .string(.startsWith, try words(text))
+        case "contains": return .string(.contains, try words(text))
         case "exact": return .string(.exact, SearchText.unescaped(text))
         default: throw .unsupported(parameter: name, .modifier)
         }
+    }
+
+    /// Something must be left of it when accents and spaces do not count.
+    private func words(_ text: Substring) throws(SearchQueryFailure) -> String {
+        let words = SearchText.unescaped(text)
+        guard !SearchFold.folded(words).isEmpty else { throw .malformed(parameter: name, .nonEmpty) }
+        return words
     }
 
     private func uri(_ text: Substring, _ modifier: String?) throws(SearchQueryFailure) -> ValueTest {
