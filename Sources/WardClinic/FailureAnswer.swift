@@ -1,6 +1,6 @@
 public import WardAudit
 import WardFHIR
-import WardGate
+public import WardGate
 import WardIndex
 import WardVault
 
@@ -14,7 +14,7 @@ extension ClinicAnswer {
         return ClinicAnswer(status: status, body: .plain(outcome.json), headers: headers, receipt: receipt)
     }
 
-    init(_ failure: GateFailure) {
+    public init(_ failure: GateFailure) {
         switch failure {
         case .auditUnavailable: self = .auditUnavailable
         case .denied(let refusal):

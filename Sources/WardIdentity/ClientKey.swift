@@ -13,6 +13,9 @@ public struct ClientKey: Hashable, Sendable {
     /// Signature algorithm pinned to the key.
     var algorithm: String { "ES384" }
 
+    /// The key as a JWK.
+    public var json: String { publicJWK }
+
     var publicJWK: String {
         #"{"kty":"EC","crv":"P-384","alg":"ES384","use":"sig","kid":"\#(keyID)","x":"\#(x)","y":"\#(y)"}"#
     }

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import WardVault
 
 /// Runs a command where the store is: in the running server, or here.
 enum Operator {

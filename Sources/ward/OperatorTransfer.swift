@@ -3,6 +3,7 @@ import WardClinic
 import WardCore
 import WardFHIR
 import WardKeys
+import WardSQLite
 import WardStorage
 import WardVault
 
@@ -84,7 +85,7 @@ extension OperatorService {
         let manager = FileManager.default
         for path in paths {
             var isFolder: ObjCBool = false
-            guard manager.fileExists(atPath: path, isDirectory: &isFolder) else {
+            guard unsafe manager.fileExists(atPath: path, isDirectory: &isFolder) else {
                 throw CommandFailure("there is no file or folder \(path)")
             }
             let names =

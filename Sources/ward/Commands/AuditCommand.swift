@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import WardCore
+
+func absolutePath(_ path: String) -> String {
+    path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+}
+
+/// A checkpoint that was kept elsewhere, for comparison.
+struct CheckpointOptions: ParsableArguments {
+    @Option(name: .long, help: "A checkpoint file kept elsewhere; the log must have only grown since.")
+    var checkpoint: String?
+
+    @Flag(name: .long, help: "JSON instead of text.") var json = false
+
+    func options() throws -> [String: String] {
+        var options: [String: String] = json ? ["json": ""] : [:]
+        if let checkpoint {
+            do throws(FileFailure) {
+                options["checkpoint"] = String(
+                    decoding: try PrivateFile.read(checkpoint, secret: false, limit: 65_536), as: UTF8.self)
+            } catch {
+                throw CommandFailure("\(checkpoint) cannot be read")
+            }
+        }
+        return options
+    }
+}
+
+/// The audit log.
+struct AuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit", abstract: "Verify, search and hand out the audit log.",
+        subcommands: [Checkpoint.self, Search.self, Verify.self])
+
+    struct Verify: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Derive the whole log anew; exits with 2 if anything is not what was written.",
+            discussion: "Without --checkpoint a log that was rolled back as a whole does not show.")
+        @OptionGroup var checkpoint: CheckpointOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let options = try checkpoint.options()
+            try await Operator.perform(store) { _ in OperatorRequest(command: .auditVerify, options: options) }
+        }
+    }
+
+    struct Checkpoint: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a signed checkpoint (C2SP tlog-checkpoint); keep it on another machine.")
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { _ in OperatorRequest(command: .auditCheckpoint) }
+        }
+    }
+
+    struct Search: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Find events, newest first. Acts as a client of role administrator, and is itself logged.")
+        @Option(name: .long, help: "Logical id of a patient.") var patient: String?
+        @Option(name: .long, help: "Name of a client who acted.") var actor: String?
+        @Option(name: .long, help: "Kind of event: read, search, create...") var kind: String?
+        @Option(name: .long, help: "Type/id of a record.") var record: String?
+        @Option(name: .long, help: "UTC day, YYYY-MM-DD.") var day: String?
+        @Option(name: .long, help: "At most so many events.") var limit = 50
+        @Flag(name: .long, help: "One JSON object a line.") var json = false
+        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { storeID in
+                var options = ["assertion": try await principal.assertion(storeID: storeID), "limit": "\(limit)"]
+                for (name, value) in [
+                    ("patient", patient), ("actor", actor), ("kind", kind), ("record", record), ("day", day),
+                ] {
+                    if let value { options[name] = value }
+                }
+                if json { options["json"] = "" }
+                return OperatorRequest(command: .auditSearch, options: options)
+            }
+        }
+    }
+}
+
+/// Log and records together.
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Verify the log, then every stored version and index card against it; exits with 2 on any fault.",
+        discussion: "Acts as a client of role administrator.")
+    @OptionGroup var checkpoint: CheckpointOptions
+    @OptionGroup var principal: PrincipalOptions
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        let given = try checkpoint.options()
+        try await Operator.perform(store) { storeID in
+            let assertion = try await principal.assertion(storeID: storeID)
+            return OperatorRequest(
+                command: .verify, options: given.merging(["assertion": assertion]) { first, _ in first })
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Glibc
+import WardAudit
+import WardCore
+import WardServer
+import WardTelemetry
+import WardVault
+
+/// Options of everything that listens.
+struct ListenOptions: ParsableArguments {
+    @Option(name: .long, help: "HOST:PORT to listen on.")
+    var listen = "127.0.0.1:8443"
+
+    @Option(name: .long, help: "A further name or address the certificate shall be for; may be repeated.")
+    var host: [String] = []
+
+    @Option(name: .long, help: "Own certificate chain (PEM); read again when it changes. Needs --tls-key.")
+    var tlsCertificate: String?
+
+    @Option(name: .long, help: "Private key (PEM) of the own certificate.")
+    var tlsKey: String?
+
+    @Option(name: .long, help: "Address of a reverse proxy whose X-Forwarded-For is believed; may be repeated.")
+    var proxy: [String] = []
+
+    @Flag(name: .long, help: "Offer HTTP/2 as well.")
+    var http2 = false
+
+    @Flag(name: .long, help: "Log every request, not only failures and slow ones.")
+    var accessLog = false
+
+    @Option(name: .long, help: "Largest request body in MiB.")
+    var maximumBody = 64
+
+    func settings(isDemo: Bool) throws -> ServerSettings {
+        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
+            (1...65_535).contains(port)
+        else { throw CommandFailure("--listen is HOST:PORT") }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw CommandFailure("--tls-certificate and --tls-key go together")
+        }
+        guard (1...1024).contains(maximumBody) else { throw CommandFailure("--maximum-body is 1 to 1024") }
+        let address = String(listen[..<colon]).filter { $0 != "[" && $0 != "]" }
+        var names = ["localhost", "127.0.0.1", "::1"] + host
+        if let own = hostName(), !names.contains(own) { names.append(own) }
+        return ServerSettings(
+            host: address, port: port, names: names, isDemo: isDemo, proxies: Set(proxy), offersHTTP2: http2,
+            logsAllRequests: accessLog, largestBody: maximumBody << 20, started: .now())
+    }
+
+    private func hostName() -> String? {
+        var buffer = [CChar](repeating: 0, count: 256)
+        guard unsafe gethostname(&buffer, buffer.count - 1) == 0 else { return nil }
+        let name = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return name.isEmpty ? nil : name
+    }
+}
+
+/// Serves a real store.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve a store over HTTPS.",
+        discussion: "There is no plaintext listener. A local certificate authority is made at first start.")
+
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var listen: ListenOptions
+
+    func run() async throws {
+        let settings = try listen.settings(isDemo: false)
+        let lock = try lockedFolder(store.folder)
+        defer { withExtendedLifetime(lock) {} }
+        let house = try await House.open(store.folder, kind: .real, unlock: store.unlock, origin: settings.origin)
+        try await Serving(house: house, settings: settings, listen: listen).run {
+            Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
+        }
+    }
+}
+
+func lockedFolder(_ folder: DataFolder) throws -> FolderLock {
+    guard PrivateFile.exists(folder.path) else {
+        throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
+    }
+    return try FolderLock(folder)
+}
+
+/// One run of the server on an opened store: index, listener, control socket, and an orderly end.
+struct Serving: Sendable {
+    let house: House
+    let settings: ServerSettings
+    let listen: ListenOptions
+
+    func run(ready: @escaping @Sendable () async -> Void) async throws {
+        let log = OperationalLog(isQuiet: false)
+        _ = try await house.log.append(.system(.start))
+        let certificate: ServerCertificate
+        if let chain = listen.tlsCertificate, let key = listen.tlsKey {
+            certificate = .files(certificate: chain, key: key)
+        } else {
+            let authority = try house.certificates.authority(for: settings.names)
+            do throws(FileFailure) {
+                try PrivateFile.replace(house.folder.authority, Array(authority.authorityPEM.utf8))
+            } catch {
+                throw CommandFailure("\(house.folder.authority) cannot be written")
+            }
+            certificate = .local(authority)
+        }
+        let server = HTTPServer(
+            clinic: house.clinic, authenticator: house.authenticator, settings: settings, certificate: certificate,
+            log: log)
+        let house = house
+        let control = Task.detached {
+            try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
+        }
+        let rebuild = Task.detached {
+            // Reads by id are answered meanwhile; searches and writes say that they wait.
+            do {
+                try house.vault.rebuildIndex()
+                log.info("index ready")
+            } catch {
+                log.error("the index could not be rebuilt; run: ward verify")
+            }
+        }
+        do {
+            try await server.run {
+                log.info("listening", .port(settings.port))
+                await rebuild.value
+                await ready()
+            }
+        } catch {
+            log.error("the server ended with a failure")
+            Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
+            control.cancel()
+            await house.close()
+            throw ExitCode.failure
+        }
+        control.cancel()
+        _ = try? await house.log.append(.system(.stop))
+        await house.close()
+        log.info("stopped")
+    }
+}
