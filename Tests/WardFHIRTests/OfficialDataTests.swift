@@ -72,6 +72,40 @@ import WardFHIR
         }
     }
 
+    @Test func `is extracted as the FHIRPath engine would`() throws {
+        let options = FHIRPathOptions(now: Instant(microseconds: 0))
+        var (compared, valueless) = (0, 0)
+        for (number, name) in OfficialData.names("hl7-r4-examples").enumerated() where number % Self.stride == 0 {
+            let tape = try OfficialData.tape("hl7-r4-examples/" + name)
+            guard let type = tape.root["resourceType"]?.string.flatMap({ ResourceType($0) }) else { continue }
+            let values = Dictionary(
+                grouping: SearchExtractor.values(of: tape, type: type, ownBase: nil), by: \.parameter)
+            for parameter in Definitions.r4.searchParameters(of: type) where !parameter.expression.isEmpty {
+                let items = try FHIRPathExpression(parameter.expression).evaluate(on: tape, options: options)
+                let found = values[parameter.number] ?? []
+                if items.isEmpty { #expect(found.isEmpty, "\(name) \(parameter.code)") }
+                if !items.isEmpty, found.isEmpty { valueless += 1 }
+                let texts = found.compactMap { text($0.value) }
+                guard texts.count == found.count, !texts.isEmpty else { continue }
+                let expected = items.compactMap { $0.text(in: tape) }
+                guard expected.count == items.count else { continue }
+                compared += 1
+                #expect(Set(texts) == Set(expected), "\(name) \(parameter.code)")
+            }
+        }
+        print("extraction and engine: \(compared) parameters compared, \(valueless) with elements but no values")
+        #expect(compared > 100)
+    }
+
+    /// Values of primitives.
+    private func text(_ value: SearchValue) -> String? {
+        switch value {
+        case .token(nil, let code?, []): code
+        case .string(let text), .uri(let text), .number(let text): text
+        default: nil
+        }
+    }
+
     @Test func `has only base invariants that can be read`() throws {
         var expressions: Set<String> = []
         for name in OfficialData.names("hl7.fhir.r4.core-4.0.1") where name.hasPrefix("StructureDefinition-") {

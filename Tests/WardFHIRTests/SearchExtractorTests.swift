@@ -226,6 +226,9 @@ import WardFHIR
             try values("_profile", #""meta":{"profile":["http://x|2"]}"#) == [.canonical(url: "http://x", version: "2")]
         )
         #expect(try values("_source", #""meta":{"source":"urn:s"}"#) == [.uri("urn:s")])
+        let map = #""sourceCanonical":"http://c","targetUri":"http://u""#
+        #expect(try values("source-uri", map, type: "ConceptMap") == [])
+        #expect(try values("target-uri", map, type: "ConceptMap") == [.externalReference("http://u")])
         let questionnaire = try #require(ResourceType("Questionnaire"))
         #expect(
             try values(

@@ -108,7 +108,7 @@ extension ExtractionCompiler {
                 return nil
             }
             guard let wanted = typeID(type) else { throw .unknownType(type.name) }
-            return lefts.filter { r4.type(program.nodes[$0.node].type, isKindOf: wanted) }
+            return lefts.filter { keeps(program.nodes[$0.node].type, wanted) }
         case .call(let left, "where", let arguments):
             guard arguments.count == 1, let condition = condition(arguments[0]),
                 let lefts = try ends(of: left, from: start, resource: resource)
@@ -119,6 +119,11 @@ extension ExtractionCompiler {
         default:
             return nil
         }
+    }
+
+    /// As the engine's `as`: of primitives only the type itself, so that a canonical is no uri.
+    private func keeps(_ type: TypeID, _ wanted: TypeID) -> Bool {
+        type == wanted || !r4.isPrimitive(type) && r4.type(type, isKindOf: wanted)
     }
 
     /// The search parameters of R4 once write `DateTime` for `dateTime`.
