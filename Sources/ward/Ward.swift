@@ -17,6 +17,8 @@ struct Ward: AsyncParsableCommand {
         ])
 
     static func main() async {
+        // Whatever is written is the owner's alone.
+        _ = umask(0o077)
         // Before anything is read: no core dump, no look into the process by others.
         if ward_forbid_dumps() != 0 { Terminal.warn("core dumps could not be switched off") }
         do {
