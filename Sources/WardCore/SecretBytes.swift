@@ -46,6 +46,6 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
 /// Overwrites an array that held key material, by a call that no optimizer leaves out.
 public func wipe(_ bytes: inout [UInt8]) {
     unsafe bytes.withUnsafeMutableBytes { buffer in
-        if let base = unsafe buffer.baseAddress { unsafe explicit_bzero(base, buffer.count) }
+        if let base = buffer.baseAddress { unsafe explicit_bzero(base, buffer.count) }
     }
 }
