@@ -44,6 +44,20 @@ public struct Gate: Sendable {
     }
 }
 
+extension Gate {
+    /// Puts a request into the log that was refused before it came to a decision: malformed, invalid, unsupported.
+    ///
+    /// - Throws: ``GateFailure/auditUnavailable`` if the log could not take it.
+    public func record(
+        refusedWith status: Int, principal: Principal, source: RequestSource
+    ) async throws(GateFailure) -> AuditReceipt {
+        let event = AuditEvent(
+            kind: .requestRefused, time: .now(), outcome: .failed, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: "status-\(status)")
+        do throws(AuditFailure) { return try await log.append(event) } catch { throw .auditUnavailable }
+    }
+}
+
 /// Why there is no grant.
 public enum GateFailure: Error, Hashable, Sendable {
     case auditUnavailable
