@@ -67,34 +67,50 @@ extension Vault {
         var name: String { "\(record.type.name)/\(record.id)" }
     }
 
+    /// Every row of a record's history must be one that the log wrote, and the newest of them the current one.
     private func check(
         _ versions: [Int64: Written], at locator: Locator,
         into faults: inout [(record: String, fault: StoreVerification.Fault)]
     ) throws(VaultFailure) {
-        let heads: [Head]
-        do throws(StorageFailure) { heads = try store.history(of: locator) } catch { throw .storage }
-        let newest = versions.keys.max() ?? 0
-        if let name = versions[newest]?.name, heads.first?.version ?? 0 < newest {
-            faults.append((record: name, fault: .rolledBack))
+        guard let newest = versions.keys.max(), let name = versions[newest]?.name else { return }
+        let (current, heads) = try rows(at: locator)
+        if current?.version ?? 0 < newest { faults.append((record: name, fault: .rolledBack)) }
+        for version in versions.keys.sorted() where !heads.contains(where: { $0.version == version }) {
+            faults.append((record: "\(name)/_history/\(version)", fault: .missing))
         }
-        for (version, written) in versions {
-            guard let head = heads.first(where: { $0.version == version }) else {
-                faults.append((record: "\(written.name)/_history/\(version)", fault: .missing))
+        for head in heads {
+            guard let written = versions[head.version] else {
+                faults.append((record: "\(name)/_history/\(head.version)", fault: .unaccounted))
                 continue
             }
-            let stored: StoredVersion?
-            do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
-            guard
-                let stored, stored.version == version, hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
-                let body = try? open(stored, at: locator), body.id == written.record.id
-            else {
-                faults.append((record: "\(written.name)/_history/\(version)", fault: .altered))
+            guard let body = try unaltered(head, written, at: locator) else {
+                faults.append((record: "\(name)/_history/\(head.version)", fault: .altered))
                 continue
             }
-            if version == newest, !body.isDeleted, try !isCardTrue(of: body, record: head.record) {
-                faults.append((record: written.name, fault: .card))
+            if head == current, !body.isDeleted, try !isCardTrue(of: body, record: head.record) {
+                faults.append((record: name, fault: .card))
             }
         }
+    }
+
+    private func rows(at locator: Locator) throws(VaultFailure) -> (current: Head?, history: [Head]) {
+        do throws(StorageFailure) {
+            return (try store.head(of: locator), try store.history(of: locator))
+        } catch {
+            throw .storage
+        }
+    }
+
+    /// The opened version behind a row; nil if it is not the one that was written.
+    private func unaltered(_ head: Head, _ written: Written, at locator: Locator) throws(VaultFailure) -> RecordBody? {
+        let stored: StoredVersion?
+        do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
+        guard
+            let stored, stored.version == head.version, stored.isDeleted == head.isDeleted,
+            hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
+            let body = try? open(stored, at: locator), body.id == written.record.id
+        else { return nil }
+        return body
     }
 
     private func isCardTrue(of body: RecordBody, record: RecordNumber) throws(VaultFailure) -> Bool {
@@ -120,10 +136,20 @@ extension Vault {
             let page: [StoredCard]
             do throws(StorageFailure) { page = try store.cards(after: last, limit: 1000) } catch { throw .storage }
             guard let final = page.last else { return }
-            for card in page where written[card.locator]?[card.version] == nil {
-                faults.append((record: "record \(card.record.value)", fault: .unaccounted))
+            for card in page {
+                guard let versions = written[card.locator] else {
+                    faults.append((record: "record \(card.record.value)", fault: .unaccounted))
+                    continue
+                }
+                // A card of an ended version would let searches find what is no longer so.
+                guard
+                    let newest = versions.keys.max(), newest != card.version || head(of: card)?.record != card.record
+                else { continue }
+                faults.append((record: versions[newest]?.name ?? "", fault: .card))
             }
             last = final.record
         }
     }
+
+    private func head(of card: StoredCard) -> Head? { try? store.head(of: card.locator) }
 }
