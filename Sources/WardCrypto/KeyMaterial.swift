@@ -65,7 +65,7 @@ extension SealingKey: SilentKey {}
 extension SigningKey: SilentKey {}
 
 /// Appends a 4-byte big-endian length and the bytes: no separator that a value could contain.
-func frame(_ part: some Collection<UInt8>, into output: inout [UInt8]) {
+func frame(_ part: [UInt8], into output: inout [UInt8]) {
     let count = UInt32(part.count)
     output += [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
     output += part

@@ -117,7 +117,7 @@ extension Vault {
             let stored: StoredVersion?
             do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
             guard
-                let stored, stored.version == version, hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
+                let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
                 let body = try? open(stored, at: locator), body.id == written.record.id,
                 body.isDeleted == head.isDeleted
             else {

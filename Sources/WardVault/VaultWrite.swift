@@ -257,7 +257,7 @@ struct WriteDraft {
     }
 
     mutating func add(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind) {
-        let hash = writes.last.map { hex(sha256($0.body).bytes.prefix(16)) }
+        let hash = writes.last.map { hex(Array(sha256($0.body).bytes.prefix(16))) }
         event.records.append(
             AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
         event.add(patients: body.patients)
