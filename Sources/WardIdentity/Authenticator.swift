@@ -156,7 +156,7 @@ public final class Authenticator: Sendable {
     }
 
     /// Who holds a bearer token; nil for unknown, expired and ended ones alike.
-    public func principal(bearer token: some StringProtocol, now: Instant) -> Principal? {
+    public func principal(bearer token: Substring, now: Instant) -> Principal? {
         let digest = sha256(Array(token.utf8))
         return state.withLock { state in
             // A client removed while its token was being issued is nobody.
