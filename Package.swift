@@ -79,7 +79,27 @@ var targets: [Target] = [
     ward(
         "WardTestKit",
         ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity",
-            "WardGate", "WardVault", "WardClinic"]),
+            "WardGate", "WardVault", "WardClinic", crypto]),
+    tests("WardCoreTests", ["WardCore"]),
+    tests("WardCryptoTests", ["WardCore", "WardCrypto"]),
+    tests("WardStorageTests", ["WardCore", "WardStorage", "WardSQLite", "WardTestKit"]),
+    tests(
+        "WardAuditTests",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardTestKit"]),
+    tests("WardPolicyTests", ["WardCore", "WardFHIR", "WardPolicy"]),
+    tests(
+        "WardIdentityTests",
+        ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardTestKit", crypto]),
+    tests(
+        "WardGateTests",
+        ["WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardTestKit"]),
+    tests(
+        "WardVaultTests",
+        [
+            "WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardVault",
+            "WardClinic", "WardSQLite", "WardTestKit",
+        ]),
+    tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
     tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
     tests("WardDemoTests", ["WardDemo", "WardFHIR", "WardCore"]),
