@@ -57,6 +57,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysOpened = "keys-opened"
     case patientKeyCreated = "patient-key-created"
     case read
+    case requestRefused = "request-refused"
     case search
     case signInFailed = "sign-in-failed"
     case start

@@ -81,4 +81,7 @@ public struct ClinicAnswer: Sendable {
         }
         self.headers = headers
     }
+
+    /// Whether the event behind this answer is named in it.
+    var hasReceipt: Bool { headers.contains { $0.name == "Ward-Audit-Receipt" } }
 }

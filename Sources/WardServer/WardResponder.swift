@@ -94,7 +94,9 @@ struct WardResponder: HTTPResponder {
         } catch {
             return (route.template, response(.tooLarge))
         }
-        return (route.template, response(await answer(route, request, principal, source, body)))
+        let answer = await answer(route, request, principal, source, body)
+        let known = ClinicRequest(principal: principal, source: source)
+        return (route.template, response(await clinic.accounted(answer, known)))
     }
 
     private func answer(

@@ -9,7 +9,7 @@ import WardStorage
 /// What a replay of the log against the stored records found. Names records; for the security officer.
 public struct StoreVerification: Sendable {
     public enum Fault: Hashable, Sendable {
-        /// The index card does not say what the record says.
+        /// The index card does not say what the record says, or belongs to a version that is not current.
         case card
         /// The current version is not the one the log wrote last.
         case rolledBack
@@ -49,15 +49,37 @@ extension Vault {
         } catch {
             throw .storage
         }
-        var faults: [(record: String, fault: StoreVerification.Fault)] = []
+        var findings: [Finding] = []
         var count = 0
         for (locator, versions) in written {
             count += versions.count
-            try check(versions, at: locator, into: &faults)
+            try check(versions, at: locator, into: &findings)
         }
-        try findUnaccounted(written, into: &faults)
+        try checkCards(written, into: &findings)
         _ = try await append(done)
-        return StoreVerification(log: verification, records: count, faults: faults)
+        // Writes went on meanwhile; what they touched is for the next verification to judge.
+        let touched = try placesWritten(after: verification.checkpoint.size)
+        return StoreVerification(
+            log: verification, records: count,
+            faults: findings.filter { !touched.contains($0.locator) }.map { (record: $0.record, fault: $0.fault) })
+    }
+
+    private struct Finding {
+        let locator: Locator
+        let record: String
+        let fault: StoreVerification.Fault
+    }
+
+    /// Where the events from `size` on wrote.
+    private func placesWritten(after size: Int64) throws(VaultFailure) -> Set<Locator> {
+        do throws(AuditFailure) {
+            let later = try log.events(with: [], limit: Int(log.checkpoint.size - size))
+            return Set(
+                later.flatMap(\.event.records).filter { $0.hash != nil }
+                    .map { keys.locators.locator(type: $0.type, id: $0.id) })
+        } catch {
+            throw .storage
+        }
     }
 
     private struct Written {
@@ -67,50 +89,45 @@ extension Vault {
         var name: String { "\(record.type.name)/\(record.id)" }
     }
 
-    /// Every row of a record's history must be one that the log wrote, and the newest of them the current one.
     private func check(
-        _ versions: [Int64: Written], at locator: Locator,
-        into faults: inout [(record: String, fault: StoreVerification.Fault)]
+        _ versions: [Int64: Written], at locator: Locator, into findings: inout [Finding]
     ) throws(VaultFailure) {
-        guard let newest = versions.keys.max(), let name = versions[newest]?.name else { return }
-        let (current, heads) = try rows(at: locator)
-        if current?.version ?? 0 < newest { faults.append((record: name, fault: .rolledBack)) }
-        for version in versions.keys.sorted() where !heads.contains(where: { $0.version == version }) {
-            faults.append((record: "\(name)/_history/\(version)", fault: .missing))
-        }
-        for head in heads {
-            guard let written = versions[head.version] else {
-                faults.append((record: "\(name)/_history/\(head.version)", fault: .unaccounted))
-                continue
-            }
-            guard let body = try unaltered(head, written, at: locator) else {
-                faults.append((record: "\(name)/_history/\(head.version)", fault: .altered))
-                continue
-            }
-            if head == current, !body.isDeleted, try !isCardTrue(of: body, record: head.record) {
-                faults.append((record: name, fault: .card))
-            }
-        }
-    }
-
-    private func rows(at locator: Locator) throws(VaultFailure) -> (current: Head?, history: [Head]) {
+        let (heads, current): ([Head], Head?)
         do throws(StorageFailure) {
-            return (try store.head(of: locator), try store.history(of: locator))
+            (heads, current) = (try store.history(of: locator), try store.head(of: locator))
         } catch {
             throw .storage
         }
-    }
-
-    /// The opened version behind a row; nil if it is not the one that was written.
-    private func unaltered(_ head: Head, _ written: Written, at locator: Locator) throws(VaultFailure) -> RecordBody? {
-        let stored: StoredVersion?
-        do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
-        guard
-            let stored, stored.version == head.version, stored.isDeleted == head.isDeleted,
-            hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
-            let body = try? open(stored, at: locator), body.id == written.record.id
-        else { return nil }
-        return body
+        let newest = versions.keys.max() ?? 0
+        // Not the newest of the history: what reads are answered from.
+        if let name = versions[newest]?.name, current?.version ?? 0 < newest {
+            findings.append(Finding(locator: locator, record: name, fault: .rolledBack))
+        }
+        for head in heads where versions[head.version] == nil {
+            let name = versions[newest]?.name ?? "record \(head.record.value)"
+            findings.append(
+                Finding(locator: locator, record: "\(name)/_history/\(head.version)", fault: .unaccounted))
+        }
+        for (version, written) in versions {
+            let name = "\(written.name)/_history/\(version)"
+            guard let head = heads.first(where: { $0.version == version }) else {
+                findings.append(Finding(locator: locator, record: name, fault: .missing))
+                continue
+            }
+            let stored: StoredVersion?
+            do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
+            guard
+                let stored, stored.version == version, hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
+                let body = try? open(stored, at: locator), body.id == written.record.id,
+                body.isDeleted == head.isDeleted
+            else {
+                findings.append(Finding(locator: locator, record: name, fault: .altered))
+                continue
+            }
+            if version == newest, !body.isDeleted, try !isCardTrue(of: body, record: head.record) {
+                findings.append(Finding(locator: locator, record: written.name, fault: .card))
+            }
+        }
     }
 
     private func isCardTrue(of body: RecordBody, record: RecordNumber) throws(VaultFailure) -> Bool {
@@ -128,28 +145,31 @@ extension Vault {
         return cards.card(type: body.type, lastUpdated: body.lastUpdated, values: values) == card
     }
 
-    private func findUnaccounted(
-        _ written: [Locator: [Int64: Written]], into faults: inout [(record: String, fault: StoreVerification.Fault)]
+    /// Every card must be that of a current version: an old one would bring back what was changed or deleted.
+    private func checkCards(
+        _ written: [Locator: [Int64: Written]], into findings: inout [Finding]
     ) throws(VaultFailure) {
         var last = RecordNumber(0)
         while true {
-            let page: [StoredCard]
-            do throws(StorageFailure) { page = try store.cards(after: last, limit: 1000) } catch { throw .storage }
-            guard let final = page.last else { return }
-            for card in page {
-                guard let versions = written[card.locator] else {
-                    faults.append((record: "record \(card.record.value)", fault: .unaccounted))
-                    continue
+            do throws(StorageFailure) {
+                let page = try store.cards(after: last, limit: 1000)
+                guard let final = page.last else { return }
+                for card in page {
+                    guard let known = written[card.locator]?[card.version] else {
+                        findings.append(
+                            Finding(
+                                locator: card.locator, record: "record \(card.record.value)", fault: .unaccounted))
+                        continue
+                    }
+                    let head = try store.head(of: card.locator)
+                    if head != Head(record: card.record, version: card.version, isDeleted: false) {
+                        findings.append(Finding(locator: card.locator, record: known.name, fault: .card))
+                    }
                 }
-                // A card of an ended version would let searches find what is no longer so.
-                guard
-                    let newest = versions.keys.max(), newest != card.version || head(of: card)?.record != card.record
-                else { continue }
-                faults.append((record: versions[newest]?.name ?? "", fault: .card))
+                last = final.record
+            } catch {
+                throw .storage
             }
-            last = final.record
         }
     }
-
-    private func head(of card: StoredCard) -> Head? { try? store.head(of: card.locator) }
 }
