@@ -60,7 +60,7 @@ def version_of(answer):
 
 def patient(identity, marker):
     return {"resourceType": "Patient", "id": identity, "identifier": [{"system": "urn:crash", "value": marker}],
-            "name": [{"family": marker, "text": "x" * random.randrange(2000)}]}
+            "name": [{"family": marker, "text": "x" * random.randrange(1, 2000)}]}
 
 
 class Worker(threading.Thread):

@@ -176,12 +176,12 @@ def test_headers_that_never_end_are_refused(house):
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         sent = 0
         try:
-            while sent < 2_000_000:
+            while sent < 50_000_000:
                 connection.sendall(b"X-More: " + b"a" * 1000 + b"\r\n")
                 sent += 1010
         except OSError:
             pass
-        assert sent < 2_000_000, "it took them all"
+        assert sent < 50_000_000, "it took them all"
 
 
 def test_a_large_body_within_the_limit_is_taken(small):

@@ -69,14 +69,18 @@ struct ResourceWalker {
         self.tape = tape
         self.expected = expected
         definitions = Definitions.r4
+        let root = JSONTape.rootIndex
+        isBundle =
+            tape.kind(root) == .object
+            && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" } ?? false
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
     }
 
     // MARK: Reporting
 
-    /// Whether the document is a Bundle, where a transaction may refer by search.
-    var isBundle: Bool { rootName == "Bundle" }
+    /// Whether the whole document is a Bundle, where a transaction may refer by search; the walk may start within it.
+    let isBundle: Bool
 
     /// Reports an offence at the current location, at the child `element` of it, or at one of its contained resources.
     mutating func report(_ rule: ValidationRule, at node: Int, element: Int? = nil, position: Int? = nil) {
