@@ -7,6 +7,7 @@ WARD_BINARY     the program; by default the newest of .build/release/ward and .b
 WARD_FHIR_DATA  folder with hl7-r4-examples/ and synthea-blaze-2021/; by default ../shared/data/*.tar.xz, unpacked once
 """
 
+import concurrent.futures
 import fcntl
 import json
 import os
@@ -116,16 +117,31 @@ def exact(text):
 # MARK: FHIR client
 
 
+class FromAddress(requests.adapters.HTTPAdapter):
+    """Connects from a given loopback address, with room for many threads."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__(pool_maxsize=64)
+
+    def init_poolmanager(self, *arguments, **more):
+        if self.address:
+            more["source_address"] = (self.address, 0)
+        super().init_poolmanager(*arguments, **more)
+
+
 class FHIR:
     """A client of one server with one token; every answer is a requests.Response."""
 
-    def __init__(self, origin, authority, token=None):
+    def __init__(self, origin, authority, token=None, address=None):
         self.origin = origin
         self.base = f"{origin}/fhir"
         self.token = token
         self.session = requests.Session()
         self.session.verify = str(authority)
         self.session.trust_env = False
+        # Failures are throttled by address; Linux has all of 127.0.0.0/8.
+        self.session.mount("https://", FromAddress(address))
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
@@ -203,6 +219,21 @@ def outcome(answer):
 
 def expressions(answer):
     return [place for issue in outcome(answer) for place in issue.get("expression", [])]
+
+
+def receipt(answer):
+    """Index and leaf hash of the audit receipt that an answer must carry."""
+    value = answer.headers.get("Ward-Audit-Receipt")
+    assert value is not None, f"no receipt on {answer.request.method} {answer.status_code}: {answer.text[:300]}"
+    index, _, leaf = value.partition(":")
+    assert index.isdigit() and len(leaf) == 64 and set(leaf) <= set("0123456789abcdef"), value
+    return int(index), leaf
+
+
+def in_parallel(calls):
+    """Runs all calls at once; their results in order."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 # MARK: Store and server
@@ -329,8 +360,8 @@ class House:
         """A FHIR client that acts as a registered client."""
         return FHIR(self.origin, self.authority, self.token(name, scope))
 
-    def stranger(self, token=None):
-        return FHIR(self.origin, self.authority, token)
+    def stranger(self, token=None, address=None):
+        return FHIR(self.origin, self.authority, token, address)
 
     # What it wrote
 
