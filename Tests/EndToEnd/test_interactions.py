@@ -716,7 +716,7 @@ def test_a_conditional_reference_that_matches_several_is_refused(clinician):
     answer = clinician.transaction([entry("POST", "Observation", {
         "resourceType": "Observation", "status": "final", "code": {"text": "x"},
         "subject": {"reference": f"Patient?identifier={value}"}})])
-    assert answer.status_code == 412
+    assert answer.status_code == 412, answer.text
     outcome(answer)
 
 
