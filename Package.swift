@@ -22,7 +22,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 // WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
-let coreOnly = Context.environment["WARD_SCOPE"] == "core"
+// WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
+let scope = Context.environment["WARD_SCOPE"]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 
@@ -82,7 +83,14 @@ var targets: [Target] = [
     tests("WardDemoTests", ["WardDemo", "WardFHIR", "WardCore"]),
 ]
 
-if !coreOnly {
+if scope == "fuzz" {
+    targets.append(
+        .executableTarget(
+            name: "FuzzParsers", dependencies: ["WardFHIR", "WardIndex"], path: "Fuzz/FuzzParsers",
+            swiftSettings: strict + [
+                .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
+            ]))
+} else if scope != "core" {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),

@@ -6,34 +6,52 @@ extension IndexState {
         guard let first = query.sort.first else { return slots.reversed() }
         // Commit order is the order of `_lastUpdated`.
         if first.code == "_lastUpdated" { return first.isDescending ? slots.reversed() : slots }
-        var parameters: [UInt8: [UInt16?]] = [:]
-        for plan in query.plans { parameters[plan.type.code] = plan.sortParameters }
-        let rows = slots.map { slot in
-            let numbers = parameters[typeCode(slot)] ?? []
-            return zip(query.sort, numbers).map { key, number -> SortKey in
-                guard let number else { return key.isDescending ? .descending(Int64(slot)) : .ascending(Int64(slot)) }
-                guard let value = dates[number]?.sortKey(slot, isDescending: key.isDescending) else { return .missing }
-                return key.isDescending ? .descending(value) : .ascending(value)
+        var parameters: [[UInt16?]] = Array(repeating: [], count: 256)
+        for plan in query.plans { parameters[Int(plan.type.code)] = plan.sortParameters }
+        let width = query.sort.count
+        var keys: [SortKey] = []
+        keys.reserveCapacity(slots.count * width)
+        for slot in slots {
+            let numbers = parameters[Int(typeCode(slot))]
+            for (position, key) in query.sort.enumerated() {
+                guard let number = numbers[position] else {
+                    keys.append(SortKey(Int64(slot), isDescending: key.isDescending))
+                    continue
+                }
+                let value = dates[number]?.sortKey(slot, isDescending: key.isDescending)
+                keys.append(value.map { SortKey($0, isDescending: key.isDescending) } ?? .missing)
             }
         }
-        return slots.indices.sorted { left, right in
-            for (a, b) in zip(rows[left], rows[right]) where a != b { return a.precedes(b) }
-            return slots[left] > slots[right]
-        }.map { slots[$0] }
+        let order = slots.indices.sorted { left, right in
+            for position in 0..<width {
+                let (a, b) = (keys[left * width + position], keys[right * width + position])
+                if a != b { return a < b }
+            }
+            return left > right
+        }
+        return order.map { slots[$0] }
     }
 }
 
-private enum SortKey: Hashable {
-    case ascending(Int64)
-    case descending(Int64)
-    case missing
+/// Ascending in the wanted order.
+private struct SortKey: Comparable {
+    private let isMissing: Bool
+    private let value: Int64
 
-    func precedes(_ other: SortKey) -> Bool {
-        switch (self, other) {
-        case (.ascending(let left), .ascending(let right)): left < right
-        case (.descending(let left), .descending(let right)): left > right
-        case (_, .missing): self != .missing
-        default: false
-        }
+    /// Descending values are complemented, which turns their order around without overflow.
+    init(_ value: Int64, isDescending: Bool) {
+        isMissing = false
+        self.value = isDescending ? ~value : value
+    }
+
+    private init() {
+        isMissing = true
+        value = 0
+    }
+
+    static let missing = SortKey()
+
+    static func < (left: SortKey, right: SortKey) -> Bool {
+        left.isMissing == right.isMissing ? left.value < right.value : right.isMissing
     }
 }

@@ -1,0 +1,54 @@
+import WardFHIR
+import WardIndex
+
+/// Entry point of libFuzzer: the first byte picks the reader, the rest is its input.
+///
+/// Besides not crashing, what parses must write back to what parses to the same.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    guard count > 0 else { return 0 }
+    let input = unsafe Array(UnsafeBufferPointer(start: start, count: count))
+    let rest = Array(input.dropFirst())
+    switch input[0] % 4 {
+    case 0: resource(rest)
+    case 1: query(rest)
+    case 2: _ = try? IndexCard(decoding: rest)
+    default: path(rest)
+    }
+    return 0
+}
+
+private func resource(_ bytes: [UInt8]) {
+    guard let tape = try? JSONTape(parsing: bytes) else { return }
+    var compact: [UInt8] = []
+    tape.writeCompact(JSONTape.rootIndex, into: &compact)
+    guard let again = try? JSONTape(parsing: compact) else { fatalError("compact form does not parse") }
+    var twice: [UInt8] = []
+    again.writeCompact(JSONTape.rootIndex, into: &twice)
+    guard compact == twice else { fatalError("compact form is not stable") }
+    guard let valid = try? ResourceValidator.validated(tape) else { return }
+    _ = SearchExtractor.values(of: tape, at: valid.index, type: valid.type, ownBase: nil)
+    let rewritten = ResourceRewriter.rewritten(
+        tape, at: valid.index, id: "1", versionId: "1", lastUpdated: .init(microseconds: 0))
+    guard let stored = try? JSONTape(parsing: rewritten), (try? ResourceValidator.validated(stored)) != nil else {
+        fatalError("a valid resource is not valid as stored")
+    }
+}
+
+private func query(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
+    let pairs = text.split(separator: "&").map { part in
+        let halves = part.split(separator: "=", maxSplits: 1).map(String.init)
+        return SearchPair(name: halves.first ?? "", value: halves.count > 1 ? halves[1] : "")
+    }
+    for name in ["Patient", "Observation"] {
+        guard let type = ResourceType(name) else { continue }
+        _ = try? SearchQuery.parse(
+            type: type, parameters: pairs, handling: .strict,
+            context: SearchContext(baseURL: "https://localhost/fhir", now: .init(microseconds: 0), zoneOffsetMinutes: 0))
+    }
+}
+
+private func path(_ bytes: [UInt8]) {
+    _ = try? FHIRPathExpression(String(decoding: bytes, as: UTF8.self))
+}
