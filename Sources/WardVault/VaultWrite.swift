@@ -58,13 +58,25 @@ extension Vault {
         return (disclosure, result)
     }
 
-    /// Prepares against what is current, commits, and starts over if another writer came first.
+    /// Carries changes out; those that depend on a search wait for others that could change what it finds.
     private func carryOut(
         _ changes: [RecordChange], mark: ImportMark? = nil, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         guard isReady else { throw .indexNotReady }
+        let conditional = Set(changes.filter { $0.condition != nil }.map(\.type))
+        guard !conditional.isEmpty else { return try await attempt(changes, mark: mark, under: frame) }
+        await turns.enter(conditional)
+        defer { turns.leave(conditional) }
+        return try await attempt(changes, mark: mark, under: frame)
+    }
+
+    /// Prepares against what is current, commits, and starts over if another writer came first.
+    private func attempt(
+        _ changes: [RecordChange], mark: ImportMark?, under frame: WriteFrame
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         for _ in 0..<Self.attempts {
             var draft = WriteDraft(event: frame.event, now: .now())
+            try find(changes, frame: frame, into: &draft)
             for (entry, change) in changes.enumerated() {
                 do throws(VaultFailure) {
                     try prepare(change, entry: entry, frame: frame, into: &draft)
@@ -94,18 +106,28 @@ extension Vault {
 
     private static let attempts = 16
 
-    private func prepare(
-        _ change: RecordChange, entry: Int, frame: WriteFrame, into draft: inout WriteDraft
+    /// Looks up what conditional creates need not create, before anything that may refer to it is prepared.
+    private func find(
+        _ changes: [RecordChange], frame: WriteFrame, into draft: inout WriteDraft
     ) throws(VaultFailure) {
-        if case .create(let query?) = change.operation {
+        for (entry, change) in changes.enumerated() {
+            guard let query = change.condition else { continue }
             let found = try matches(query, permitted: frame.permits, limit: 2)
             draft.event.candidates += found.candidates
             guard found.records.count < 2 else { throw .matchCount(entry: entry, found: found.records.count) }
-            if let (body, version) = found.records.first {
-                draft.event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
-                draft.event.add(patients: body.patients)
-                return draft.keep(body, version: version)
-            }
+            guard let (body, version) = found.records.first else { continue }
+            draft.found[entry] = (body: body, version: version)
+            draft.redirections["\(change.type.name)/\(change.id)"] = "\(body.type.name)/\(body.id)"
+        }
+    }
+
+    private func prepare(
+        _ change: RecordChange, entry: Int, frame: WriteFrame, into draft: inout WriteDraft
+    ) throws(VaultFailure) {
+        if let (body, version) = draft.found[entry] {
+            draft.event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
+            draft.event.add(patients: body.patients)
+            return draft.keep(body, version: version)
         }
         let locator = keys.locators.locator(type: change.type, id: change.id)
         let head: Head?
@@ -116,7 +138,7 @@ extension Vault {
         guard let resource = change.resource else {
             return try prepareDeletion(change, locator: locator, head: head, into: &draft)
         }
-        var replacements = change.replacements
+        var replacements = change.replacements.map { (range: $0.range, text: draft.redirections[$0.text] ?? $0.text) }
         for reference in change.conditionalReferences {
             let found = try matches(reference.query, permitted: frame.permits, limit: 2)
             draft.event.candidates += found.candidates
@@ -243,6 +265,9 @@ struct WriteDraft {
     var writes: [RecordWrite] = []
     var cards: [CardEntry] = []
     var newKeys: [Locator: RecordKeys] = [:]
+    /// What conditional creates found, by entry; and what references to those entries become.
+    var found: [Int: (body: RecordBody, version: Int64)] = [:]
+    var redirections: [String: String] = [:]
     var disclosed: [DisclosedRecord] = []
     var results: [ChangeResult] = []
 
