@@ -1,4 +1,4 @@
-public public import WardAudit
+public import WardAudit
 import WardCore
 public import WardFHIR
 public import WardIdentity

@@ -1,7 +1,7 @@
 """Shared ground of the end-to-end tests: the real binary, real TLS, a fresh store in a temporary folder.
 
-    python3 -m pytest Tests/EndToEnd            the suite
-    python3 -m pytest Tests/EndToEnd --slow     with the tests that take minutes
+    python3 -m pytest Tests/EndToEnd -m "not slow"     the suite
+    python3 -m pytest Tests/EndToEnd                   with the tests that take minutes
 
 WARD_BINARY     the program; by default the newest of .build/release/ward and .build/debug/ward
 WARD_FHIR_DATA  folder with hl7-r4-examples/ and synthea-blaze-2021/; by default ../shared/data/*.tar.xz, unpacked once
@@ -9,12 +9,14 @@ WARD_FHIR_DATA  folder with hl7-r4-examples/ and synthea-blaze-2021/; by default
 
 import concurrent.futures
 import fcntl
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tarfile
 import time
@@ -27,23 +29,8 @@ JSON_TYPE = "application/fhir+json"
 ROLES = ("administrator", "clinician", "front-desk", "integration")
 
 
-# MARK: Options
-
-
-def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the tests that take minutes as well")
-
-
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+    config.addinivalue_line("markers", "slow: takes minutes; left out with -m 'not slow'")
 
 
 # MARK: Program
@@ -362,6 +349,23 @@ class House:
 
     def stranger(self, token=None, address=None):
         return FHIR(self.origin, self.authority, token, address)
+
+    def raw(self, target, token=None, method="GET", body=None, headers=None):
+        """A request whose target is sent byte for byte, unlike requests does; gives status and body."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=30)
+        try:
+            fields = {"Authorization": f"Bearer {token}", **(headers or {})} if token else headers or {}
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            if body is not None:
+                fields["Content-Length"] = str(len(body))
+            for name, value in fields.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     # What it wrote
 
