@@ -57,6 +57,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysOpened = "keys-opened"
     case patientKeyCreated = "patient-key-created"
     case read
+    /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
     case requestRefused = "request-refused"
     case search
     case signInFailed = "sign-in-failed"

@@ -19,18 +19,6 @@ public struct Clinic: Sendable {
     /// Whether searches and writes are possible yet.
     public var isReady: Bool { vault.isReady }
 
-    /// The answer with a receipt: a request of somebody known that was refused before any decision is an event too.
-    public func accounted(_ answer: ClinicAnswer, _ request: ClinicRequest) async -> ClinicAnswer {
-        guard !answer.hasReceipt, answer.status < 500 || answer.status == 501 else { return answer }
-        do throws(GateFailure) {
-            let receipt = try await gate.record(
-                refusedWith: answer.status, principal: request.principal, source: request.source)
-            return ClinicAnswer(status: answer.status, body: answer.body, headers: answer.headers, receipt: receipt)
-        } catch {
-            return .auditUnavailable
-        }
-    }
-
     func searchContext() -> SearchContext { SearchContext(baseURL: base, now: .now(), zoneOffsetMinutes: 0) }
 
     /// FHIR R4 datatypes.html#id.

@@ -1,6 +1,6 @@
 public import WardAudit
 import WardCore
-import WardFHIR
+public import WardFHIR
 public import WardIdentity
 public import WardPolicy
 
@@ -48,18 +48,15 @@ public struct Gate: Sendable {
         do throws(AuditFailure) { receipt = try await log.append(event) } catch { throw .auditUnavailable }
         throw .denied(Refusal(receipt: receipt, reason: reason))
     }
-}
 
-extension Gate {
-    /// Puts a request into the log that was refused before it came to a decision: malformed, invalid, unsupported.
-    ///
-    /// - Throws: ``GateFailure/auditUnavailable`` if the log could not take it.
-    public func record(
-        refusedWith status: Int, principal: Principal, source: RequestSource
+    /// Puts an answer that nothing else has accounted for into the log.
+    public func account(
+        for kind: AuditEventKind, _ outcome: AuditOutcome, decision: String, type: ResourceType?,
+        principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> AuditReceipt {
         let event = AuditEvent(
-            kind: .requestRefused, time: .now(), outcome: .failed, actor: principal.actor, purpose: principal.purpose,
-            source: source, decision: "status-\(status)")
+            kind: kind, time: .now(), outcome: outcome, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: decision, type: type)
         do throws(AuditFailure) { return try await log.append(event) } catch { throw .auditUnavailable }
     }
 }

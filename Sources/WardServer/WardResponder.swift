@@ -77,28 +77,32 @@ struct WardResponder: HTTPResponder {
         _ request: Request, _ path: [Substring], _ source: RequestSource
     ) async -> (StaticString, Response) {
         let route = FHIRRoute(request.method, path)
-        if let refusal = negotiate(request) { return (route.template, response(refusal)) }
+        let refusal = negotiate(request)
         if case .metadata = route {
-            return (route.template, json(200, clinic.capabilities(date: settings.started)))
+            let answer = refusal.map(response) ?? json(200, clinic.capabilities(date: settings.started))
+            return (route.template, answer)
         }
         let now = Instant.now()
-        guard !throttle.isBlocked(source.address, now: now) else {
-            return (route.template, response(.tooManyFailures))
-        }
+        // A valid token passes whatever others at the same address do.
         guard let principal = principal(request, now: now) else {
+            guard !throttle.isBlocked(source.address, now: now) else {
+                return (route.template, response(.tooManyFailures))
+            }
             throttle.count(source.address, now: now)
             authenticator.countFailure(source: source)
             return (route.template, response(.unauthorized))
         }
-        let body: [UInt8]
-        do {
-            body = try await collect(request, limit: settings.largestBody)
-        } catch {
-            return (route.template, response(.tooLarge))
+        var answer: ClinicAnswer
+        if let refusal {
+            answer = refusal
+        } else if let body = try? await collect(request, limit: settings.largestBody) {
+            answer = await self.answer(route, request, principal, source, body)
+        } else {
+            answer = .tooLarge
         }
-        let answer = await answer(route, request, principal, source, body)
-        let known = ClinicRequest(principal: principal, source: source)
-        return (route.template, response(await clinic.accounted(answer, known)))
+        answer = await clinic.accounted(
+            answer, route: route.template, type: route.type, principal: principal, source: source)
+        return (route.template, response(answer))
     }
 
     private func answer(

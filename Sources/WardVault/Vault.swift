@@ -19,6 +19,7 @@ public final class Vault: Sendable {
     /// The server's own base, so that absolute references to it count as local.
     let ownBase: String
     let pages: SearchPages
+    let turns = Turns()
     private let readiness = Mutex(false)
 
     /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.

@@ -1,19 +1,22 @@
 """Shared ground of the end-to-end tests: the real binary, real TLS, a fresh store in a temporary folder.
 
-    python3 -m pytest Tests/EndToEnd            the suite
-    python3 -m pytest Tests/EndToEnd --slow     with the tests that take minutes
+    python3 -m pytest Tests/EndToEnd -m "not slow"     the suite
+    python3 -m pytest Tests/EndToEnd                   with the tests that take minutes
 
 WARD_BINARY     the program; by default the newest of .build/release/ward and .build/debug/ward
 WARD_FHIR_DATA  folder with hl7-r4-examples/ and synthea-blaze-2021/; by default ../shared/data/*.tar.xz, unpacked once
 """
 
+import concurrent.futures
 import fcntl
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tarfile
 import time
@@ -26,23 +29,8 @@ JSON_TYPE = "application/fhir+json"
 ROLES = ("administrator", "clinician", "front-desk", "integration")
 
 
-# MARK: Options
-
-
-def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the tests that take minutes as well")
-
-
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+    config.addinivalue_line("markers", "slow: takes minutes; left out with -m 'not slow'")
 
 
 # MARK: Program
@@ -116,16 +104,31 @@ def exact(text):
 # MARK: FHIR client
 
 
+class FromAddress(requests.adapters.HTTPAdapter):
+    """Connects from a given loopback address, with room for many threads."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__(pool_maxsize=64)
+
+    def init_poolmanager(self, *arguments, **more):
+        if self.address:
+            more["source_address"] = (self.address, 0)
+        super().init_poolmanager(*arguments, **more)
+
+
 class FHIR:
     """A client of one server with one token; every answer is a requests.Response."""
 
-    def __init__(self, origin, authority, token=None):
+    def __init__(self, origin, authority, token=None, address=None):
         self.origin = origin
         self.base = f"{origin}/fhir"
         self.token = token
         self.session = requests.Session()
         self.session.verify = str(authority)
         self.session.trust_env = False
+        # Failures are throttled by address; Linux has all of 127.0.0.0/8.
+        self.session.mount("https://", FromAddress(address))
         if token is not None:
             self.session.headers["Authorization"] = f"Bearer {token}"
 
@@ -203,6 +206,21 @@ def outcome(answer):
 
 def expressions(answer):
     return [place for issue in outcome(answer) for place in issue.get("expression", [])]
+
+
+def receipt(answer):
+    """Index and leaf hash of the audit receipt that an answer must carry."""
+    value = answer.headers.get("Ward-Audit-Receipt")
+    assert value is not None, f"no receipt on {answer.request.method} {answer.status_code}: {answer.text[:300]}"
+    index, _, leaf = value.partition(":")
+    assert index.isdigit() and len(leaf) == 64 and set(leaf) <= set("0123456789abcdef"), value
+    return int(index), leaf
+
+
+def in_parallel(calls):
+    """Runs all calls at once; their results in order."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
 
 
 # MARK: Store and server
@@ -329,8 +347,25 @@ class House:
         """A FHIR client that acts as a registered client."""
         return FHIR(self.origin, self.authority, self.token(name, scope))
 
-    def stranger(self, token=None):
-        return FHIR(self.origin, self.authority, token)
+    def stranger(self, token=None, address=None):
+        return FHIR(self.origin, self.authority, token, address)
+
+    def raw(self, target, token=None, method="GET", body=None, headers=None):
+        """A request whose target is sent byte for byte, unlike requests does; gives status and body."""
+        context = ssl.create_default_context(cafile=str(self.authority))
+        connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=30)
+        try:
+            fields = {"Authorization": f"Bearer {token}", **(headers or {})} if token else headers or {}
+            connection.putrequest(method, target, skip_accept_encoding=True)
+            if body is not None:
+                fields["Content-Length"] = str(len(body))
+            for name, value in fields.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
 
     # What it wrote
 

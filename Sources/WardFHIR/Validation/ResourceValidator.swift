@@ -6,11 +6,14 @@ public enum ResourceValidator {
 
     /// Every offence of the resource at node `index`, in document order within each object, at most ``issueLimit``.
     ///
-    /// - Parameter expected: the only acceptable type, as in `PUT /Patient/1`.
+    /// - Parameters:
+    ///   - expected: the only acceptable type, as in `PUT /Patient/1`.
+    ///   - inTransaction: whether references may be searches: `Patient?identifier=...` (http.html#trules).
     public static func validate(
-        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil
+        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
+        inTransaction: Bool = false
     ) -> [ValidationIssue] {
-        var walker = ResourceWalker(tape, expected: expected)
+        var walker = ResourceWalker(tape, expected: expected, inTransaction: inTransaction)
         walker.resource(index)
         return walker.issues
     }
@@ -60,27 +63,26 @@ struct ResourceWalker {
     let tape: JSONTape
     let definitions: Definitions
     let expected: ResourceType?
+    /// Whether this is part of a Bundle, where a transaction may refer by search; the walk may start within it.
+    let isBundle: Bool
     private(set) var issues: [ValidationIssue] = []
     var container = Container()
     private var path: [Step] = []
     private var rootName: String
 
-    init(_ tape: JSONTape, expected: ResourceType?) {
+    init(_ tape: JSONTape, expected: ResourceType?, inTransaction: Bool = false) {
         self.tape = tape
         self.expected = expected
         definitions = Definitions.r4
         let root = JSONTape.rootIndex
         isBundle =
-            tape.kind(root) == .object
+            inTransaction || tape.kind(root) == .object
             && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" } ?? false
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
     }
 
     // MARK: Reporting
-
-    /// Whether the whole document is a Bundle, where a transaction may refer by search; the walk may start within it.
-    let isBundle: Bool
 
     /// Reports an offence at the current location, at the child `element` of it, or at one of its contained resources.
     mutating func report(_ rule: ValidationRule, at node: Int, element: Int? = nil, position: Int? = nil) {
