@@ -33,10 +33,10 @@ struct ControlServer: Sendable {
         try await connection.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(bytes: OperatorReply.hello(store: service.house.header.id).line))
             var received: [UInt8] = []
-            for try await part in inbound {
+            var parts = inbound.makeAsyncIterator()
+            while received.last != 0x0A, let part = try await parts.next() {
                 received += part.readableBytesView
                 guard received.count < 1 << 20 else { return }
-                if received.last == 0x0A { break }
             }
             guard let request = OperatorRequest(line: received) else {
                 return try await outbound.write(
@@ -46,6 +46,8 @@ struct ControlServer: Sendable {
             async let work: Void = service.run(request) { source.yield($0) } finished: { source.finish() }
             for await reply in replies { try await outbound.write(ByteBuffer(bytes: reply.line)) }
             await work
+            // Closing here would drop what the socket has not taken yet: whoever asked closes after the last reply.
+            while try await parts.next() != nil {}
         }
     }
 }
@@ -84,6 +86,7 @@ enum ControlClient {
                     } else {
                         handle(reply)
                     }
+                    if reply.isLast { return }
                 }
             }
         }

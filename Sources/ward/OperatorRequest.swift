@@ -33,6 +33,14 @@ enum OperatorReply: Codable, Sendable {
 }
 
 extension OperatorReply {
+    /// Whether nothing follows it.
+    var isLast: Bool {
+        switch self {
+        case .failure, .finished: true
+        default: false
+        }
+    }
+
     var line: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) + [0x0A] }
 
     init?(line: [UInt8]) {
