@@ -25,6 +25,14 @@ enum OperatorReply: Codable, Sendable {
 }
 
 extension OperatorReply {
+    /// Whether nothing follows.
+    var isLast: Bool {
+        switch self {
+        case .failure, .finished: true
+        case .hello, .output, .progress, .unsound: false
+        }
+    }
+
     var line: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) + [0x0A] }
 
     init?(line: [UInt8]) {
