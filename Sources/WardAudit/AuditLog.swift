@@ -65,8 +65,11 @@ public final class AuditLog: Sendable {
     /// Stops taking events; returns when everything taken is on disk. Later appends fail.
     public func close() async {
         await withCheckedContinuation { continuation in
-            intake.withLock { $0.isClosed = true }
-            queue.async { continuation.resume() }
+            // Queued under the lock: behind the drain of everything taken before.
+            intake.withLock { intake in
+                intake.isClosed = true
+                queue.async { continuation.resume() }
+            }
         }
     }
 
@@ -83,14 +86,14 @@ public final class AuditLog: Sendable {
     public var verifierKey: String { Checkpoint.verifierKey(origin: origin, publicKey: keys.publicKey) }
 
     private func submit(_ submission: Submission) {
-        let (isAccepted, mustDrain) = intake.withLock { intake in
-            guard !intake.isClosed else { return (false, false) }
+        let isAccepted = intake.withLock { intake in
+            guard !intake.isClosed else { return false }
             intake.waiting.append(submission)
-            defer { intake.isDraining = true }
-            return (true, !intake.isDraining)
+            if !intake.isDraining { queue.async { self.drain() } }
+            intake.isDraining = true
+            return true
         }
-        guard isAccepted else { return submission.answer(.failure(.unavailable)) }
-        if mustDrain { queue.async { self.drain() } }
+        if !isAccepted { submission.answer(.failure(.unavailable)) }
     }
 
     /// Runs on the log's own queue, since it blocks on the disk.

@@ -24,10 +24,11 @@ extension AuditLog {
     public func events(
         with facets: [AuditFacet], before: Int64 = .max, limit: Int
     ) throws(AuditFailure) -> [LoggedEvent] {
+        let (before, limit) = (max(before, 0), max(limit, 0))
         let indexes: [Int64]
         if facets.isEmpty {
             let end = min(before, checkpoint.size)
-            indexes = Array((max(0, end - Int64(limit))..<max(end, 0)).reversed())
+            indexes = Array((max(0, end - Int64(limit))..<end).reversed())
         } else {
             indexes = try index.leaves(with: facets.map(keys.token), before: before, limit: limit)
         }

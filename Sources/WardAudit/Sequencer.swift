@@ -10,15 +10,26 @@ final class Sequencer: Sendable {
         var frontier: MerkleFrontier
         var tiles: TileBuilder
         var lastRecord: RecordNumber
-        /// After a failed commit the truth is what the store holds; it is read again before the next batch.
-        var mustRestore = false
+
+        /// Whether both are the same log.
+        func isSameLog(as other: State) -> Bool {
+            frontier.size == other.frontier.size && frontier.root == other.frontier.root
+        }
 
         func checkpoint(origin: String) -> Checkpoint {
             Checkpoint(origin: origin, size: frontier.size, root: frontier.root)
         }
     }
 
+    /// A batch whose commit failed: only the store knows whether it is on disk.
+    private struct Doubt: Sendable {
+        let next: State
+        let added: [(index: Int64, tokens: [Int64])]
+        let applied: @Sendable () -> Void
+    }
+
     let state: Mutex<State>
+    private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
     private let origin: String
@@ -34,12 +45,7 @@ final class Sequencer: Sendable {
 
     /// Commits what it can of `batch` and answers everybody.
     func commit(_ batch: [Submission]) {
-        if state.withLock({ $0.mustRestore }) {
-            guard let fresh = try? Self.restored(store: store, keys: keys, origin: origin) else {
-                return batch.forEach { $0.answer(.failure(.unavailable)) }
-            }
-            state.withLock { $0 = fresh }
-        }
+        guard isSettled() else { return batch.forEach { $0.answer(.failure(.unavailable)) } }
         var next = state.withLock { $0 }
         var outcomes: [Result<Committed, SubmissionFailure>] = []
         var added: [(index: Int64, tokens: [Int64])] = []
@@ -67,22 +73,50 @@ final class Sequencer: Sendable {
             }
         } catch {
             // What reached the disk is unknown. Nobody is answered as if it had, and the next batch starts from the disk.
-            state.withLock { $0.mustRestore = true }
+            let (reached, added, records) = (next, added, Self.applied(batch, outcomes))
+            doubt.withLock { $0 = Doubt(next: reached, added: added, applied: records) }
             return batch.forEach { $0.answer(.failure(.unavailable)) }
         }
         state.withLock { $0 = next }
         index.add(added)
-        for (submission, outcome) in zip(batch, outcomes) {
-            if case .success(let committed) = outcome { submission.applied(committed.records) }
-        }
+        Self.applied(batch, outcomes)()
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
+    }
+
+    /// Reads the store after a failed commit. What it holds must be the log before that batch, or the log with all of it;
+    /// in the latter case the indexes learn now what they would have learned then.
+    private func isSettled() -> Bool {
+        guard let doubt = doubt.withLock({ $0 }) else { return true }
+        guard let stored = try? Self.restored(store: store, keys: keys, origin: origin) else { return false }
+        let known = state.withLock { $0 }
+        if stored.isSameLog(as: doubt.next) {
+            index.add(doubt.added)
+            doubt.applied()
+        } else if !stored.isSameLog(as: known) {
+            return false
+        }
+        state.withLock { $0 = stored }
+        self.doubt.withLock { $0 = nil }
+        return true
+    }
+
+    private static func applied(
+        _ batch: [Submission], _ outcomes: [Result<Committed, SubmissionFailure>]
+    ) -> @Sendable () -> Void {
+        {
+            for (submission, outcome) in zip(batch, outcomes) {
+                if case .success(let committed) = outcome { submission.applied(committed.records) }
+            }
+        }
     }
 
     private static func areCurrent(
         _ writes: [RecordWrite], _ transaction: any StoreTransaction
     ) throws(StorageFailure) -> Bool {
-        var keys: Set<Locator> = []
+        var (keys, locators): (Set<Locator>, Set<Locator>) = ([], [])
         for write in writes {
+            // A second write to the same place would break the transaction of everybody in the batch.
+            guard locators.insert(write.locator).inserted else { return false }
             guard try transaction.head(of: write.locator)?.version ?? 0 == write.expectedVersion else { return false }
             if let key = write.newKey, keys.insert(key.id).inserted, try transaction.hasPatientKey(key.id) {
                 return false

@@ -44,6 +44,7 @@ extension ClinicAnswer {
                 : .failure(
                     412, "multiple-matches", "a condition matches more than one resource",
                     expression: "Bundle.entry[\(entry)]")
+        case .notGranted: self = .failure(500, "exception", "the request could not be answered")
         case .notFound(let receipt): self = .failure(404, "not-found", "there is no such resource", receipt: receipt)
         case .pageExpired: self = .failure(410, "expired", "this page link has ended; repeat the search")
         case .preconditionFailed(let receipt):

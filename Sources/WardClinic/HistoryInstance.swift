@@ -17,8 +17,9 @@ extension Clinic {
                     }
                     count = value
                 case "_offset":
-                    guard let value = Int(pair.value), value >= 0 else {
-                        throw Rejection(400, "value", "a number from 0", expression: "_offset")
+                    // Bounded, since the links of the page are computed from it.
+                    guard let value = Int(pair.value), (0...1_000_000_000).contains(value) else {
+                        throw Rejection(400, "value", "a number from 0 to 1000000000", expression: "_offset")
                     }
                     offset = value
                 case "_format", "_pretty": break

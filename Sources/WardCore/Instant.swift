@@ -22,7 +22,9 @@ public struct Instant: Hashable, Comparable, Sendable {
     /// `2026-11-21T08:30:00.123Z`: milliseconds, as FHIR clients expect (FHIR R4 datatypes.html#instant).
     public var text: String {
         let day = microseconds.floorDivided(by: 86_400_000_000)
-        let rest = microseconds - day * 86_400_000_000
+        // Not `microseconds - day * ...`: the first day of Int64 starts before Int64 does.
+        let remainder = microseconds % 86_400_000_000
+        let rest = remainder < 0 ? remainder + 86_400_000_000 : remainder
         let date = CalendarDay(daysSinceEpoch: day)
         let milliseconds = rest / 1000
         return date.text + "T" + twoDigits(milliseconds / 3_600_000) + ":" + twoDigits(milliseconds / 60_000 % 60) + ":"

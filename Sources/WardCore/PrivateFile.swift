@@ -2,7 +2,7 @@ import Glibc
 
 /// Files that hold secrets or must survive a crash: owner-only, written whole or not at all.
 public enum PrivateFile {
-    /// Writes a new file of mode 0600 and syncs it.
+    /// Writes a new file of mode 0600 and syncs it and its folder.
     ///
     /// - Throws: ``FileFailure/exists`` if there is one already; it is never overwritten.
     public static func create(_ path: String, _ bytes: [UInt8]) throws(FileFailure) {
@@ -14,14 +14,29 @@ public enum PrivateFile {
             unsafe unlink(path)
             throw failure
         }
+        try syncFolder(of: path)
     }
 
-    /// Writes beside the target, syncs, and renames over it.
+    /// Writes beside the target, syncs, renames over it, and syncs the folder.
     public static func replace(_ path: String, _ bytes: [UInt8]) throws(FileFailure) {
         let temporary = "\(path).new"
         unsafe unlink(temporary)
         try create(temporary, bytes)
-        guard unsafe rename(temporary, path) == 0 else { throw .system(Int(errno)) }
+        guard unsafe rename(temporary, path) == 0 else {
+            let failure = FileFailure.system(Int(errno))
+            unsafe unlink(temporary)
+            throw failure
+        }
+        try syncFolder(of: path)
+    }
+
+    /// A name is durable when its folder is (fsync(2)).
+    private static func syncFolder(of path: String) throws(FileFailure) {
+        let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
+        let descriptor = unsafe open(String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system(Int(errno)) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .system(Int(errno)) }
     }
 
     /// Reads a file of at most `limit` bytes.
@@ -40,6 +55,7 @@ public enum PrivateFile {
             let count = unsafe chunk.withUnsafeMutableBytes { buffer in
                 unsafe Glibc.read(descriptor, buffer.baseAddress, buffer.count)
             }
+            if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .system(Int(errno)) }
             if count == 0 { return bytes }
             bytes += chunk.prefix(count)
@@ -65,6 +81,7 @@ public enum PrivateFile {
             let count = unsafe bytes.withUnsafeBytes { buffer in
                 unsafe Glibc.write(descriptor, buffer.baseAddress.map { unsafe $0 + offset }, buffer.count - offset)
             }
+            if count < 0, errno == EINTR { continue }
             guard count > 0 else { return false }
             offset += count
         }

@@ -9,8 +9,13 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
     // Sendable by hand: the memory is written once in `init` and only read until `deinit`.
     private let storage: UnsafeMutableRawBufferPointer
 
+    /// Size in bytes.
+    public let count: Int
+
     /// Copies `bytes`; the caller's copy is the caller's to wipe.
     public init(copying bytes: [UInt8]) {
+        count = bytes.count
+        // Never an empty allocation: it has no address to lock and wipe.
         unsafe storage = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
         unsafe storage.copyBytes(from: bytes)
         // Best effort: without the privilege to lock memory the key still works, and `ward keys status` says so.
@@ -25,14 +30,11 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
         wipe(&bytes)
     }
 
-    /// Size in bytes.
-    public var count: Int { unsafe storage.count }
-
     /// Lends the bytes for the time of `body`.
     public func withBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(storage)))
+        try body(unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<count])))
     }
 
     deinit {
@@ -41,7 +43,9 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// Overwrites an array that held key material.
+/// Overwrites an array that held key material, by a call that no optimizer leaves out.
 public func wipe(_ bytes: inout [UInt8]) {
-    for index in bytes.indices { bytes[index] = 0 }
+    unsafe bytes.withUnsafeMutableBytes { buffer in
+        if let base = buffer.baseAddress { unsafe explicit_bzero(base, buffer.count) }
+    }
 }

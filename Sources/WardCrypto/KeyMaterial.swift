@@ -21,7 +21,9 @@ public struct KeyMaterial: Sendable {
     /// Takes 32 secret bytes; nil for any other length.
     public init?(_ secret: borrowing SecretBytes) {
         guard secret.count == 32 else { return nil }
+        // Reserved, so that growth leaves no unwiped copies behind.
         var copy: [UInt8] = []
+        copy.reserveCapacity(32)
         secret.withBytes { span in
             for index in 0..<span.byteCount { unsafe copy.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
         }
@@ -48,14 +50,22 @@ public struct KeyMaterial: Sendable {
     }
 }
 
-extension KeyMaterial: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+/// What holds a key says so and nothing else: the state of a MAC or a signing key is as good as the key.
+public protocol SilentKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
+
+extension SilentKey {
     public var description: String { "<key>" }
     public var debugDescription: String { "<key>" }
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 }
 
+extension KeyMaterial: SilentKey {}
+extension MacKey: SilentKey {}
+extension SealingKey: SilentKey {}
+extension SigningKey: SilentKey {}
+
 /// Appends a 4-byte big-endian length and the bytes: no separator that a value could contain.
-func frame(_ part: some Collection<UInt8>, into output: inout [UInt8]) {
+func frame(_ part: [UInt8], into output: inout [UInt8]) {
     let count = UInt32(part.count)
     output += [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
     output += part

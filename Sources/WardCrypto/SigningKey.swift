@@ -57,9 +57,13 @@ public func randomUUID() -> String {
 }
 
 /// Lower-case hexadecimal.
-public func hex(_ bytes: some Sequence<UInt8>) -> String {
+public func hex(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
-    for byte in bytes { text += [hexLetter(byte >> 4), hexLetter(byte & 15)] }
+    text.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+        text.append(hexLetter(byte >> 4))
+        text.append(hexLetter(byte & 15))
+    }
     return String(decoding: text, as: UTF8.self)
 }
 
@@ -68,8 +72,11 @@ private func hexLetter(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble :
 /// RFC 4648 §4, with padding.
 public func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }
 
-/// RFC 4648 §4; nil for anything else.
-public func base64Decoded(_ text: String) -> [UInt8]? { Data(base64Encoded: text).map { Array($0) } }
+/// RFC 4648 §4; nil for anything else, also for texts that are not the one encoding of their bytes (§3.5).
+public func base64Decoded(_ text: String) -> [UInt8]? {
+    guard let data = Data(base64Encoded: text), data.base64EncodedString() == text else { return nil }
+    return Array(data)
+}
 
 /// RFC 4648 §5, without padding, as JOSE writes it.
 public func base64URL(_ bytes: [UInt8]) -> String {

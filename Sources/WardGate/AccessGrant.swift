@@ -43,6 +43,15 @@ public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
         }
     }
 
+    /// Whether an action on a resource is what this grant was given for; to be held against what is carried out.
+    public var coverage: @Sendable (_ action: Action, _ type: ResourceType, _ id: String) -> Bool {
+        let subject = subject
+        return { action, type, id in
+            (subject.id == nil || subject.id == id)
+                && subject.needs.contains { ($0.action ?? Leave.action) == action && $0.type == type }
+        }
+    }
+
     /// The event that this grant's use will be accounted for by.
     public func event(_ outcome: AuditOutcome, time: Instant) -> AuditEvent {
         AuditEvent(
@@ -76,14 +85,19 @@ public struct GrantSubject: Sendable {
 
     /// All resources of some types.
     public init(types: [ResourceType]) {
-        needs = types.map { Need(action: nil, type: $0) }
+        needs = Self.distinct(types.map { Need(action: nil, type: $0) })
         id = nil
     }
 
     /// The steps of a transaction or batch.
     public init(steps: [(action: Action, type: ResourceType)]) {
-        needs = Array(Set(steps.map { Need(action: $0.action, type: $0.type) }))
+        needs = Self.distinct(steps.map { Need(action: $0.action, type: $0.type) })
         id = nil
+    }
+
+    private static func distinct(_ needs: [Need]) -> [Need] {
+        var seen: Set<Need> = []
+        return needs.filter { seen.insert($0).inserted }
     }
 
     /// The store as a whole.

@@ -27,7 +27,8 @@ public struct Gate: Sendable {
         var isPermitted = false
         for need in subject.needs {
             let decision = policy.decide(
-                need.action ?? Leave.action, on: need.type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes)
+                need.action ?? Leave.action, on: need.type, role: principal.role, purpose: principal.purpose,
+                scopes: principal.scopes)
             reason = decision.reason
             isPermitted = decision.isPermitted
             if !isPermitted { break }
@@ -36,9 +37,13 @@ public struct Gate: Sendable {
             return AccessGrant(
                 subject: subject, principal: principal, source: source, reason: reason, policy: policy)
         }
-        let event = AuditEvent(
+        var event = AuditEvent(
             kind: Leave.eventKind, time: .now(), outcome: .denied, actor: principal.actor, purpose: principal.purpose,
             source: source, decision: reason, type: subject.type)
+        if let type = subject.type, let id = subject.id {
+            event.records = [AuditedRecord(type: type, id: id, version: 0)]
+            if type.name == "Patient" { event.patients = [id] }
+        }
         let receipt: AuditReceipt
         do throws(AuditFailure) { receipt = try await log.append(event) } catch { throw .auditUnavailable }
         throw .denied(Refusal(receipt: receipt, reason: reason))

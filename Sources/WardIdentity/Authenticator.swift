@@ -12,9 +12,13 @@ public final class Authenticator: Sendable {
 
     private struct State {
         var clients: [String: Client] = [:]
+        /// Names whose registration is on its way to the disk.
+        var pending: Set<String> = []
         var tokens: [Digest: Principal] = [:]
         /// Assertions seen, until they expire.
         var usedAssertions: [String: Instant] = [:]
+
+        func isActive(_ principal: Principal) -> Bool { clients[principal.id].map { !$0.isRemoved } ?? false }
     }
 
     private let state: Mutex<State>
@@ -48,7 +52,9 @@ public final class Authenticator: Sendable {
         _ name: String, role: Role, purpose: PurposeOfUse, key: ClientKey, by source: RequestSource
     ) async throws(IdentityFailure) {
         guard Client.isName(name) else { throw .badName }
-        guard state.withLock({ $0.clients[name] == nil }) else { throw .nameTaken }
+        // Taken in one step with the check: of two registrations of one name, one is refused.
+        guard state.withLock({ $0.clients[name] == nil && $0.pending.insert(name).inserted }) else { throw .nameTaken }
+        defer { state.withLock { _ = $0.pending.remove(name) } }
         let client = Client(name: name, role: role, purpose: purpose, key: key, added: .now(), isRemoved: false)
         try await write(client, event: .clientAdded, by: source)
     }
@@ -140,7 +146,8 @@ public final class Authenticator: Sendable {
             source: source, decision: "assertion-verified")
         do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
         let token = base64URL(randomBytes(32))
-        state.withLock { state in
+        try state.withLock { state throws(IdentityFailure) in
+            guard state.isActive(principal) else { throw .unknownClient }
             let now = Instant.now()
             if state.tokens.count > 1000 { state.tokens = state.tokens.filter { $0.value.expires > now } }
             state.tokens[sha256(Array(token.utf8))] = principal
@@ -149,10 +156,12 @@ public final class Authenticator: Sendable {
     }
 
     /// Who holds a bearer token; nil for unknown, expired and ended ones alike.
-    public func principal(bearer token: some StringProtocol, now: Instant) -> Principal? {
+    public func principal(bearer token: Substring, now: Instant) -> Principal? {
         let digest = sha256(Array(token.utf8))
-        guard let principal = state.withLock({ $0.tokens[digest] }), principal.expires > now else { return nil }
-        return principal
+        return state.withLock { state in
+            // A client removed while its token was being issued is nobody.
+            state.tokens[digest].flatMap { $0.expires > now && state.isActive($0) ? $0 : nil }
+        }
     }
 
     // MARK: Failures of strangers

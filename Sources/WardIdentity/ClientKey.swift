@@ -1,7 +1,7 @@
 import Crypto
 import FoundationEssentials
 import WardCore
-import WardCrypto
+public import WardCrypto
 import WardFHIR
 
 /// A client's public key as a JWK (RFC 7517): P-384, ES384, which SMART Backend Services asks every server to know.
@@ -83,6 +83,8 @@ public struct ClientKeyPair: Sendable {
             audience: audience, now: .now())
     }
 }
+
+extension ClientKeyPair: SilentKey {}
 
 extension String {
     /// Letters of base64url and a few more: nothing that JSON would escape.

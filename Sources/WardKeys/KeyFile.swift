@@ -42,7 +42,7 @@ public enum KeyFile {
     }
 
     private static func check(_ bytes: [UInt8], _ storeID: String) -> String {
-        hex(sha256(Array("ward/key-file/1 \(storeID) ".utf8), bytes).bytes.prefix(4))
+        hex(Array(sha256(Array("ward/key-file/1 \(storeID) ".utf8), bytes).bytes.prefix(4)))
     }
 }
 

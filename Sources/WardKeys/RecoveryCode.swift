@@ -28,13 +28,15 @@ public struct RecoveryCode: Sendable {
             }
         }
         let values = letters.map { Self.alphabet.firstIndex(of: $0) }
-        guard values.count == 64 else { throw .mistypedGroup(values.count / 8 + 1) }
+        guard values.count == 64 else { throw .mistypedGroup(min(values.count / 8 + 1, 8)) }
         var bits: [UInt8] = []
         for group in 0..<8 {
             let part = values[group * 8..<group * 8 + 8].compactMap { $0 }
             guard part.count == 8, part[7] == Self.check(part.prefix(7), group) else { throw .mistypedGroup(group + 1) }
             for value in part.prefix(7) { bits += (0..<5).map { UInt8(value >> (4 - $0) & 1) } }
         }
+        // 280 bits carry 256; the rest is zero in every code that was printed.
+        guard !bits[256...].contains(1) else { throw .mistypedGroup(8) }
         let bytes = (0..<32).map { index in bits[index * 8..<index * 8 + 8].reduce(UInt8(0)) { $0 << 1 | $1 } }
         self.init(bytes: bytes)
     }
@@ -58,3 +60,5 @@ public struct RecoveryCode: Sendable {
 
     private static let alphabet = Array("0123456789ABCDEFGHJKMNPQRSTVWXYZ".utf8)
 }
+
+extension RecoveryCode: SilentKey {}

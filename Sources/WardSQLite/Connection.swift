@@ -15,10 +15,8 @@ final class Connection: @unchecked Sendable {
     init(path: String, readOnly: Bool) throws(StorageFailure) {
         let flags = (readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_NOMUTEX
         let code = unsafe sqlite3_open_v2(path, &handle, flags, nil)
-        guard code == SQLITE_OK else {
-            unsafe sqlite3_close_v2(handle)
-            throw failure(code)
-        }
+        // Every property is set by now, so a throw runs `deinit`, which closes the half-open handle: once.
+        guard code == SQLITE_OK else { throw failure(code) }
         // Readers too: opening and closing in WAL mode takes exclusive locks for a moment.
         unsafe sqlite3_busy_timeout(handle, 10_000)
         unsafe sqlite3_extended_result_codes(handle, 1)
@@ -124,7 +122,9 @@ struct Row {
 
 /// Engine codes to failures; messages are never read, since they quote values.
 func failure(_ code: Int32) -> StorageFailure {
-    switch code & 0xFF {
+    // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log could not grow, which is a full disk too.
+    if code == SQLITE_IOERR | 19 << 8 { return .full }
+    return switch code & 0xFF {
     case SQLITE_FULL: .full
     case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt
     case SQLITE_BUSY, SQLITE_LOCKED: .locked

@@ -17,84 +17,76 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     /// Slowest rate beyond that, in bytes a second.
     static let minimumRate: Int64 = 16_384
 
-    private var reading: Scheduled<Void>?
-    private var writing: Scheduled<Void>?
-    private var readStart = NIODeadline.now()
+    /// Seconds between two looks at a connection.
+    private static let interval: Int64 = 2
+
+    private var ticker: RepeatedTask?
+    /// When the body being read began, and what came of it; nil between bodies.
+    private var readStart: NIODeadline?
     private var readBytes: Int64 = 0
+    /// When the oldest write that is not done began, and the bytes that wait; nil if nothing waits.
+    private var writeStart: NIODeadline?
     private var unwritten = 0
+    private var unwrittenBytes: Int64 = 0
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // One timer for the life of a connection: a timer for each request costs more than the rest of this handler.
+        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        ticker = context.eventLoop.scheduleRepeatedTask(
+            initialDelay: .seconds(Self.interval), delay: .seconds(Self.interval)
+        ) { _ in
+            let (handler, context) = box.value
+            if handler.isStuck() { context.close(promise: nil) }
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { ticker?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ticker?.cancel()
+        context.fireChannelInactive()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
             readStart = .now()
             readBytes = 0
-            watchReading(context)
         case .body(let part): readBytes += Int64(part.readableBytes)
-        case .end:
-            reading?.cancel()
-            reading = nil
+        case .end: readStart = nil
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        let size: Int
-        switch unwrapOutboundIn(data) {
-        case .body(let part): size = part.readableBytes
-        default: size = 0
-        }
+        var size: Int64 = 0
+        if case .body(let part) = unwrapOutboundIn(data) { size = Int64(part.readableBytes) }
+        if writeStart == nil { writeStart = .now() }
         unwritten += 1
-        if writing == nil { watchWriting(context, bytes: Int64(size)) }
+        unwrittenBytes += size
         let done = promise ?? context.eventLoop.makePromise()
         let box = NIOLoopBound(self, eventLoop: context.eventLoop)
         done.futureResult.whenComplete { _ in
             let handler = box.value
             handler.unwritten -= 1
             if handler.unwritten == 0 {
-                handler.writing?.cancel()
-                handler.writing = nil
+                handler.writeStart = nil
+                handler.unwrittenBytes = 0
             }
         }
         context.write(data, promise: done)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        reading?.cancel()
-        writing?.cancel()
-        context.fireChannelInactive()
+    private func isStuck() -> Bool {
+        let now = NIODeadline.now()
+        if let start = readStart, readBytes < Self.due(after: now - start) { return true }
+        guard let start = writeStart else { return false }
+        return (now - start).nanoseconds > (Self.baseSeconds + unwrittenBytes / Self.minimumRate) * 1_000_000_000
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        reading?.cancel()
-        writing?.cancel()
-    }
-
-    /// After the base time, looks every few seconds whether the body keeps the rate.
-    private func watchReading(_ context: ChannelHandlerContext) {
-        reading?.cancel()
-        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        reading = context.eventLoop.scheduleTask(in: .seconds(Self.baseSeconds)) {
-            let (handler, context) = box.value
-            handler.checkReading(context)
-        }
-    }
-
-    private func checkReading(_ context: ChannelHandlerContext) {
-        let seconds = (NIODeadline.now() - readStart).nanoseconds / 1_000_000_000
-        guard readBytes >= (seconds - Self.baseSeconds) * Self.minimumRate, readBytes > 0 else {
-            return context.close(promise: nil)
-        }
-        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        reading = context.eventLoop.scheduleTask(in: .seconds(5)) {
-            let (handler, context) = box.value
-            handler.checkReading(context)
-        }
-    }
-
-    private func watchWriting(_ context: ChannelHandlerContext, bytes: Int64) {
-        let box = NIOLoopBound(context, eventLoop: context.eventLoop)
-        writing = context.eventLoop.scheduleTask(in: .seconds(Self.baseSeconds + bytes / Self.minimumRate)) {
-            box.value.close(promise: nil)
-        }
+    /// Bytes that must have come by then.
+    private static func due(after time: TimeAmount) -> Int64 {
+        let seconds = time.nanoseconds / 1_000_000_000
+        return seconds <= baseSeconds ? 0 : max(1, (seconds - baseSeconds) * minimumRate)
     }
 }

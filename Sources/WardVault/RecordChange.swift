@@ -1,6 +1,7 @@
 import WardAudit
 public import WardCore
 public import WardFHIR
+public import WardPolicy
 
 /// One write a client asked for, as a value; the vault carries it out.
 public struct RecordChange: Sendable {
@@ -10,6 +11,15 @@ public struct RecordChange: Sendable {
         case delete
         /// The resource under that id, new or not; `ifMatch` is the version that must be current.
         case update(ifMatch: Int64?)
+
+        /// What policy must have permitted.
+        public var action: Action {
+            switch self {
+            case .create: .create
+            case .delete: .delete
+            case .update: .update
+            }
+        }
     }
 
     public let operation: Operation

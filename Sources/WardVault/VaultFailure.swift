@@ -13,8 +13,11 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case gone(AuditReceipt)
     /// The index is still being rebuilt.
     case indexNotReady
-    /// A conditional reference or If-None-Exist matched several, or a conditional reference none. Entry number.
+    /// A conditional reference or If-None-Exist matched several, or a conditional reference none. Entry number. The
+    /// look is in the log.
     case matchCount(entry: Int, found: Int)
+    /// A change that the grant was not given for; nothing happened.
+    case notGranted
     /// No such resource; the look is in the log.
     case notFound(AuditReceipt)
     /// A page link that is expired, foreign or altered.

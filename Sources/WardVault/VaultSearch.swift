@@ -48,7 +48,7 @@ extension Vault {
             query: query, type: type, hits: hits, total: query.total == SearchTotal.none ? nil : hits.count,
             pageSize: pageSize, principal: frame.principal, expires: .now().adding(seconds: SearchPages.lifetime))
         let handle = pageSize > 0 && hits.count > pageSize ? pages.keep(result) : nil
-        return try await release(result, handle: handle, offset: 0, isFresh: true, frame: frame, event: event)
+        return try await release(result, handle: handle, offset: 0, isFixed: false, frame: frame, event: event)
     }
 
     /// A further page of an earlier search; the link came with the page before.
@@ -59,11 +59,12 @@ extension Vault {
         guard let (handle, result, offset) = pages.result(of: link, principal: frame.principal), result.type == type
         else { throw .pageExpired }
         return try await release(
-            result, handle: handle, offset: offset, isFresh: false, frame: frame, event: frame.event)
+            result, handle: handle, offset: offset, isFixed: true, frame: frame, event: frame.event)
     }
 
+    /// - Parameter isFixed: the result was found by an earlier request.
     private func release(
-        _ result: SearchPages.Result, handle: Locator?, offset: Int, isFresh: Bool, frame: SearchFrame,
+        _ result: SearchPages.Result, handle: Locator?, offset: Int, isFixed: Bool, frame: SearchFrame,
         event: AuditEvent
     ) async throws(VaultFailure) -> SearchAnswer {
         var event = event
@@ -71,8 +72,8 @@ extension Vault {
         var shown: Set<RecordNumber> = []
         var matches: [(hit: SearchHit, body: RecordBody)] = []
         for hit in result.hits.dropFirst(offset).prefix(result.pageSize) {
-            // Deleted or no longer permitted since the first page: left out.
-            if !isFresh, index.record(for: hit.locator) == nil { continue }
+            // Deleted or no longer permitted since it was found: left out, also on the way back to the first page.
+            if isFixed, index.record(for: hit.locator) == nil { continue }
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
             guard frame.permits(body.type) else { continue }

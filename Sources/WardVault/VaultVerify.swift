@@ -9,7 +9,7 @@ import WardStorage
 /// What a replay of the log against the stored records found. Names records; for the security officer.
 public struct StoreVerification: Sendable {
     public enum Fault: Hashable, Sendable {
-        /// The index card does not say what the record says.
+        /// The index card does not say what the record says, or belongs to a version that is not current.
         case card
         /// The current version is not the one the log wrote last.
         case rolledBack
@@ -49,15 +49,37 @@ extension Vault {
         } catch {
             throw .storage
         }
-        var faults: [(record: String, fault: StoreVerification.Fault)] = []
+        var findings: [Finding] = []
         var count = 0
         for (locator, versions) in written {
             count += versions.count
-            try check(versions, at: locator, into: &faults)
+            try check(versions, at: locator, into: &findings)
         }
-        try findUnaccounted(written, into: &faults)
+        try checkCards(written, into: &findings)
         _ = try await append(done)
-        return StoreVerification(log: verification, records: count, faults: faults)
+        // Writes went on meanwhile; what they touched is for the next verification to judge.
+        let touched = try placesWritten(after: verification.checkpoint.size)
+        return StoreVerification(
+            log: verification, records: count,
+            faults: findings.filter { !touched.contains($0.locator) }.map { (record: $0.record, fault: $0.fault) })
+    }
+
+    private struct Finding {
+        let locator: Locator
+        let record: String
+        let fault: StoreVerification.Fault
+    }
+
+    /// Where the events from `size` on wrote.
+    private func placesWritten(after size: Int64) throws(VaultFailure) -> Set<Locator> {
+        do throws(AuditFailure) {
+            let later = try log.events(with: [], limit: Int(log.checkpoint.size - size))
+            return Set(
+                later.flatMap(\.event.records).filter { $0.hash != nil }
+                    .map { keys.locators.locator(type: $0.type, id: $0.id) })
+        } catch {
+            throw .storage
+        }
     }
 
     private struct Written {
@@ -68,31 +90,42 @@ extension Vault {
     }
 
     private func check(
-        _ versions: [Int64: Written], at locator: Locator,
-        into faults: inout [(record: String, fault: StoreVerification.Fault)]
+        _ versions: [Int64: Written], at locator: Locator, into findings: inout [Finding]
     ) throws(VaultFailure) {
-        let heads: [Head]
-        do throws(StorageFailure) { heads = try store.history(of: locator) } catch { throw .storage }
+        let (heads, current): ([Head], Head?)
+        do throws(StorageFailure) {
+            (heads, current) = (try store.history(of: locator), try store.head(of: locator))
+        } catch {
+            throw .storage
+        }
         let newest = versions.keys.max() ?? 0
-        if let name = versions[newest]?.name, heads.first?.version ?? 0 < newest {
-            faults.append((record: name, fault: .rolledBack))
+        // Not the newest of the history: what reads are answered from.
+        if let name = versions[newest]?.name, current?.version ?? 0 < newest {
+            findings.append(Finding(locator: locator, record: name, fault: .rolledBack))
+        }
+        for head in heads where versions[head.version] == nil {
+            let name = versions[newest]?.name ?? "record \(head.record.value)"
+            findings.append(
+                Finding(locator: locator, record: "\(name)/_history/\(head.version)", fault: .unaccounted))
         }
         for (version, written) in versions {
+            let name = "\(written.name)/_history/\(version)"
             guard let head = heads.first(where: { $0.version == version }) else {
-                faults.append((record: "\(written.name)/_history/\(version)", fault: .missing))
+                findings.append(Finding(locator: locator, record: name, fault: .missing))
                 continue
             }
             let stored: StoredVersion?
             do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
             guard
-                let stored, stored.version == version, hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
-                let body = try? open(stored, at: locator), body.id == written.record.id
+                let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
+                let body = try? open(stored, at: locator), body.id == written.record.id,
+                body.isDeleted == head.isDeleted
             else {
-                faults.append((record: "\(written.name)/_history/\(version)", fault: .altered))
+                findings.append(Finding(locator: locator, record: name, fault: .altered))
                 continue
             }
             if version == newest, !body.isDeleted, try !isCardTrue(of: body, record: head.record) {
-                faults.append((record: written.name, fault: .card))
+                findings.append(Finding(locator: locator, record: written.name, fault: .card))
             }
         }
     }
@@ -112,18 +145,31 @@ extension Vault {
         return cards.card(type: body.type, lastUpdated: body.lastUpdated, values: values) == card
     }
 
-    private func findUnaccounted(
-        _ written: [Locator: [Int64: Written]], into faults: inout [(record: String, fault: StoreVerification.Fault)]
+    /// Every card must be that of a current version: an old one would bring back what was changed or deleted.
+    private func checkCards(
+        _ written: [Locator: [Int64: Written]], into findings: inout [Finding]
     ) throws(VaultFailure) {
         var last = RecordNumber(0)
         while true {
-            let page: [StoredCard]
-            do throws(StorageFailure) { page = try store.cards(after: last, limit: 1000) } catch { throw .storage }
-            guard let final = page.last else { return }
-            for card in page where written[card.locator]?[card.version] == nil {
-                faults.append((record: "record \(card.record.value)", fault: .unaccounted))
+            do throws(StorageFailure) {
+                let page = try store.cards(after: last, limit: 1000)
+                guard let final = page.last else { return }
+                for card in page {
+                    guard let known = written[card.locator]?[card.version] else {
+                        findings.append(
+                            Finding(
+                                locator: card.locator, record: "record \(card.record.value)", fault: .unaccounted))
+                        continue
+                    }
+                    let head = try store.head(of: card.locator)
+                    if head != Head(record: card.record, version: card.version, isDeleted: false) {
+                        findings.append(Finding(locator: card.locator, record: known.name, fault: .card))
+                    }
+                }
+                last = final.record
+            } catch {
+                throw .storage
             }
-            last = final.record
         }
     }
 }

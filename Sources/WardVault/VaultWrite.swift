@@ -4,6 +4,7 @@ import WardCrypto
 import WardFHIR
 public import WardGate
 import WardIndex
+import WardPolicy
 import WardStorage
 
 extension Vault {
@@ -63,6 +64,7 @@ extension Vault {
         _ changes: [RecordChange], mark: ImportMark? = nil, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         guard isReady else { throw .indexNotReady }
+        guard changes.allSatisfy({ frame.covers($0.operation.action, $0.type, $0.id) }) else { throw .notGranted }
         let conditional = Set(changes.filter { $0.condition != nil }.map(\.type))
         guard !conditional.isEmpty else { return try await attempt(changes, mark: mark, under: frame) }
         await turns.enter(conditional)
@@ -76,17 +78,17 @@ extension Vault {
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         for _ in 0..<Self.attempts {
             var draft = WriteDraft(event: frame.event, now: .now())
-            try find(changes, frame: frame, into: &draft)
-            for (entry, change) in changes.enumerated() {
-                do throws(VaultFailure) {
-                    try prepare(change, entry: entry, frame: frame, into: &draft)
-                } catch {
-                    guard case .preconditionMissed = error else { throw error }
-                    var event = frame.event
-                    event.outcome = .failed
-                    event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
-                    throw .preconditionFailed(try await append(event))
+            do throws(VaultFailure) {
+                let existing = try existing(for: changes, frame: frame, into: &draft)
+                for (entry, change) in changes.enumerated() {
+                    if let found = existing[entry] {
+                        draft.reuse(found.body, version: found.version)
+                    } else {
+                        try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
+                    }
                 }
+            } catch {
+                throw try await accounted(error, draft, frame)
             }
             let cards = draft.cards
             let index = index
@@ -106,39 +108,26 @@ extension Vault {
 
     private static let attempts = 16
 
-    /// Looks up what conditional creates need not create, before anything that may refer to it is prepared.
-    private func find(
-        _ changes: [RecordChange], frame: WriteFrame, into draft: inout WriteDraft
-    ) throws(VaultFailure) {
-        for (entry, change) in changes.enumerated() {
-            guard let query = change.condition else { continue }
-            let found = try matches(query, permitted: frame.permits, limit: 2)
-            draft.event.candidates += found.candidates
-            guard found.records.count < 2 else { throw .matchCount(entry: entry, found: found.records.count) }
-            guard let (body, version) = found.records.first else { continue }
-            draft.found[entry] = (body: body, version: version)
-            draft.redirections["\(change.type.name)/\(change.id)"] = "\(body.type.name)/\(body.id)"
-        }
-    }
-
     private func prepare(
-        _ change: RecordChange, entry: Int, frame: WriteFrame, into draft: inout WriteDraft
+        _ change: RecordChange, entry: Int, existing: [Int: ExistingRecord], frame: WriteFrame,
+        into draft: inout WriteDraft
     ) throws(VaultFailure) {
-        if let (body, version) = draft.found[entry] {
-            draft.event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
-            draft.event.add(patients: body.patients)
-            return draft.keep(body, version: version)
-        }
+        draft.attempted = change
         let locator = keys.locators.locator(type: change.type, id: change.id)
         let head: Head?
         do throws(StorageFailure) { head = try store.head(of: locator) } catch { throw .storage }
         if case .update(let wanted?) = change.operation, head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted {
             throw .preconditionMissed
         }
+        // A create never becomes an update, whoever chose the id.
+        if case .create = change.operation, head != nil { throw .conflict }
         guard let resource = change.resource else {
             return try prepareDeletion(change, locator: locator, head: head, into: &draft)
         }
-        var replacements = change.replacements.map { (range: $0.range, text: draft.redirections[$0.text] ?? $0.text) }
+        var replacements = change.replacements.map { replacement in
+            let found = existing.values.first { $0.replaces == replacement.text }
+            return (range: replacement.range, text: found?.text ?? replacement.text)
+        }
         for reference in change.conditionalReferences {
             let found = try matches(reference.query, permitted: frame.permits, limit: 2)
             draft.event.candidates += found.candidates
@@ -238,11 +227,13 @@ public struct ImportMark: Hashable, Sendable {
 struct WriteFrame: Sendable {
     let event: AuditEvent
     let permits: @Sendable (ResourceType) -> Bool
+    /// What may be carried out at all.
+    let covers: @Sendable (Action, ResourceType, String) -> Bool
 }
 
 extension AccessGrant {
     consuming func frame() -> WriteFrame {
-        WriteFrame(event: event(.success, time: .now()), permits: searchFilter)
+        WriteFrame(event: event(.success, time: .now()), permits: searchFilter, covers: coverage)
     }
 }
 
@@ -265,11 +256,10 @@ struct WriteDraft {
     var writes: [RecordWrite] = []
     var cards: [CardEntry] = []
     var newKeys: [Locator: RecordKeys] = [:]
-    /// What conditional creates found, by entry; and what references to those entries become.
-    var found: [Int: (body: RecordBody, version: Int64)] = [:]
-    var redirections: [String: String] = [:]
     var disclosed: [DisclosedRecord] = []
     var results: [ChangeResult] = []
+    /// The change being prepared, for the account of a refusal.
+    var attempted: RecordChange?
 
     init(event: AuditEvent, now: Instant) {
         self.event = event
@@ -278,7 +268,7 @@ struct WriteDraft {
     }
 
     mutating func add(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind) {
-        let hash = writes.last.map { hex(sha256($0.body).bytes.prefix(16)) }
+        let hash = writes.last.map { hex(Array(sha256($0.body).bytes.prefix(16))) }
         event.records.append(
             AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
         event.add(patients: body.patients)
@@ -286,7 +276,11 @@ struct WriteDraft {
     }
 
     /// A record that was found instead of written.
-    mutating func keep(_ body: RecordBody, version: Int64) { finish(body, version: version, outcome: .unchanged) }
+    mutating func reuse(_ body: RecordBody, version: Int64) {
+        event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
+        event.add(patients: body.patients)
+        finish(body, version: version, outcome: .unchanged)
+    }
 
     mutating func keepAbsent(_ change: RecordChange) {
         results.append(

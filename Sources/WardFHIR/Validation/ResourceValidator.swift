@@ -63,25 +63,26 @@ struct ResourceWalker {
     let tape: JSONTape
     let definitions: Definitions
     let expected: ResourceType?
-    private let inTransaction: Bool
+    /// Whether this is part of a Bundle, where a transaction may refer by search; the walk may start within it.
+    let isBundle: Bool
     private(set) var issues: [ValidationIssue] = []
     var container = Container()
     private var path: [Step] = []
     private var rootName: String
 
     init(_ tape: JSONTape, expected: ResourceType?, inTransaction: Bool = false) {
-        self.inTransaction = inTransaction
         self.tape = tape
         self.expected = expected
         definitions = Definitions.r4
+        let root = JSONTape.rootIndex
+        isBundle =
+            inTransaction || tape.kind(root) == .object
+            && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" } ?? false
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
     }
 
     // MARK: Reporting
-
-    /// Whether this is part of a Bundle, where a transaction may refer by search.
-    var isBundle: Bool { inTransaction || rootName == "Bundle" }
 
     /// Reports an offence at the current location, at the child `element` of it, or at one of its contained resources.
     mutating func report(_ rule: ValidationRule, at node: Int, element: Int? = nil, position: Int? = nil) {

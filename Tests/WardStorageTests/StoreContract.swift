@@ -1,0 +1,304 @@
+import Glibc
+import Testing
+import WardCore
+import WardSQLite
+import WardStorage
+import WardTestKit
+
+/// The stores that must behave the same.
+enum Engine: String, CaseIterable, Sendable {
+    case memory, sqlite
+
+    /// An empty store, and a way to close it and open what it held.
+    func make() throws -> (store: any SealedStore, reopen: () throws -> any SealedStore) {
+        switch self {
+        case .memory:
+            let store = MemoryStore()
+            return (
+                store,
+                {
+                    let content = try store.snapshot()
+                    store.close()
+                    return MemoryStore(content)
+                }
+            )
+        case .sqlite:
+            let path = temporaryPath()
+            let store = try SQLiteStore(path: path)
+            return (
+                store,
+                {
+                    store.close()
+                    return try SQLiteStore(path: path)
+                }
+            )
+        }
+    }
+}
+
+/// A file name nobody has used; the folder goes with the machine.
+func temporaryPath() -> String { "/tmp/ward-storage-tests-\(getpid())-\(UInt64.random(in: .min ... .max)).db" }
+
+func place(_ number: UInt64) -> Locator { Locator(high: number &* 0x9E37_79B9_7F4A_7C15, low: number) }
+
+func version(
+    _ record: Int64, at locator: Locator, _ version: Int64, deleted: Bool = false, body: [UInt8]? = nil
+) -> StoredVersion {
+    StoredVersion(
+        record: RecordNumber(record), locator: locator, version: version, isDeleted: deleted,
+        maskedOwner: place(UInt64(record) + 1000), body: body ?? [UInt8(record & 255), 1, 2])
+}
+
+@Suite struct `Every store` {
+    @Test(arguments: Engine.allCases)
+    func `is empty at first`(engine: Engine) throws {
+        let store = try engine.make().store
+        for key in MetadataKey.allCases { #expect(try store.metadata(key) == nil) }
+        for kind in EntryKind.allCases { #expect(try store.entries(kind).isEmpty) }
+        #expect(try store.head(of: place(1)) == nil)
+        #expect(try store.current(of: place(1)) == nil)
+        #expect(try store.version(RecordNumber(1)) == nil)
+        #expect(try store.history(of: place(1)).isEmpty)
+        #expect(try store.cards(after: RecordNumber(0), limit: 10).isEmpty)
+        #expect(try store.patientKey(place(1)) == nil)
+        #expect(try store.entry(place(1), kind: .client) == nil)
+        #expect(try store.leaves(from: 0, limit: 10).isEmpty)
+        #expect(try store.leafCount() == 0)
+        #expect(try store.tile(level: 0, number: 0) == nil)
+        #expect(try store.auditChunk(segment: 0, chunk: 0) == nil)
+        try store.commit { transaction throws(StorageFailure) in
+            #expect(try transaction.lastRecordNumber() == RecordNumber(0))
+            #expect(try transaction.head(of: place(1)) == nil)
+            #expect(try !transaction.hasPatientKey(place(1)))
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `keeps versions, heads, history and cards in step`(engine: Engine) throws {
+        let (first, reopen) = try engine.make()
+        let (a, b) = (place(1), place(2))
+        try first.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: a, 1), card: [1], replacing: nil)
+            try transaction.put(version(2, at: b, 1), card: [2], replacing: nil)
+            #expect(try transaction.head(of: a) == Head(record: RecordNumber(1), version: 1, isDeleted: false))
+            #expect(try transaction.lastRecordNumber() == RecordNumber(2))
+        }
+        try first.commit { transaction throws(StorageFailure) in
+            let old = try transaction.head(of: a)
+            try transaction.put(version(3, at: a, 2), card: [3], replacing: old)
+        }
+        try first.commit { transaction throws(StorageFailure) in
+            let old = try transaction.head(of: a)
+            try transaction.put(version(4, at: a, 3, deleted: true, body: []), card: nil, replacing: old)
+        }
+        for isReopened in [false, true] {
+            let store = isReopened ? try reopen() : first
+            #expect(try store.head(of: a) == Head(record: RecordNumber(4), version: 3, isDeleted: true))
+            #expect(try store.current(of: a) == version(4, at: a, 3, deleted: true, body: []))
+            #expect(try store.current(of: b) == version(2, at: b, 1))
+            #expect(try store.version(RecordNumber(1)) == version(1, at: a, 1))
+            #expect(try store.version(RecordNumber(5)) == nil)
+            #expect(
+                try store.history(of: a) == [
+                    Head(record: RecordNumber(4), version: 3, isDeleted: true),
+                    Head(record: RecordNumber(3), version: 2, isDeleted: false),
+                    Head(record: RecordNumber(1), version: 1, isDeleted: false),
+                ])
+            #expect(
+                try store.cards(after: RecordNumber(0), limit: 10) == [
+                    StoredCard(record: RecordNumber(2), locator: b, version: 1, maskedOwner: place(1002), card: [2])
+                ])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `pages through cards in commit order`(engine: Engine) throws {
+        let store = try engine.make().store
+        try store.commit { transaction throws(StorageFailure) in
+            for number in 1...25 {
+                try transaction.put(
+                    version(Int64(number), at: place(UInt64(number)), 1), card: [UInt8(number)], replacing: nil)
+            }
+        }
+        var seen: [Int64] = []
+        while true {
+            let page = try store.cards(after: RecordNumber(seen.last ?? 0), limit: 10)
+            guard !page.isEmpty else { break }
+            #expect(page.count <= 10)
+            seen += page.map(\.record.value)
+        }
+        #expect(seen == Array(1...25))
+        #expect(try store.cards(after: RecordNumber(25), limit: 10).isEmpty)
+        #expect(try store.cards(after: RecordNumber(9), limit: 1).map(\.record.value) == [10])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `keeps keys, entries, tiles, chunks and small values over a restart`(engine: Engine) throws {
+        let (first, reopen) = try engine.make()
+        try first.commit { transaction throws(StorageFailure) in
+            try transaction.putPatientKey(place(1), wrapped: [9])
+            #expect(try transaction.hasPatientKey(place(1)))
+            for kind in EntryKind.allCases {
+                try transaction.putEntry(StoredEntry(id: place(1), sealed: [UInt8(kind.rawValue)]), kind: kind)
+                try transaction.putEntry(StoredEntry(id: place(2), sealed: []), kind: kind)
+            }
+            for key in MetadataKey.allCases { try transaction.putMetadata(key, Array(key.rawValue.utf8)) }
+            try transaction.putTile(level: 1, number: 3, hashes: [1, 3])
+            try transaction.putAuditChunk(segment: 2, chunk: 4, sealed: [2, 4])
+        }
+        try first.commit { transaction throws(StorageFailure) in
+            try transaction.putEntry(StoredEntry(id: place(2), sealed: [7]), kind: .client)
+            try transaction.removeEntry(place(1), kind: .importMark)
+            try transaction.removeEntry(place(99), kind: .importMark)
+            try transaction.putMetadata(.header, [])
+        }
+        let store = try reopen()
+        #expect(try store.patientKey(place(1)) == [9])
+        #expect(Set(try store.entries(.client)) == [
+            StoredEntry(id: place(1), sealed: [1]), StoredEntry(id: place(2), sealed: [7]),
+        ])
+        #expect(try store.entries(.importMark) == [StoredEntry(id: place(2), sealed: [])])
+        #expect(try store.entry(place(2), kind: .importMark) == StoredEntry(id: place(2), sealed: []))
+        #expect(try store.entry(place(1), kind: .importMark) == nil)
+        #expect(try store.metadata(.header) == [])
+        #expect(try store.metadata(.keyring) == Array("keyring".utf8))
+        #expect(try store.tile(level: 1, number: 3) == [1, 3])
+        #expect(try store.tile(level: 3, number: 1) == nil)
+        #expect(try store.auditChunk(segment: 2, chunk: 4) == [2, 4])
+        #expect(try store.auditChunk(segment: 4, chunk: 2) == nil)
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `keeps leaves in log order`(engine: Engine) throws {
+        let (first, reopen) = try engine.make()
+        try first.commit { transaction throws(StorageFailure) in
+            for index in 0..<7 {
+                try transaction.append(
+                    StoredLeaf(index: Int64(index), leaf: [UInt8(index)], payload: [UInt8](repeating: 1, count: index)))
+            }
+        }
+        let store = try reopen()
+        #expect(try store.leafCount() == 7)
+        #expect(try store.leaves(from: 0, limit: 100).map(\.index) == Array(0..<7))
+        #expect(try store.leaves(from: 5, limit: 1) == [StoredLeaf(index: 5, leaf: [5], payload: [1, 1, 1, 1, 1])])
+        #expect(try store.leaves(from: 0, limit: 1).first?.payload == [])
+        #expect(try store.leaves(from: 3, limit: 0).isEmpty)
+        #expect(try store.leaves(from: 7, limit: 10).isEmpty)
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `undoes a whole transaction that fails at its end`(engine: Engine) throws {
+        let store = try engine.make().store
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: place(1), 1), card: [1], replacing: nil)
+            try transaction.putMetadata(.header, [1])
+            try transaction.putEntry(StoredEntry(id: place(1), sealed: [1]), kind: .client)
+        }
+        #expect(throws: StorageFailure.full) {
+            try store.commit { transaction throws(StorageFailure) in
+                let old = try transaction.head(of: place(1))
+                try transaction.put(version(2, at: place(1), 2), card: [2], replacing: old)
+                try transaction.putPatientKey(place(5), wrapped: [5])
+                try transaction.removeEntry(place(1), kind: .client)
+                try transaction.append(StoredLeaf(index: 0, leaf: [1], payload: [1]))
+                try transaction.putTile(level: 0, number: 0, hashes: [1])
+                try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: [1])
+                try transaction.putMetadata(.header, [2])
+                throw .full
+            }
+        }
+        #expect(try store.current(of: place(1)) == version(1, at: place(1), 1))
+        #expect(try store.history(of: place(1)).count == 1)
+        #expect(try store.cards(after: RecordNumber(0), limit: 9).map(\.card) == [[1]])
+        #expect(try store.patientKey(place(5)) == nil)
+        #expect(try store.entry(place(1), kind: .client)?.sealed == [1])
+        #expect(try store.leafCount() == 0)
+        #expect(try store.tile(level: 0, number: 0) == nil)
+        #expect(try store.auditChunk(segment: 0, chunk: 0) == nil)
+        #expect(try store.metadata(.header) == [1])
+        try store.commit { transaction throws(StorageFailure) in try transaction.putMetadata(.header, [3]) }
+        #expect(try store.metadata(.header) == [3])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `refuses to write the same place twice, and keeps what was there`(engine: Engine) throws {
+        let store = try engine.make().store
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: place(1), 1), card: [1], replacing: nil)
+            try transaction.append(StoredLeaf(index: 0, leaf: [1], payload: [1]))
+            try transaction.putTile(level: 0, number: 0, hashes: [1])
+            try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: [1])
+            try transaction.putPatientKey(place(1), wrapped: [1])
+        }
+        for place in 0..<5 {
+            #expect(throws: StorageFailure.self) {
+                try store.commit { transaction throws(StorageFailure) in
+                    try transaction.putMetadata(.header, [9])
+                    try Self.writeAgain(place, transaction)
+                }
+            }
+        }
+        #expect(try store.metadata(.header) == nil)
+        #expect(try store.leaves(from: 0, limit: 1).first?.leaf == [1])
+        #expect(try store.patientKey(place(1)) == [1])
+    }
+
+    private static func writeAgain(_ number: Int, _ transaction: any StoreTransaction) throws(StorageFailure) {
+        switch number {
+        case 0: try transaction.put(version(1, at: place(2), 1), card: nil, replacing: nil)
+        case 1: try transaction.append(StoredLeaf(index: 0, leaf: [2], payload: [2]))
+        case 2: try transaction.putTile(level: 0, number: 0, hashes: [2])
+        case 3: try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: [2])
+        default: try transaction.putPatientKey(place(1), wrapped: [2])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `answers nothing once closed`(engine: Engine) throws {
+        let store = try engine.make().store
+        _ = try store.leafCount()
+        store.close()
+        store.close()
+        #expect(throws: StorageFailure.closed) { try store.leafCount() }
+        #expect(throws: StorageFailure.closed) { try store.metadata(.header) }
+        #expect(throws: StorageFailure.closed) { try store.head(of: place(1)) }
+        #expect(throws: StorageFailure.closed) { try store.commit { _ in } }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `lets many read while one writes`(engine: Engine) async throws {
+        let store = try engine.make().store
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: place(1), 1), card: [1], replacing: nil)
+        }
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    for _ in 0..<50 {
+                        guard let head = try? store.head(of: place(1)),
+                            let current = try? store.current(of: place(1)), current.version >= head.version
+                        else { return false }
+                    }
+                    return true
+                }
+            }
+            group.addTask {
+                for number in 2...40 {
+                    do throws(StorageFailure) {
+                        try store.commit { transaction throws(StorageFailure) in
+                            let old = try transaction.head(of: place(1))
+                            try transaction.put(
+                                version(Int64(number), at: place(1), Int64(number)), card: [1], replacing: old)
+                        }
+                    } catch {
+                        return false
+                    }
+                }
+                return true
+            }
+            for await isGood in group { #expect(isGood) }
+        }
+        #expect(try store.history(of: place(1)).count == 40)
+        #expect(try store.cards(after: RecordNumber(0), limit: 100).count == 1)
+    }
+}
