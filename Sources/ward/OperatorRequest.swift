@@ -33,11 +33,11 @@ enum OperatorReply: Codable, Sendable {
 }
 
 extension OperatorReply {
-    /// Whether nothing follows it.
+    /// Whether nothing follows.
     var isLast: Bool {
         switch self {
         case .failure, .finished: true
-        default: false
+        case .hello, .output, .progress, .unsound: false
         }
     }
 
