@@ -74,7 +74,8 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         send(context, wrapOutboundOut(.body(content)), bytes: content.readableBytes, promise)
     }
 
-    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?) {
+    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?)
+    {
         if writeStart == nil {
             let now = NIODeadline.now()
             writeStart = now

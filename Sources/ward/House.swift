@@ -62,7 +62,9 @@ struct House: Sendable {
             throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
         }
         let store: SQLiteStore
-        do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch { throw CommandFailure(error.text) }
+        do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch {
+            throw CommandFailure(error.text)
+        }
         let header = try StoreHeader(of: store)
         if let kind, header.kind != kind {
             throw CommandFailure(
@@ -75,7 +77,9 @@ struct House: Sendable {
         let tenant: KeyMaterial
         do throws(KeyFailure) {
             let way: Keyring.Unlock
-            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch { throw KeyFailure.refused }
+            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch {
+                throw KeyFailure.refused
+            }
             tenant = try keyring.open(storeID: header.id, unlock: way)
         } catch {
             throw CommandFailure(error.text)

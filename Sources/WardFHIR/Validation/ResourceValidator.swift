@@ -76,8 +76,10 @@ struct ResourceWalker {
         definitions = Definitions.r4
         let root = JSONTape.rootIndex
         isBundle =
-            inTransaction || tape.kind(root) == .object
-            && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" } ?? false
+            inTransaction
+            || tape.kind(root) == .object
+                && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" }
+                    ?? false
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
     }
