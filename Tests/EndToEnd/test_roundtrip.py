@@ -187,10 +187,11 @@ def test_at_least_137_types_of_examples_are_stored(hl7):
 
 def test_importing_again_stores_nothing_anew(hl7, examples, tmp_path):
     house, first, before = hl7
-    again = run_import(house, examples)
+    paths = sorted(examples.glob("*.json"))[::6]
+    again = run_import(house, *paths)
     assert again.stored == 0
-    assert again.skipped > 5000
-    assert again.rejected_files() == first.rejected_files()
+    assert again.skipped > 800
+    assert again.rejected_files() == first.rejected_files() & {path.name for path in paths}
     after = export(house, tmp_path / "out")
     assert {kind: len(each) for kind, each in after.items()} == {kind: len(each) for kind, each in before.items()}
     # Not even a new version.
@@ -266,7 +267,7 @@ def portrait(resource, target):
 
     def resolved(value, place):
         if isinstance(value, dict):
-            return {name: place(each) if name == "reference" and isinstance(each, str) else resolved(each, place)
+            return {name: place(each) if name in ("reference", "url") and isinstance(each, str) else resolved(each, place)
                     for name, each in value.items()}
         if isinstance(value, list):
             return [resolved(each, place) for each in value]
