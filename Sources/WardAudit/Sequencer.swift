@@ -23,7 +23,8 @@ final class Sequencer: Sendable {
 
     /// A batch whose commit failed: only the store knows whether it is on disk.
     private struct Doubt: Sendable {
-        let next: State
+        /// Nil if the transaction was given up before its end, so that it cannot be on disk.
+        let next: State?
         let added: [(index: Int64, tokens: [Int64])]
         let applied: @Sendable () -> Void
     }
@@ -49,6 +50,7 @@ final class Sequencer: Sendable {
         var next = state.withLock { $0 }
         var outcomes: [Result<Committed, SubmissionFailure>] = []
         var added: [(index: Int64, tokens: [Int64])] = []
+        var isComplete = false
         do throws(StorageFailure) {
             try store.commit { transaction throws(StorageFailure) in
                 for submission in batch {
@@ -66,15 +68,17 @@ final class Sequencer: Sendable {
                         index: first, leafHash: submission.leaves.first?.hash ?? MerkleHash.empty)
                     outcomes.append(.success(Committed(receipt: receipt, records: records)))
                 }
-                guard !added.isEmpty else { return }
+                guard !added.isEmpty else { return isComplete = true }
                 try index.writeFullSegments(after: added, transaction)
                 guard let note = next.checkpoint(origin: origin).signed(with: keys.signing) else { throw .engine(0) }
                 try transaction.putMetadata(.checkpoint, Array(note.utf8))
+                isComplete = true
             }
         } catch {
             // What reached the disk is unknown. Nobody is answered as if it had, and the next batch starts from the disk.
-            let (reached, added, records) = (next, added, Self.applied(batch, outcomes))
-            doubt.withLock { $0 = Doubt(next: reached, added: added, applied: records) }
+            let pending = Doubt(
+                next: isComplete ? next : nil, added: added, applied: Self.applied(batch, outcomes))
+            doubt.withLock { $0 = pending }
             return batch.forEach { $0.answer(.failure(.unavailable)) }
         }
         state.withLock { $0 = next }
@@ -89,7 +93,7 @@ final class Sequencer: Sendable {
         guard let doubt = doubt.withLock({ $0 }) else { return true }
         guard let stored = try? Self.restored(store: store, keys: keys, origin: origin) else { return false }
         let known = state.withLock { $0 }
-        if stored.isSameLog(as: doubt.next) {
+        if let next = doubt.next, stored.isSameLog(as: next) {
             index.add(doubt.added)
             doubt.applied()
         } else if !stored.isSameLog(as: known) {

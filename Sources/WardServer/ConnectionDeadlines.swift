@@ -16,6 +16,10 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     static let baseSeconds: Int64 = 20
     /// Slowest rate beyond that, in bytes a second.
     static let minimumRate: Int64 = 16_384
+    /// Seconds that an answer may stand still, however large it is.
+    static let stallSeconds: Int64 = 30
+    /// Large answers leave in parts of this size, so that their progress can be seen.
+    private static let partSize = 65_536
 
     /// Seconds between two looks at a connection.
     private static let interval: Int64 = 2
@@ -26,6 +30,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     private var readBytes: Int64 = 0
     /// When the oldest write that is not done began, and the bytes that wait; nil if nothing waits.
     private var writeStart: NIODeadline?
+    private var writeProgress = NIODeadline.now()
     private var unwritten = 0
     private var unwrittenBytes: Int64 = 0
 
@@ -59,11 +64,24 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        var size: Int64 = 0
-        if case .body(let part) = unwrapOutboundIn(data) { size = Int64(part.readableBytes) }
-        if writeStart == nil { writeStart = .now() }
+        guard case .body(var content) = unwrapOutboundIn(data) else { return send(context, data, bytes: 0, promise) }
+        guard content.readableBytes > Self.partSize else {
+            return send(context, data, bytes: content.readableBytes, promise)
+        }
+        while content.readableBytes > Self.partSize, let part = content.readSlice(length: Self.partSize) {
+            send(context, wrapOutboundOut(.body(part)), bytes: Self.partSize, nil)
+        }
+        send(context, wrapOutboundOut(.body(content)), bytes: content.readableBytes, promise)
+    }
+
+    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?) {
+        if writeStart == nil {
+            let now = NIODeadline.now()
+            writeStart = now
+            writeProgress = now
+        }
         unwritten += 1
-        unwrittenBytes += size
+        unwrittenBytes += Int64(bytes)
         let done = promise ?? context.eventLoop.makePromise()
         let box = NIOLoopBound(self, eventLoop: context.eventLoop)
         done.futureResult.whenComplete { _ in
@@ -72,6 +90,8 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
             if handler.unwritten == 0 {
                 handler.writeStart = nil
                 handler.unwrittenBytes = 0
+            } else if bytes > 0 {
+                handler.writeProgress = .now()
             }
         }
         context.write(data, promise: done)
@@ -81,6 +101,7 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         let now = NIODeadline.now()
         if let start = readStart, readBytes < Self.due(after: now - start) { return true }
         guard let start = writeStart else { return false }
+        if now - writeProgress > .seconds(Self.stallSeconds) { return true }
         return (now - start).nanoseconds > (Self.baseSeconds + unwrittenBytes / Self.minimumRate) * 1_000_000_000
     }
 

@@ -168,10 +168,6 @@ def test_the_scanner_is_silent_about_noise(tmp_path):
 # MARK: What is planted
 
 
-def text_of(what):
-    return canary(what)
-
-
 def narrative():
     return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p title="{canary()}">{canary()}</p></div>'}
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import wait_until
-from probes import read_answer, request_bytes, tls_socket
+from probes import free_port_number, read_answer, request_bytes, tls_socket
 
 FAILURES_UNTIL_BLOCKED = 30
 
@@ -67,7 +67,7 @@ def unprivileged(binary, tmp_path_factory):
     assert run(program, "init", "--data", "data").returncode == 0
     errors = open(folder / "errors", "wb")
     process = subprocess.Popen(
-        [str(program), "serve", "--data", "data", "--listen", "127.0.0.1:0".replace(":0", f":{free()}")], cwd=home,
+        [str(program), "serve", "--data", "data", "--listen", f"127.0.0.1:{free_port_number()}"], cwd=home,
         user=user.pw_uid, group=user.pw_gid, extra_groups=[], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
     try:
         wait_until(lambda: b"listening" in (folder / "errors").read_bytes(), what="the server")
@@ -76,12 +76,6 @@ def unprivileged(binary, tmp_path_factory):
         process.terminate()
         process.wait(30)
         errors.close()
-
-
-def free():
-    from probes import free_port_number
-
-    return free_port_number()
 
 
 def test_the_process_is_not_dumpable(unprivileged):
@@ -214,9 +208,8 @@ def test_bad_tokens_slow_down_their_own_address_and_no_other(throttled):
     assert len(events) < 10
 
 
-def test_a_blocked_address_is_served_again_after_the_window(throttled, request):
-    if not request.config.getoption("--slow"):
-        pytest.skip("takes minutes; run with --slow")
+@pytest.mark.slow
+def test_a_blocked_address_is_served_again_after_the_window(throttled):
     good = throttled.token("clinician")
     for _ in range(FAILURES_UNTIL_BLOCKED + 1):
         answer_from(throttled, "127.0.0.2", "wrong")

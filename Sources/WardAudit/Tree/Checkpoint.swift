@@ -24,7 +24,7 @@ public struct Checkpoint: Hashable, Sendable {
 
     /// Reads a note and checks the log's signature; nil if it is malformed or not signed by that key.
     public init?(note: String, publicKey: [UInt8]) {
-        guard let separator = note.range(of: "\n\n") else { return nil }
+        guard note.hasSuffix("\n"), let separator = note.range(of: "\n\n") else { return nil }
         let body = note[..<separator.lowerBound] + "\n"
         let lines = body.split(separator: "\n", omittingEmptySubsequences: false)
         guard

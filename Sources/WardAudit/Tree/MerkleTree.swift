@@ -56,20 +56,22 @@ public struct MerkleFrontier: Sendable {
 }
 
 /// Collects hashes into tiles of 256 (C2SP tlog-tiles, height 8) and hands out each one that fills.
-struct TileBuilder: Sendable {
-    struct Tile: Sendable {
-        let level: Int
-        let number: Int64
-        let hashes: [UInt8]
+package struct TileBuilder: Sendable {
+    package struct Tile: Sendable {
+        package let level: Int
+        package let number: Int64
+        package let hashes: [UInt8]
     }
 
-    static let width = 256
+    package static let width = 256
+
+    package init() {}
 
     /// Per level: hashes of the tile being filled, and how many are full before it.
     private var levels: [(pending: [Digest], full: Int64)] = []
 
     /// Adds a hash at a level; answers the tiles that this filled, lowest level first.
-    mutating func append(_ hash: Digest, level: Int = 0) -> [Tile] {
+    package mutating func append(_ hash: Digest, level: Int = 0) -> [Tile] {
         while levels.count <= level { levels.append((pending: [], full: 0)) }
         levels[level].pending.append(hash)
         guard levels[level].pending.count == Self.width else { return [] }

@@ -1,0 +1,153 @@
+import Testing
+import WardAudit
+import WardCore
+import WardCrypto
+import WardFHIR
+import WardStorage
+import WardTestKit
+
+/// 33,000 random events: two full search segments and a tail; made once.
+private actor Fixture {
+    static let shared = Fixture()
+    private var made: (LogHouse, MemoryStore, [AuditEvent])?
+
+    func content() async throws -> (house: LogHouse, store: MemoryStore, events: [AuditEvent]) {
+        if let made { return made }
+        let (house, store) = (LogHouse(), MemoryStore())
+        let log = try house.open(store)
+        var generator = Seeded(state: 20_261_121)
+        let type = try ResourceType.named("Observation")
+        let events = (0..<33_000).map { _ in
+            let records = (0..<Int.random(in: 0...2, using: &generator)).map { _ in
+                AuditedRecord(type: type, id: "o\(Int.random(in: 0..<3000, using: &generator))", version: 1)
+            }
+            return event(
+                "actor \(Int.random(in: 0..<12, using: &generator))",
+                kind: [.read, .search, .update, .vread].randomElement(using: &generator) ?? .read,
+                day: 20_000 + Int64.random(in: 0..<4, using: &generator),
+                patients: Bool.random(using: &generator) ? ["p\(Int.random(in: 0..<400, using: &generator))"] : [],
+                records: records)
+        }
+        var places = [AuditEvent?](repeating: nil, count: events.count)
+        try await withThrowingTaskGroup(of: (Int, AuditReceipt).self) { group in
+            for (number, event) in events.enumerated() {
+                group.addTask { (number, try await log.append(event)) }
+            }
+            for try await (number, receipt) in group { places[Int(receipt.index)] = events[number] }
+        }
+        let found = (house, store, places.compactMap { $0 })
+        made = found
+        return found
+    }
+}
+
+/// SplitMix64, so that a failure can be repeated.
+struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+@Suite(.serialized) struct `Searching the log` {
+    private func matches(_ event: AuditEvent, _ facets: [AuditFacet]) -> Bool {
+        facets.allSatisfy { facet in
+            switch facet {
+            case .actor(let id): event.actor?.id == id
+            case .day(let day): event.time.text.hasPrefix(day.text)
+            case .kind(let kind): event.kind == kind
+            case .patient(let id): event.patients.contains(id)
+            case .record(let type, let id): event.records.contains { $0.type == type && $0.id == id }
+            }
+        }
+    }
+
+    private func facets(_ generator: inout Seeded, _ type: ResourceType) -> [AuditFacet] {
+        let all: [AuditFacet] = [
+            .actor("actor \(Int.random(in: 0..<13, using: &generator))"),
+            .day(CalendarDay(daysSinceEpoch: 20_000 + Int64.random(in: 0..<5, using: &generator))),
+            .kind([.read, .search, .update, .vread, .export].randomElement(using: &generator) ?? .read),
+            .patient("p\(Int.random(in: 0..<410, using: &generator))"),
+            .record(type: type, id: "o\(Int.random(in: 0..<3010, using: &generator))"),
+        ]
+        return Array(all.shuffled(using: &generator).prefix(Int.random(in: 1...3, using: &generator)))
+    }
+
+    @Test func `finds what a scan finds, across segments, in pages, before and after a restart`() async throws {
+        let (house, store, events) = try await Fixture.shared.content()
+        #expect(events.count == 33_000)
+        #expect(try store.auditChunk(segment: 1, chunk: 0) != nil && store.auditChunk(segment: 2, chunk: 0) == nil)
+        let type = try ResourceType.named("Observation")
+        let log = try house.open(store)
+        var generator = Seeded(state: 7)
+        for _ in 0..<60 {
+            let facets = facets(&generator, type)
+            let expected = events.indices.filter { matches(events[$0], facets) }.map { Int64($0) }.reversed().prefix(120)
+            var found: [Int64] = []
+            while found.count < 120 {
+                let page = try log.events(with: facets, before: found.last ?? .max, limit: 40)
+                #expect(page.count <= 40)
+                found += page.map(\.index)
+                if page.count < 40 { break }
+            }
+            #expect(found == Array(expected), "\(facets)")
+        }
+    }
+
+    @Test func `answers around the borders of segments`() async throws {
+        let (house, store, events) = try await Fixture.shared.content()
+        let log = try house.open(store)
+        for border in [16_384, 32_768] as [Int64] {
+            for before in (border - 2)...(border + 2) {
+                let facets = [AuditFacet.kind(.read)]
+                let expected = events.indices.filter { Int64($0) < before && events[$0].kind == .read }.suffix(6).reversed()
+                #expect(try log.events(with: facets, before: before, limit: 6).map { Int($0.index) } == Array(expected))
+            }
+        }
+    }
+
+    @Test func `asks without facets for everything, newest first`() async throws {
+        let (house, store, _) = try await Fixture.shared.content()
+        let log = try house.open(store)
+        #expect(try log.events(with: [], limit: 3).map(\.index) == [32_999, 32_998, 32_997])
+        #expect(try log.events(with: [], before: 2, limit: 9).map(\.index) == [1, 0])
+        #expect(try log.events(with: [], before: 0, limit: 9).isEmpty)
+    }
+
+    @Test(arguments: [Int64.min, -1, 0, 1, 5, .max], [Int.min, -1, 0, 1])
+    func `takes senseless limits for none`(before: Int64, limit: Int) async throws {
+        let (house, store) = (LogHouse(), MemoryStore())
+        let log = try house.open(store)
+        for _ in 0..<3 { _ = try await log.append(event("a")) }
+        for facets in [[], [AuditFacet.actor("a")]] {
+            let found = try log.events(with: facets, before: before, limit: limit)
+            #expect(found.count == (limit == 1 && before > 0 ? 1 : 0))
+        }
+    }
+
+    @Test func `refuses altered, swapped and missing segments`() async throws {
+        let (house, original, _) = try await Fixture.shared.content()
+        typealias Place = MemoryStore.Content.Place
+        let content = try original.snapshot()
+        for damage in 0..<3 {
+            var changed = content
+            switch damage {
+            case 0: changed.chunks[Place(0, 1)]?[100] ^= 1
+            case 1: changed.chunks[Place(0, 1)] = content.chunks[Place(1, 1)]
+            default: changed.chunks[Place(0, 1)] = nil
+            }
+            let log = try house.open(MemoryStore(changed))
+            #expect(throws: AuditFailure.damaged) {
+                for number in 0..<400 { _ = try log.events(with: [.patient("p\(number)")], limit: 1000) }
+            }
+        }
+        var changed = content
+        changed.chunks[Place(0, 0)]?[50] ^= 1
+        #expect(throws: AuditFailure.damaged) { try house.open(MemoryStore(changed)) }
+    }
+}
