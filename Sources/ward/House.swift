@@ -58,9 +58,7 @@ struct House: Sendable {
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
         origin: String
     ) async throws -> House {
-        guard PrivateFile.exists(folder.database) else {
-            throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
-        }
+        try folder.requireStore()
         let store: SQLiteStore
         do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch {
             throw CommandFailure(error.text)

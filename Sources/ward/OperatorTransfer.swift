@@ -123,6 +123,7 @@ extension OperatorService {
         let wanted = request.options["types"].map { $0.split(separator: ",").map(String.init) }
         var types = ResourceType.allCases
         if let wanted {
+            guard !wanted.isEmpty else { throw CommandFailure("--types names no type") }
             types = try wanted.map { name in
                 guard let type = ResourceType(name) else { throw CommandFailure("\(name) is not a resource type") }
                 return type

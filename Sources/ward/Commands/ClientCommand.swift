@@ -32,6 +32,7 @@ struct ClientCommand: AsyncParsableCommand {
 
         func run() async throws {
             let purpose = try statedPurpose()
+            try store.folder.requireStore()
             let path = key ?? "\(name).key.json"
             if !PrivateFile.exists(path) {
                 guard Client.isName(name), let pair = ClientKeyPair(client: name) else {
