@@ -105,7 +105,7 @@ extension Clinic {
             changes.append(try makeChange(entry, id: id, resource: resources[entry.number], targets: targets))
         }
         let grant = try await gate.authorize(
-            Transaction.self, on: GrantSubject(steps: writes.map { (action: $0.action, type: $0.type) }),
+            Transaction.self, on: GrantSubject(steps: changes.flatMap(\.needs)),
             principal: request.principal, source: request.source)
         let (disclosure, results) = try await vault.transact(changes, mark: mark, with: grant)
         return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))
