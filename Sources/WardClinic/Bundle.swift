@@ -92,7 +92,8 @@ extension Clinic {
         for entry in writes {
             guard let node = entry.resource, entry.method != .delete else { continue }
             do throws(ValidationFailure) {
-                resources[entry.number] = try ResourceValidator.validated(tape, at: node, expecting: entry.type)
+                resources[entry.number] = try ResourceValidator.validated(
+                    tape, at: node, expecting: entry.type, isTransactionEntry: true)
             } catch {
                 issues += error.issues.map { $0.moved(to: "Bundle.entry[\(entry.number)].resource") }
             }

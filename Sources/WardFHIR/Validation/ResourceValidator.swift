@@ -6,11 +6,14 @@ public enum ResourceValidator {
 
     /// Every offence of the resource at node `index`, in document order within each object, at most ``issueLimit``.
     ///
-    /// - Parameter expected: the only acceptable type, as in `PUT /Patient/1`.
+    /// - Parameters:
+    ///   - expected: the only acceptable type, as in `PUT /Patient/1`.
+    ///   - isTransactionEntry: accept conditional references (http.html#trules), as in any Bundle.
     public static func validate(
-        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil
+        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
+        isTransactionEntry: Bool = false
     ) -> [ValidationIssue] {
-        var walker = ResourceWalker(tape, expected: expected)
+        var walker = ResourceWalker(tape, expected: expected, isTransactionEntry: isTransactionEntry)
         walker.resource(index)
         return walker.issues
     }
@@ -64,10 +67,12 @@ struct ResourceWalker {
     var container = Container()
     private var path: [Step] = []
     private var rootName: String
+    private let isTransactionEntry: Bool
 
-    init(_ tape: JSONTape, expected: ResourceType?) {
+    init(_ tape: JSONTape, expected: ResourceType?, isTransactionEntry: Bool) {
         self.tape = tape
         self.expected = expected
+        self.isTransactionEntry = isTransactionEntry
         definitions = Definitions.r4
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
@@ -75,8 +80,8 @@ struct ResourceWalker {
 
     // MARK: Reporting
 
-    /// Whether the document is a Bundle, where a transaction may refer by search.
-    var isBundle: Bool { rootName == "Bundle" }
+    /// Whether `Patient?identifier=` may stand for a reference: in a transaction, until it is carried out.
+    var allowsConditions: Bool { isTransactionEntry || rootName == "Bundle" }
 
     /// Reports an offence at the current location, at the child `element` of it, or at one of its contained resources.
     mutating func report(_ rule: ValidationRule, at node: Int, element: Int? = nil, position: Int? = nil) {

@@ -26,9 +26,10 @@ extension ResourceValidator {
     ///
     /// - Throws: ``ValidationFailure`` with all issues found.
     public static func validated(
-        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil
+        _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
+        isTransactionEntry: Bool = false
     ) throws(ValidationFailure) -> ValidatedResource {
-        let issues = validate(tape, at: index, expecting: expected)
+        let issues = validate(tape, at: index, expecting: expected, isTransactionEntry: isTransactionEntry)
         guard
             issues.isEmpty, let type = tape.member(index, "resourceType").flatMap({ ResourceType(tape.text($0)) })
         else { throw ValidationFailure(issues: issues) }
