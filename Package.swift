@@ -100,8 +100,8 @@ var targets: [Target] = [
     tests(
         "WardVaultTests",
         [
-            "WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardVault",
-            "WardClinic", "WardSQLite", "WardTestKit",
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
+            "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),

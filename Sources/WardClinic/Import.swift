@@ -152,8 +152,7 @@ extension Clinic {
             }
             let kept = places.values.sorted().map { changes[$0] }
             let grant = try await gate.authorize(
-                Transaction.self,
-                on: GrantSubject(steps: kept.map { (action: $0.change.operation.action, type: $0.change.type) }),
+                Transaction.self, on: GrantSubject(steps: kept.flatMap(\.change.needs)),
                 principal: request.principal, source: request.source)
             _ = try await vault.transact(kept.map(\.change), mark: mark, with: grant)
             outcome.stored += changes.count
