@@ -11,7 +11,8 @@ extension Clinic {
             let condition = try request.ifNoneExist.map { try parsedCondition($0, type: type) }
             let change = try makeChange(.create(unlessExists: condition), type, id: randomUUID(), resource)
             let grant = try await gate.authorize(
-                Create.self, on: GrantSubject(steps: change.needs), principal: request.principal, source: request.source)
+                Create.self, on: GrantSubject(steps: change.needs), principal: request.principal, source: request.source
+            )
             let (disclosure, result) = try await vault.create(change, with: grant)
             return written(disclosure, result, request.preference)
         }

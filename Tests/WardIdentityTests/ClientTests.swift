@@ -60,7 +60,8 @@ import WardTestKit
     }
 
     @Test(arguments: [
-        "", " ", "a b", "a/b", "a\n", "ä", "a\u{0}", "client\u{301}", String(repeating: "a", count: 65), "../a", "a:b", "a\"b",
+        "", " ", "a b", "a/b", "a\n", "ä", "a\u{0}", "client\u{301}", String(repeating: "a", count: 65), "../a", "a:b",
+        "a\"b",
     ])
     func `have plain names`(name: String) async throws {
         let house = try TestHouse()
@@ -102,7 +103,8 @@ import WardTestKit
 
     @Test(arguments: [
         #"{"kty":"RSA","kid":"k","n":"AA","e":"AQAB"}"#, #"{"kty":"EC","crv":"P-256","kid":"k","x":"AA","y":"AA"}"#,
-        #"{"kty":"EC","crv":"P-384","kid":"k","x":"AA","y":"AA"}"#, #"{"kty":"EC","crv":"P-384","kid":"k"}"#, "{}", "", "[]",
+        #"{"kty":"EC","crv":"P-384","kid":"k","x":"AA","y":"AA"}"#, #"{"kty":"EC","crv":"P-384","kid":"k"}"#, "{}", "",
+        "[]",
         #"{"kty":"oct","k":"AA","kid":"k"}"#,
     ])
     func `have P-384 keys`(jwk: String) {
@@ -207,7 +209,9 @@ import WardTestKit
 
     @Test func `of many strangers cannot fill the log`() async throws {
         let house = try TestHouse()
-        for number in 0..<3000 { house.authenticator.countFailure(source: RequestSource(address: "\(number)", request: "")) }
+        for number in 0..<3000 {
+            house.authenticator.countFailure(source: RequestSource(address: "\(number)", request: ""))
+        }
         await house.authenticator.flushFailures()
         let events = try house.events()
         #expect(events.count == 1001)
