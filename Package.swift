@@ -53,8 +53,10 @@ var targets: [Target] = [
     // 3
     ward(
         "WardIdentity",
-        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", crypto,
-            .product(name: "JWTKit", package: "jwt-kit")]),
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", crypto,
+            .product(name: "JWTKit", package: "jwt-kit"),
+        ]),
     // 4
     ward("WardGate", ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIdentity"]),
     // 5
@@ -78,8 +80,10 @@ var targets: [Target] = [
     // Tests
     ward(
         "WardTestKit",
-        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity",
-            "WardGate", "WardVault", "WardClinic", crypto]),
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIndex", "WardIdentity",
+            "WardGate", "WardVault", "WardClinic", crypto,
+        ]),
     tests("WardCoreTests", ["WardCore"]),
     tests("WardCryptoTests", ["WardCore", "WardCrypto"]),
     tests("WardStorageTests", ["WardCore", "WardStorage", "WardSQLite", "WardTestKit"]),
@@ -96,8 +100,8 @@ var targets: [Target] = [
     tests(
         "WardVaultTests",
         [
-            "WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardVault",
-            "WardClinic", "WardSQLite", "WardTestKit",
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
+            "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
@@ -154,7 +158,8 @@ if scope == "fuzz" {
         .executableTarget(
             name: "ward",
             dependencies: [
-                "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit", "WardPolicy",
+                "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
+                "WardPolicy",
                 "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardDemo", "WardSQLite",
                 "WardKeys", "WardServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -113,7 +113,8 @@ public struct AuditedRecord: Hashable, Sendable {
     public let hash: String?
     public let interaction: AuditEventKind?
 
-    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil) {
+    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil)
+    {
         self.type = type
         self.id = id
         self.version = version

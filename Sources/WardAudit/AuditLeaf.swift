@@ -104,7 +104,8 @@ extension AuditKeys {
             var leaf: [UInt8] = [1]
             commitment(salted).append(to: &leaf)
             sha256(payload).append(to: &leaf)
-            leaves.append(SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
+            leaves.append(
+                SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
         }
         return leaves
     }

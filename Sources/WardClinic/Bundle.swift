@@ -111,7 +111,7 @@ extension Clinic {
             guard let node = entry.resource, entry.method != .delete else { continue }
             do throws(ValidationFailure) {
                 resources[entry.number] = try ResourceValidator.validated(
-                    tape, at: node, expecting: entry.type, inTransaction: true)
+                    tape, at: node, expecting: entry.type, isTransactionEntry: true)
             } catch {
                 issues += error.issues.map { $0.moved(to: "Bundle.entry[\(entry.number)].resource") }
             }
@@ -124,7 +124,7 @@ extension Clinic {
             changes.append(try makeChange(entry, id: id, resource: resources[entry.number], targets: targets))
         }
         let grant = try await gate.authorize(
-            Transaction.self, on: GrantSubject(steps: writes.map { (action: $0.action, type: $0.type) }),
+            Transaction.self, on: GrantSubject(steps: changes.flatMap(\.needs)),
             principal: request.principal, source: request.source)
         let (disclosure, results) = try await vault.transact(changes, mark: mark, with: grant)
         return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))

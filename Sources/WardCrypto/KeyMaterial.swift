@@ -25,7 +25,9 @@ public struct KeyMaterial: Sendable {
         var copy: [UInt8] = []
         copy.reserveCapacity(32)
         secret.withBytes { span in
-            for index in 0..<span.byteCount { unsafe copy.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
+            for index in 0..<span.byteCount {
+                unsafe copy.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
+            }
         }
         defer { wipe(&copy) }
         key = SymmetricKey(data: copy)

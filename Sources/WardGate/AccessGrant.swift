@@ -75,7 +75,7 @@ public struct GrantSubject: Sendable {
     public let id: String?
 
     /// The type, if there is exactly one.
-    public var type: ResourceType? { needs.count == 1 ? needs.first?.type : nil }
+    public var type: ResourceType? { Set(needs.map(\.type)).count == 1 ? needs.first?.type : nil }
 
     /// One resource.
     public init(type: ResourceType, id: String) {

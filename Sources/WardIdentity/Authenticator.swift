@@ -38,7 +38,8 @@ public final class Authenticator: Sendable {
         var clients: [String: Client] = [:]
         for entry in stored {
             guard
-                let bytes = try? sealing.open(entry.sealed, boundTo: entry.id.bytes), let client = Client(decoding: bytes)
+                let bytes = try? sealing.open(entry.sealed, boundTo: entry.id.bytes),
+                let client = Client(decoding: bytes)
             else { throw .storage }
             clients[client.name] = client
         }
@@ -125,7 +126,9 @@ public final class Authenticator: Sendable {
             throw .replayed
         }
         let isFresh = state.withLock { state in
-            if state.usedAssertions.count > 10_000 { state.usedAssertions = state.usedAssertions.filter { $0.value > now } }
+            if state.usedAssertions.count > 10_000 {
+                state.usedAssertions = state.usedAssertions.filter { $0.value > now }
+            }
             let until = verified.expires.adding(seconds: ClientAssertion.leeway)
             return state.usedAssertions.updateValue(until, forKey: "\(client.name) \(verified.identifier)") == nil
         }

@@ -22,7 +22,9 @@ public enum KeyFile {
     /// Reads a key file that belongs to the store.
     public static func read(_ path: String, storeID: String) throws(KeyFailure) -> KeyMaterial {
         var content: [UInt8]
-        do throws(FileFailure) { content = try PrivateFile.read(path, secret: true, limit: 4096) } catch { throw .file(error) }
+        do throws(FileFailure) { content = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
+            throw .file(error)
+        }
         defer { wipe(&content) }
         var fields: [Substring: Substring] = [:]
         let text = String(decoding: content, as: UTF8.self)

@@ -13,6 +13,12 @@ public struct Passphrase: Sendable {
         public let passes: UInt32
         public let lanes: UInt32
 
+        public init(memoryKiB: UInt32, passes: UInt32, lanes: UInt32) {
+            self.memoryKiB = memoryKiB
+            self.passes = passes
+            self.lanes = lanes
+        }
+
         /// 64 MiB, 3 passes: about 0.2 s on a small machine, far above OWASP ASVS' floor.
         public static let standard = Parameters(memoryKiB: 65_536, passes: 3, lanes: 1)
     }

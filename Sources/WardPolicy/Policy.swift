@@ -11,7 +11,7 @@ public struct Policy: Sendable {
     public func decide(
         _ action: Action, on type: ResourceType?, role: Role, purpose: PurposeOfUse, scopes: [Scope]?
     ) -> Decision {
-        guard let type else { return decideSystem(action, role: role) }
+        guard let type else { return decideSystem(action, role: role, purpose: purpose, scopes: scopes) }
         guard isReachable(type, by: role) else { return .deny("\(role.rawValue)/type-not-granted") }
         guard Self.actions(of: role, on: type).contains(action) else {
             return .deny("\(role.rawValue)/action-not-granted")
@@ -30,12 +30,19 @@ public struct Policy: Sendable {
         }
     }
 
-    private func decideSystem(_ action: Action, role: Role) -> Decision {
+    private func decideSystem(
+        _ action: Action, role: Role, purpose: PurposeOfUse, scopes: [Scope]?
+    ) -> Decision {
         switch (action, role) {
-        case (.readAudit, .administrator), (.administer, .administrator): .permit("administrator/\(action.rawValue)")
-        case (.import, .integration), (.export, .integration): .permit("integration/\(action.rawValue)")
-        default: .deny("\(role.rawValue)/action-not-granted")
+        case (.readAudit, .administrator), (.administer, .administrator):
+            // Scopes speak of resource types: a narrowed token holds nothing of the system.
+            if scopes != nil { return .deny("scope-not-granted") }
+        // Every record is decided on again, by its type and the token's scopes.
+        case (.import, .integration), (.export, .integration): break
+        default: return .deny("\(role.rawValue)/action-not-granted")
         }
+        guard Self.purposes(of: role).contains(purpose) else { return .deny("\(role.rawValue)/purpose-not-granted") }
+        return .permit("\(role.rawValue)/\(action.rawValue)")
     }
 
     private static func actions(of role: Role, on type: ResourceType) -> Set<Action> {

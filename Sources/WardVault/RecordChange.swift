@@ -51,6 +51,14 @@ public struct RecordChange: Sendable {
     }
 }
 
+extension RecordChange {
+    /// What policy must permit: the change, and the search that decides whether it is needed.
+    public var needs: [(action: Action, type: ResourceType)] {
+        if case .create(.some) = operation { return [(operation.action, type), (.search, type)] }
+        return [(operation.action, type)]
+    }
+}
+
 /// What became of one change.
 public struct ChangeResult: Sendable {
     public enum Outcome: Sendable {

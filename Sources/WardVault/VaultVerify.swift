@@ -39,13 +39,15 @@ extension Vault {
         var written: [Locator: [Int64: Written]] = [:]
         let verification: AuditVerification
         do throws(AuditFailure) {
-            verification = try log.verify(against: earlier, event: { logged throws(AuditFailure) in
-                for record in logged.event.records {
-                    guard let hash = record.hash else { continue }
-                    let locator = keys.locators.locator(type: record.type, id: record.id)
-                    written[locator, default: [:]][record.version] = Written(record: record, hash: hash)
-                }
-            }, progress: progress)
+            verification = try log.verify(
+                against: earlier,
+                event: { logged throws(AuditFailure) in
+                    for record in logged.event.records {
+                        guard let hash = record.hash else { continue }
+                        let locator = keys.locators.locator(type: record.type, id: record.id)
+                        written[locator, default: [:]][record.version] = Written(record: record, hash: hash)
+                    }
+                }, progress: progress)
         } catch {
             throw .storage
         }

@@ -38,7 +38,9 @@ struct DataFolder: Sendable {
 
     /// Whether a path lies inside this folder.
     func holds(_ other: String) -> Bool {
-        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else { return false }
+        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else {
+            return false
+        }
         return theirs == own || theirs.hasPrefix(own + "/")
     }
 

@@ -1,0 +1,142 @@
+import Testing
+import WardAudit
+import WardCore
+import WardFHIR
+import WardGate
+import WardIdentity
+import WardPolicy
+import WardStorage
+import WardTestKit
+
+@Suite struct `The gate` {
+    private let patient: ResourceType
+    private let observation: ResourceType
+
+    init() throws {
+        patient = try .named("Patient")
+        observation = try .named("Observation")
+    }
+
+    /// Whether the gate grants; a grant cannot leave the line it was made in.
+    private func decision<Leave: Interaction>(
+        _ house: TestHouse, _ leave: Leave.Type, _ subject: GrantSubject, _ principal: Principal
+    ) async -> GateFailure? {
+        do throws(GateFailure) {
+            let grant = try await house.grant(leave, on: subject, to: principal)
+            #expect(grant.principal.id == principal.id)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func `grants what policy permits, and writes nothing by itself`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        let size = house.log.checkpoint.size
+        let grant = try await house.grant(Read.self, on: GrantSubject(type: patient, id: "1"), to: principal)
+        #expect(grant.reason == "clinician/read" && grant.subject.id == "1" && grant.subject.type == patient)
+        let event = grant.event(.success, time: .now())
+        #expect(event.kind == .read && event.actor?.id == "client/a-client" && event.purpose == .treatment)
+        #expect(event.decision == "clinician/read" && event.source == TestHouse.source && event.type == patient)
+        #expect(house.log.checkpoint.size == size)
+    }
+
+    @Test func `has a denial in the log before it throws it`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn("desk", role: .frontDesk)
+        let size = house.log.checkpoint.size
+        let failure = await decision(house, Read.self, GrantSubject(type: observation, id: "o7"), principal)
+        guard case .denied(let refusal) = failure else {
+            Issue.record("not denied")
+            return
+        }
+        #expect(refusal.reason == "front-desk/type-not-granted")
+        #expect(refusal.receipt.index == size && house.log.checkpoint.size == size + 1)
+        try house.checkLog()
+        let found = try #require(
+            try house.log.events(with: [.record(type: observation, id: "o7")], limit: 1).first)
+        #expect(found.index == size && found.event.outcome == .denied && found.event.decision == refusal.reason)
+        #expect(found.event.actor?.id == "client/desk" && found.event.kind == .read && found.event.type == observation)
+        let leaf = try #require(try house.store.leaves(from: size, limit: 1).first)
+        #expect(MerkleHash.leaf(leaf.leaf) == refusal.receipt.leafHash)
+    }
+
+    @Test func `names the patient that was refused`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn("ops", role: .administrator, purpose: .systemAdministration)
+        _ = await decision(house, Read.self, GrantSubject(type: patient, id: "p1"), principal)
+        #expect(try house.log.events(with: [.patient("p1"), .actor("client/ops")], limit: 9).count == 1)
+    }
+
+    @Test func `denies nobody without a log, and grants nobody a denial`() async throws {
+        let store = FailingStore(MemoryStore())
+        let house = try TestHouse(store)
+        let principal = try await house.signIn("desk", role: .frontDesk)
+        store.expect(.everything(.full))
+        let failure = await decision(house, Read.self, GrantSubject(type: observation, id: "1"), principal)
+        #expect(failure == .auditUnavailable)
+        await house.log.close()
+        let closed = await decision(house, Read.self, GrantSubject(type: observation, id: "1"), principal)
+        #expect(closed == .auditUnavailable)
+    }
+
+    @Test func `denies a request in which one of many types is not permitted`() async throws {
+        let house = try TestHouse()
+        let desk = try await house.signIn("desk", role: .frontDesk)
+        #expect(await decision(house, Search.self, GrantSubject(types: [patient, patient]), desk) == nil)
+        #expect(await decision(house, Search.self, GrantSubject(types: [patient, observation]), desk) != nil)
+        #expect(await decision(house, Search.self, GrantSubject(types: [observation, patient]), desk) != nil)
+        #expect(await decision(house, Search.self, GrantSubject(types: []), desk) != nil)
+        #expect(await decision(house, Transaction.self, GrantSubject(steps: []), desk) != nil)
+        let steps = GrantSubject(steps: [(action: .update, type: patient), (action: .delete, type: patient)])
+        #expect(await decision(house, Transaction.self, steps, desk) != nil)
+    }
+
+    @Test func `keeps each interaction to its own action`() async throws {
+        let house = try TestHouse()
+        let reader = try await house.signIn("reader", scope: "system/Patient.r")
+        let subject = GrantSubject(type: patient, id: "1")
+        #expect(await decision(house, Read.self, subject, reader) == nil)
+        #expect(await decision(house, VersionRead.self, subject, reader) == nil)
+        #expect(await decision(house, InstanceHistory.self, subject, reader) == nil)
+        for failure in [
+            await decision(house, Update.self, subject, reader), await decision(house, Create.self, subject, reader),
+            await decision(house, Delete.self, subject, reader), await decision(house, Search.self, subject, reader),
+            await decision(house, Export.self, subject, reader), await decision(house, Import.self, subject, reader),
+            await decision(house, Read.self, GrantSubject(type: observation, id: "1"), reader),
+        ] {
+            guard case .denied = failure else {
+                Issue.record("not denied")
+                continue
+            }
+        }
+        #expect(await decision(house, Administer.self, .store, reader) != nil)
+        #expect(await decision(house, ReadAudit.self, .store, reader) != nil)
+        try house.checkLog()
+    }
+
+    @Test func `covers what it was given for and nothing beside it`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        let one = try await house.grant(Update.self, on: GrantSubject(type: patient, id: "1"), to: principal)
+        let covers = one.coverage
+        #expect(covers(.update, patient, "1"))
+        #expect(!covers(.update, patient, "2") && !covers(.delete, patient, "1") && !covers(.update, observation, "1"))
+        let steps = GrantSubject(steps: [(action: .create, type: patient), (action: .delete, type: observation)])
+        let many = try await house.grant(Transaction.self, on: steps, to: principal)
+        let coversMany = many.coverage
+        #expect(coversMany(.create, patient, "1") && coversMany(.delete, observation, "x"))
+        #expect(!coversMany(.update, patient, "1") && !coversMany(.delete, patient, "1"))
+    }
+
+    @Test func `leaves a filter that no later step can widen`() async throws {
+        let house = try TestHouse()
+        let narrowed = try await house.signIn("narrow", role: .frontDesk, scope: "system/*.rs")
+        let grant = try await house.grant(Search.self, on: GrantSubject(types: [patient]), to: narrowed)
+        #expect(grant.permits(.search, on: patient) && grant.permits(.read, on: patient))
+        #expect(!grant.permits(.update, on: patient) && !grant.permits(.search, on: observation))
+        let filter = grant.searchFilter
+        #expect(ResourceType.allCases.filter(filter).count == 13)
+    }
+}
