@@ -25,6 +25,16 @@ int ward_lock_memory(void *address, size_t length) {
     return mlock(address, length);
 }
 
+int ward_lock_process(void) {
+    struct rlimit limit;
+    // Under a limit, locking would make later allocations fail instead.
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY) return -1;
+#ifndef MCL_ONFAULT
+#define MCL_ONFAULT 4
+#endif
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
 ssize_t ward_read_hidden_line(const char *prompt, char *buffer, size_t capacity) {
     int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
     if (terminal < 0) return -1;

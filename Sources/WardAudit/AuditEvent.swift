@@ -57,6 +57,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysOpened = "keys-opened"
     case patientKeyCreated = "patient-key-created"
     case read
+    /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
+    case requestRefused = "request-refused"
     case search
     case signInFailed = "sign-in-failed"
     case start
@@ -111,7 +113,8 @@ public struct AuditedRecord: Hashable, Sendable {
     public let hash: String?
     public let interaction: AuditEventKind?
 
-    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil) {
+    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil)
+    {
         self.type = type
         self.id = id
         self.version = version

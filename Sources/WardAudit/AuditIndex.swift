@@ -61,7 +61,8 @@ final class AuditIndex: Sendable {
                 for token in leaf.tokens { state.tail[token, default: []].append(leaf.index) }
             }
             while state.recent.count >= Self.segmentSize,
-                let directory = Self.chunks(of: state.recent.prefix(Int(Self.segmentSize)))?.directory {
+                let directory = Self.chunks(of: state.recent.prefix(Int(Self.segmentSize)))?.directory
+            {
                 state.directories.append(directory)
                 state.recent.removeFirst(Int(Self.segmentSize))
                 state.tail = [:]

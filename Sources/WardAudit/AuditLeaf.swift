@@ -1,3 +1,4 @@
+internal import Synchronization
 public import WardCore
 public import WardCrypto
 public import WardFHIR
@@ -9,6 +10,7 @@ public struct AuditKeys: Sendable {
     let token: MacKey
     let signing: SigningKey
     let tenant: TenantID
+    private let common = CommonTokens()
 
     /// - Parameters:
     ///   - material: derived from the tenant key for the log alone.
@@ -27,7 +29,31 @@ public struct AuditKeys: Sendable {
     var context: [UInt8] { Array("ward/leaf/1".utf8) + withBytes(of: tenant.number) }
 
     /// The search token of one facet of an event.
-    func token(_ facet: AuditFacet) -> Int64 { token.tag(Array(facet.name.utf8), Array(facet.value.utf8)).token }
+    func token(_ facet: AuditFacet) -> Int64 {
+        switch facet {
+        case .actor, .day, .kind: common.token(facet) { derived(facet) }
+        case .patient, .record: derived(facet)
+        }
+    }
+
+    private func derived(_ facet: AuditFacet) -> Int64 {
+        token.tag(Array(facet.name.utf8), Array(facet.value.utf8)).token
+    }
+}
+
+/// Tokens of the few facets that nearly every event has.
+private final class CommonTokens: Sendable {
+    private let known = Mutex<[AuditFacet: Int64]>([:])
+
+    func token(_ facet: AuditFacet, derive: () -> Int64) -> Int64 {
+        if let token = known.withLock({ $0[facet] }) { return token }
+        let token = derive()
+        known.withLock { known in
+            if known.count > 4096 { known = [:] }
+            known[facet] = token
+        }
+        return token
+    }
 }
 
 /// What the log can be asked by.
@@ -60,7 +86,9 @@ public enum AuditFacet: Hashable, Sendable {
 
 /// A sealed event, ready to take its place in the log.
 struct SealedLeaf: Sendable {
-    /// Version, commitment to the event, hash of the payload: what the tree commits to. Outlives the payload.
+    /// Version, commitment to the event, hash of the payload: what the tree commits to.
+    ///
+    /// Outlives the payload.
     let leaf: [UInt8]
     let hash: Digest
     /// AES-256-GCM over salt and event.
@@ -78,7 +106,8 @@ extension AuditKeys {
             var leaf: [UInt8] = [1]
             commitment(salted).append(to: &leaf)
             sha256(payload).append(to: &leaf)
-            leaves.append(SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
+            leaves.append(
+                SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
         }
         return leaves
     }

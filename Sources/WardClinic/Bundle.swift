@@ -10,10 +10,9 @@ extension Clinic {
     public func bundle(_ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             let tape = try JSONTape(parsing: request.body)
-            let entries = try entries(of: tape)
             switch tape.root["type"]?.string {
-            case "batch": return await batch(entries, tape, request)
-            case "transaction": return try await transaction(entries, tape, request)
+            case "batch": return await batch(try readings(of: tape), tape, request)
+            case "transaction": return try await transaction(try entries(of: tape), tape, request)
             default:
                 throw Rejection(
                     400, "value", "only batch and transaction Bundles can be posted here", expression: "Bundle.type")
@@ -21,7 +20,13 @@ extension Clinic {
         }
     }
 
+    /// The entries of a transaction, which must all be understood.
     func entries(of tape: JSONTape) throws -> [BundleEntry] {
+        try readings(of: tape).map { try $0.get() }
+    }
+
+    /// The entries, each understood or not.
+    private func readings(of tape: JSONTape) throws -> [Result<BundleEntry, any Error>] {
         guard tape.root["resourceType"]?.string == "Bundle" else {
             throw Rejection(400, "structure", "the body is not a Bundle", expression: "Bundle")
         }
@@ -29,14 +34,11 @@ extension Clinic {
         guard list.kind == .array else {
             throw Rejection(400, "structure", "entry must be an array", expression: "Bundle.entry")
         }
-        var entries: [BundleEntry] = []
-        var failure: (any Error)?
+        var readings: [Result<BundleEntry, any Error>] = []
         tape.forEachElement(list.index) { entry in
-            guard failure == nil else { return }
-            do { entries.append(try BundleEntry(tape, at: entry, number: entries.count)) } catch { failure = error }
+            readings.append(Result { try BundleEntry(tape, at: entry, number: readings.count) })
         }
-        if let failure { throw failure }
-        return entries
+        return readings
     }
 
     // MARK: Transaction
@@ -44,12 +46,18 @@ extension Clinic {
     private func transaction(
         _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest
     ) async throws -> ClinicAnswer {
+        // Nothing is written unless every read can be answered.
+        var checked: [ClinicAnswer] = []
+        for entry in entries where entry.method == .get {
+            let answer = await single(entry, tape, request)
+            guard Self.isAnswered(answer, entry, within: entries) else { return answer.asRefusal }
+            checked.append(answer)
+        }
+        guard checked.count < entries.count else { return framed(checked, as: "transaction-response") }
         let (disclosure, results) = try await transact(entries, tape, request)
         var reads: [Int: ClinicAnswer] = [:]
         for entry in entries where entry.method == .get {
-            let answer = await single(entry, tape, request)
-            guard answer.status == 200 else { return answer }
-            reads[entry.number] = answer
+            reads[entry.number] = await single(entry, tape, request)
         }
         let withBodies = request.preference.returning == .representation
         let readNumbers = entries.map(\.number).filter { reads[$0]?.released != nil }
@@ -80,6 +88,16 @@ extension Clinic {
         return ClinicAnswer(status: 200, body: .released(written))
     }
 
+    /// Whether a read of a transaction can be answered once its writes are carried out.
+    private static func isAnswered(_ answer: ClinicAnswer, _ read: BundleEntry, within entries: [BundleEntry]) -> Bool {
+        let write = entries.first { $0.method != .get && $0.id != nil && $0.type == read.type && $0.id == read.id }
+        switch answer.status {
+        case 200: return write?.method != .delete || read.isHistory
+        case 404, 410: return write?.method == .put && read.versionID == nil
+        default: return false
+        }
+    }
+
     /// Carries out the writes of a transaction; results by entry number.
     func transact(
         _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest, mark: ImportMark? = nil
@@ -93,7 +111,7 @@ extension Clinic {
             guard let node = entry.resource, entry.method != .delete else { continue }
             do throws(ValidationFailure) {
                 resources[entry.number] = try ResourceValidator.validated(
-                    tape, at: node, expecting: entry.type, isTransactionEntry: true)
+                    tape, at: node, expecting: entry.type, inTransaction: true)
             } catch {
                 issues += error.issues.map { $0.moved(to: "Bundle.entry[\(entry.number)].resource") }
             }
@@ -157,11 +175,25 @@ extension Clinic {
 
     // MARK: Batch
 
-    private func batch(_ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest) async -> ClinicAnswer {
+    private func batch(
+        _ readings: [Result<BundleEntry, any Error>], _ tape: JSONTape, _ request: ClinicRequest
+    ) async -> ClinicAnswer {
         var answers: [ClinicAnswer] = []
-        for entry in entries { answers.append(await single(entry, tape, request)) }
+        for reading in readings {
+            let answer = await answering { await single(try reading.get(), tape, request) }
+            let type = (try? reading.get())?.type
+            // Each entry is accounted for by itself, refused ones too.
+            answers.append(
+                await accounted(
+                    answer, route: "/fhir batch", type: type, principal: request.principal, source: request.source))
+        }
+        return framed(answers, as: "batch-response")
+    }
+
+    /// Answers of single interactions as one Bundle, in their order.
+    private func framed(_ answers: [ClinicAnswer], as type: String) -> ClinicAnswer {
         let body = ReleasedBytes.joined(answers.compactMap(\.released)) { writer, place in
-            writer.beginBundle("batch-response", total: nil)
+            writer.beginBundle(type, total: nil)
             writer.key("entry")
             writer.beginArray()
             var part = 0
@@ -180,7 +212,7 @@ extension Clinic {
         }
         if let body { return ClinicAnswer(status: 200, body: .released(body)) }
         var writer = JSONWriter()
-        writer.beginBundle("batch-response", total: nil)
+        writer.beginBundle(type, total: nil)
         writer.key("entry")
         writer.beginArray()
         for answer in answers {
@@ -190,7 +222,8 @@ extension Clinic {
         }
         writer.endArray()
         writer.endObject()
-        return ClinicAnswer(status: 200, body: .plain(writer.bytes))
+        let answer = ClinicAnswer(status: 200, body: .plain(writer.bytes))
+        return answers.last?.receipt.map(answer.with(receipt:)) ?? answer
     }
 
     /// One entry by itself, through the interaction it names.
@@ -216,6 +249,12 @@ extension Clinic {
 extension ClinicAnswer {
     var released: ReleasedBytes? {
         if case .released(let bytes) = body { bytes } else { nil }
+    }
+
+    /// What a transaction answers for the sake of this entry.
+    fileprivate var asRefusal: ClinicAnswer {
+        guard status < 400 else { return self }
+        return .failure(400, "invalid", "a transaction cannot read what it deletes")
     }
 }
 

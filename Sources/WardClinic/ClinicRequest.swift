@@ -75,10 +75,24 @@ public struct ClinicAnswer: Sendable {
         self.body = body
         var headers = headers
         if case .released(let released) = body {
-            headers.append((name: "Ward-Audit-Receipt", value: released.receipt.headerValue))
+            headers.append((name: Self.receiptHeader, value: released.receipt.headerValue))
         } else if let receipt {
-            headers.append((name: "Ward-Audit-Receipt", value: receipt.headerValue))
+            headers.append((name: Self.receiptHeader, value: receipt.headerValue))
         }
         self.headers = headers
     }
+
+    private init(_ answer: ClinicAnswer, receipt: String) {
+        status = answer.status
+        body = answer.body
+        headers = answer.headers + [(name: Self.receiptHeader, value: receipt)]
+    }
+
+    static let receiptHeader = "Ward-Audit-Receipt"
+
+    /// The receipt it was accounted for by.
+    var receipt: String? { headers.first { $0.name == Self.receiptHeader }?.value }
+
+    /// The same answer under a receipt.
+    func with(receipt: String) -> ClinicAnswer { ClinicAnswer(self, receipt: receipt) }
 }

@@ -76,6 +76,9 @@ extension Clinic {
                 outcome.skipped = entries.count
                 return outcome
             }
+            guard entries.contains(where: { $0.method != .get }) else {
+                return .rejected(0, "Bundle.entry", "holds requests to read and no resource")
+            }
             let (_, results) = try await transact(entries, tape, request, mark: mark)
             var outcome = ImportOutcome()
             outcome.stored = results.count

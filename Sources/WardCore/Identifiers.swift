@@ -22,19 +22,28 @@ public struct Locator: Hashable, Sendable {
     }
 
     /// Reads 16 bytes, big endian; nil for any other length.
-    public init?(bytes: some Collection<UInt8>) {
+    public init?(bytes: [UInt8]) {
+        self.init(bytes: bytes[...])
+    }
+
+    /// As ``init(bytes:)`` for a part of an array.
+    public init?(bytes: ArraySlice<UInt8>) {
         guard bytes.count == 16 else { return nil }
         var high: UInt64 = 0
         var low: UInt64 = 0
-        for (index, byte) in bytes.enumerated() {
-            if index < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
-        }
+        for index in bytes.startIndex..<bytes.startIndex + 8 { high = high << 8 | UInt64(bytes[index]) }
+        for index in bytes.startIndex + 8..<bytes.endIndex { low = low << 8 | UInt64(bytes[index]) }
         self.init(high: high, low: low)
     }
 
     /// 16 bytes, big endian.
     public var bytes: [UInt8] {
-        (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? high : low) >> UInt64(8 * (7 - $0 % 8))) }
+        var output = [UInt8](repeating: 0, count: 16)
+        for index in 0..<8 {
+            output[index] = UInt8(truncatingIfNeeded: high >> UInt64(56 - 8 * index))
+            output[index + 8] = UInt8(truncatingIfNeeded: low >> UInt64(56 - 8 * index))
+        }
+        return output
     }
 
     /// Stands for "no patient": records sealed under a key of the tenant.

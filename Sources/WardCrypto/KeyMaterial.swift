@@ -1,7 +1,9 @@
 internal import Crypto
 public import WardCore
 
-/// A 256-bit symmetric key that others derive from. Copies share one zeroizing buffer; it never prints.
+/// A 256-bit symmetric key that others derive from.
+///
+/// Copies share one zeroizing buffer; it never prints.
 public struct KeyMaterial: Sendable {
     let key: SymmetricKey
 
@@ -25,7 +27,9 @@ public struct KeyMaterial: Sendable {
         var copy: [UInt8] = []
         copy.reserveCapacity(32)
         secret.withBytes { span in
-            for index in 0..<span.byteCount { unsafe copy.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
+            for index in 0..<span.byteCount {
+                unsafe copy.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
+            }
         }
         defer { wipe(&copy) }
         key = SymmetricKey(data: copy)
@@ -65,7 +69,7 @@ extension SealingKey: SilentKey {}
 extension SigningKey: SilentKey {}
 
 /// Appends a 4-byte big-endian length and the bytes: no separator that a value could contain.
-func frame(_ part: some Collection<UInt8>, into output: inout [UInt8]) {
+func frame(_ part: [UInt8], into output: inout [UInt8]) {
     let count = UInt32(part.count)
     output += [UInt8(count >> 24), UInt8(count >> 16 & 255), UInt8(count >> 8 & 255), UInt8(count & 255)]
     output += part

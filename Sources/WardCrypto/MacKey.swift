@@ -13,12 +13,10 @@ public struct MacKey: Sendable {
     /// HMAC over the parts, each framed by its length.
     public func tag(_ parts: [UInt8]...) -> Digest {
         var hash = state
-        for part in parts {
-            var framed: [UInt8] = []
-            framed.reserveCapacity(part.count + 4)
-            frame(part, into: &framed)
-            hash.update(data: framed)
-        }
+        var framed: [UInt8] = []
+        framed.reserveCapacity(parts.reduce(0) { $0 + $1.count + 4 })
+        for part in parts { frame(part, into: &framed) }
+        hash.update(data: framed)
         return digest(hash.finalize())
     }
 
@@ -38,7 +36,12 @@ public struct Digest: Hashable, Sendable {
     public let word3: UInt64
 
     /// Reads 32 bytes, big endian; nil for any other length.
-    public init?(bytes: some Collection<UInt8>) {
+    public init?(bytes: [UInt8]) {
+        self.init(bytes: bytes[...])
+    }
+
+    /// As ``init(bytes:)`` for a part of an array.
+    public init?(bytes: ArraySlice<UInt8>) {
         guard bytes.count == 32 else { return nil }
         var words: [4 of UInt64] = .init(repeating: 0)
         for (index, byte) in bytes.enumerated() { words[index / 8] = words[index / 8] << 8 | UInt64(byte) }
@@ -61,9 +64,14 @@ public struct Digest: Hashable, Sendable {
     }
 
     public func append(to output: inout [UInt8]) {
-        for word in [word0, word1, word2, word3] {
-            for shift in stride(from: 56, through: 0, by: -8) { output.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
-        }
+        append(word0, to: &output)
+        append(word1, to: &output)
+        append(word2, to: &output)
+        append(word3, to: &output)
+    }
+
+    private func append(_ word: UInt64, to output: inout [UInt8]) {
+        for index in 0..<8 { output.append(UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * index))) }
     }
 
     /// The first 64 bits, signed, as SQL engines store integers.

@@ -58,7 +58,9 @@ extension SealingKey {
     public func wrap(_ material: KeyMaterial, boundTo context: [UInt8]) throws(SealFailure) -> [UInt8] {
         let key = self
         let result: Result<[UInt8], SealFailure> = material.withBytes { bytes in
-            do throws(SealFailure) { return .success(try key.seal(bytes, boundTo: context)) } catch { return .failure(error) }
+            do throws(SealFailure) { return .success(try key.seal(bytes, boundTo: context)) } catch {
+                return .failure(error)
+            }
         }
         return try result.get()
     }

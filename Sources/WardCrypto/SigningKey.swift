@@ -57,9 +57,13 @@ public func randomUUID() -> String {
 }
 
 /// Lower-case hexadecimal.
-public func hex(_ bytes: some Sequence<UInt8>) -> String {
+public func hex(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
-    for byte in bytes { text += [hexLetter(byte >> 4), hexLetter(byte & 15)] }
+    text.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+        text.append(hexLetter(byte >> 4))
+        text.append(hexLetter(byte & 15))
+    }
     return String(decoding: text, as: UTF8.self)
 }
 

@@ -1,6 +1,6 @@
 public import WardAudit
 import WardCore
-import WardFHIR
+public import WardFHIR
 public import WardIdentity
 public import WardPolicy
 
@@ -47,6 +47,17 @@ public struct Gate: Sendable {
         let receipt: AuditReceipt
         do throws(AuditFailure) { receipt = try await log.append(event) } catch { throw .auditUnavailable }
         throw .denied(Refusal(receipt: receipt, reason: reason))
+    }
+
+    /// Puts an answer that nothing else has accounted for into the log.
+    public func account(
+        for kind: AuditEventKind, _ outcome: AuditOutcome, decision: String, type: ResourceType?,
+        principal: Principal, source: RequestSource
+    ) async throws(GateFailure) -> AuditReceipt {
+        let event = AuditEvent(
+            kind: kind, time: .now(), outcome: outcome, actor: principal.actor, purpose: principal.purpose,
+            source: source, decision: decision, type: type)
+        do throws(AuditFailure) { return try await log.append(event) } catch { throw .auditUnavailable }
     }
 }
 

@@ -38,7 +38,8 @@ public final class Authenticator: Sendable {
         var clients: [String: Client] = [:]
         for entry in stored {
             guard
-                let bytes = try? sealing.open(entry.sealed, boundTo: entry.id.bytes), let client = Client(decoding: bytes)
+                let bytes = try? sealing.open(entry.sealed, boundTo: entry.id.bytes),
+                let client = Client(decoding: bytes)
             else { throw .storage }
             clients[client.name] = client
         }
@@ -125,7 +126,9 @@ public final class Authenticator: Sendable {
             throw .replayed
         }
         let isFresh = state.withLock { state in
-            if state.usedAssertions.count > 10_000 { state.usedAssertions = state.usedAssertions.filter { $0.value > now } }
+            if state.usedAssertions.count > 10_000 {
+                state.usedAssertions = state.usedAssertions.filter { $0.value > now }
+            }
             let until = verified.expires.adding(seconds: ClientAssertion.leeway)
             return state.usedAssertions.updateValue(until, forKey: "\(client.name) \(verified.identifier)") == nil
         }
@@ -156,7 +159,7 @@ public final class Authenticator: Sendable {
     }
 
     /// Who holds a bearer token; nil for unknown, expired and ended ones alike.
-    public func principal(bearer token: some StringProtocol, now: Instant) -> Principal? {
+    public func principal(bearer token: Substring, now: Instant) -> Principal? {
         let digest = sha256(Array(token.utf8))
         return state.withLock { state in
             // A client removed while its token was being issued is nobody.

@@ -34,7 +34,9 @@ enum ClientAssertion {
         _ text: String, client: String, key: ClientKey, audiences: [String], now: Instant
     ) async throws(IdentityFailure) -> VerifiedAssertion {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, let header = object(parts[0]) else { throw .malformedAssertion }
+        // One assertion has one spelling: no padding, no white space (RFC 7515 §2).
+        guard parts.count == 3, parts.allSatisfy({ $0.utf8.allSatisfy(\.isBase64URL) }), let header = object(parts[0])
+        else { throw .malformedAssertion }
         guard header["alg"]?.string == key.algorithm, header["kid"]?.string == key.keyID else { throw .unknownKey }
         // Understand it or reject it: no critical extension is known here (RFC 7515 §4.1.11).
         guard header["crit"] == nil else { throw .malformedAssertion }
@@ -123,4 +125,13 @@ enum ClientAssertion {
 extension Double {
     /// Within what an `Int64` holds.
     fileprivate var clamped: Double { isNaN ? 0 : Swift.min(Swift.max(self, -9e18), 9e18) }
+}
+
+extension UInt8 {
+    fileprivate var isBase64URL: Bool {
+        switch self {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x5F: true
+        default: false
+        }
+    }
 }

@@ -1,7 +1,9 @@
 public import WardCore
 public import WardCrypto
 
-/// A file that holds the key which wraps the root key. It belongs outside the data directory, best on other media.
+/// A file that holds the key which wraps the root key.
+///
+/// It belongs outside the data directory, best on other media.
 public enum KeyFile {
     /// Makes a new key file; never overwrites one.
     public static func create(_ path: String, storeID: String) throws(KeyFailure) -> KeyMaterial {
@@ -22,7 +24,9 @@ public enum KeyFile {
     /// Reads a key file that belongs to the store.
     public static func read(_ path: String, storeID: String) throws(KeyFailure) -> KeyMaterial {
         var content: [UInt8]
-        do throws(FileFailure) { content = try PrivateFile.read(path, secret: true, limit: 4096) } catch { throw .file(error) }
+        do throws(FileFailure) { content = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
+            throw .file(error)
+        }
         defer { wipe(&content) }
         var fields: [Substring: Substring] = [:]
         let text = String(decoding: content, as: UTF8.self)
@@ -42,7 +46,7 @@ public enum KeyFile {
     }
 
     private static func check(_ bytes: [UInt8], _ storeID: String) -> String {
-        hex(sha256(Array("ward/key-file/1 \(storeID) ".utf8), bytes).bytes.prefix(4))
+        hex(Array(sha256(Array("ward/key-file/1 \(storeID) ".utf8), bytes).bytes.prefix(4)))
     }
 }
 

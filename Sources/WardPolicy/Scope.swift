@@ -29,7 +29,8 @@ public struct Scope: Hashable, Sendable {
         default:
             // The letters keep the order of "cruds" and stand once each.
             let places = letters.compactMap { "cruds".firstIndex(of: $0) }
-            guard !letters.isEmpty, places.count == letters.count, zip(places, places.dropFirst()).allSatisfy({ $0 < $1 })
+            guard !letters.isEmpty, places.count == letters.count,
+                zip(places, places.dropFirst()).allSatisfy({ $0 < $1 })
             else { return nil }
             actions = letters.reduce(into: []) { found, letter in
                 switch letter {

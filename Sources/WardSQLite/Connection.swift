@@ -122,7 +122,9 @@ struct Row {
 
 /// Engine codes to failures; messages are never read, since they quote values.
 func failure(_ code: Int32) -> StorageFailure {
-    switch code & 0xFF {
+    // SQLITE_IOERR_SHMSIZE: the index of the write-ahead log could not grow, which is a full disk too.
+    if code == SQLITE_IOERR | 19 << 8 { return .full }
+    return switch code & 0xFF {
     case SQLITE_FULL: .full
     case SQLITE_CORRUPT, SQLITE_NOTADB: .corrupt
     case SQLITE_BUSY, SQLITE_LOCKED: .locked

@@ -56,7 +56,9 @@ public final class SQLiteStore: SealedStore {
     public func metadata(_ key: MetadataKey) throws(StorageFailure) -> [UInt8]? {
         try read { connection throws(StorageFailure) in
             var value: [UInt8]?
-            try connection.query("SELECT value FROM metadata WHERE key = ?", .text(key.rawValue)) { value = $0.bytes(0) }
+            try connection.query("SELECT value FROM metadata WHERE key = ?", .text(key.rawValue)) {
+                value = $0.bytes(0)
+            }
             return value
         }
     }

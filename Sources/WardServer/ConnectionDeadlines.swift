@@ -16,85 +16,98 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     static let baseSeconds: Int64 = 20
     /// Slowest rate beyond that, in bytes a second.
     static let minimumRate: Int64 = 16_384
+    /// Seconds that an answer may stand still, however large it is.
+    static let stallSeconds: Int64 = 30
+    /// Large answers leave in parts of this size, so that their progress can be seen.
+    private static let partSize = 65_536
 
-    private var reading: Scheduled<Void>?
-    private var writing: Scheduled<Void>?
-    private var readStart = NIODeadline.now()
+    /// Seconds between two looks at a connection.
+    private static let interval: Int64 = 2
+
+    private var ticker: RepeatedTask?
+    /// When the body being read began, and what came of it; nil between bodies.
+    private var readStart: NIODeadline?
     private var readBytes: Int64 = 0
+    /// When the oldest write that is not done began, and the bytes that wait; nil if nothing waits.
+    private var writeStart: NIODeadline?
+    private var writeProgress = NIODeadline.now()
     private var unwritten = 0
+    private var unwrittenBytes: Int64 = 0
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // One timer for the life of a connection: a timer for each request costs more than the rest of this handler.
+        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        ticker = context.eventLoop.scheduleRepeatedTask(
+            initialDelay: .seconds(Self.interval), delay: .seconds(Self.interval)
+        ) { _ in
+            let (handler, context) = box.value
+            if handler.isStuck() { context.close(promise: nil) }
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { ticker?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ticker?.cancel()
+        context.fireChannelInactive()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
             readStart = .now()
             readBytes = 0
-            watchReading(context)
         case .body(let part): readBytes += Int64(part.readableBytes)
-        case .end:
-            reading?.cancel()
-            reading = nil
+        case .end: readStart = nil
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        let size: Int
-        switch unwrapOutboundIn(data) {
-        case .body(let part): size = part.readableBytes
-        default: size = 0
+        guard case .body(var content) = unwrapOutboundIn(data) else { return send(context, data, bytes: 0, promise) }
+        guard content.readableBytes > Self.partSize else {
+            return send(context, data, bytes: content.readableBytes, promise)
+        }
+        while content.readableBytes > Self.partSize, let part = content.readSlice(length: Self.partSize) {
+            send(context, wrapOutboundOut(.body(part)), bytes: Self.partSize, nil)
+        }
+        send(context, wrapOutboundOut(.body(content)), bytes: content.readableBytes, promise)
+    }
+
+    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?) {
+        if writeStart == nil {
+            let now = NIODeadline.now()
+            writeStart = now
+            writeProgress = now
         }
         unwritten += 1
-        if writing == nil { watchWriting(context, bytes: Int64(size)) }
+        unwrittenBytes += Int64(bytes)
         let done = promise ?? context.eventLoop.makePromise()
         let box = NIOLoopBound(self, eventLoop: context.eventLoop)
         done.futureResult.whenComplete { _ in
             let handler = box.value
             handler.unwritten -= 1
             if handler.unwritten == 0 {
-                handler.writing?.cancel()
-                handler.writing = nil
+                handler.writeStart = nil
+                handler.unwrittenBytes = 0
+            } else if bytes > 0 {
+                handler.writeProgress = .now()
             }
         }
         context.write(data, promise: done)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        reading?.cancel()
-        writing?.cancel()
-        context.fireChannelInactive()
+    private func isStuck() -> Bool {
+        let now = NIODeadline.now()
+        if let start = readStart, readBytes < Self.due(after: now - start) { return true }
+        guard let start = writeStart else { return false }
+        if now - writeProgress > .seconds(Self.stallSeconds) { return true }
+        return (now - start).nanoseconds > (Self.baseSeconds + unwrittenBytes / Self.minimumRate) * 1_000_000_000
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        reading?.cancel()
-        writing?.cancel()
-    }
-
-    /// After the base time, looks every few seconds whether the body keeps the rate.
-    private func watchReading(_ context: ChannelHandlerContext) {
-        reading?.cancel()
-        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        reading = context.eventLoop.scheduleTask(in: .seconds(Self.baseSeconds)) {
-            let (handler, context) = box.value
-            handler.checkReading(context)
-        }
-    }
-
-    private func checkReading(_ context: ChannelHandlerContext) {
-        let seconds = (NIODeadline.now() - readStart).nanoseconds / 1_000_000_000
-        guard readBytes >= (seconds - Self.baseSeconds) * Self.minimumRate, readBytes > 0 else {
-            return context.close(promise: nil)
-        }
-        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        reading = context.eventLoop.scheduleTask(in: .seconds(5)) {
-            let (handler, context) = box.value
-            handler.checkReading(context)
-        }
-    }
-
-    private func watchWriting(_ context: ChannelHandlerContext, bytes: Int64) {
-        let box = NIOLoopBound(context, eventLoop: context.eventLoop)
-        writing = context.eventLoop.scheduleTask(in: .seconds(Self.baseSeconds + bytes / Self.minimumRate)) {
-            box.value.close(promise: nil)
-        }
+    /// Bytes that must have come by then.
+    private static func due(after time: TimeAmount) -> Int64 {
+        let seconds = time.nanoseconds / 1_000_000_000
+        return seconds <= baseSeconds ? 0 : max(1, (seconds - baseSeconds) * minimumRate)
     }
 }

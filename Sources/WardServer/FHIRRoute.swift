@@ -68,6 +68,16 @@ enum FHIRRoute {
         }
     }
 
+    /// The resource type the path names.
+    var type: ResourceType? {
+        switch self {
+        case .create(let type), .delete(let type, _), .history(let type, _), .read(let type, _), .search(let type),
+            .searchByPost(let type), .update(let type, _), .versionRead(let type, _, _):
+            type
+        case .bundle, .metadata, .methodNotAllowed, .unknown, .unknownType, .unsupported: nil
+        }
+    }
+
     /// The path with its variable parts named, never filled in.
     var template: StaticString {
         switch self {

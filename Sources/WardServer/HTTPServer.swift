@@ -55,7 +55,8 @@ public struct ServerSettings: Sendable {
     var tokenAudiences: [String] { names.map { "https://\($0):\(port)/oauth/token" } }
 
     func headers(host authority: String?) -> HTTPFields {
-        authority?.hasPrefix("localhost") ?? false ? localHeaders : remoteHeaders
+        let name = authority?.prefix { $0 != ":" }.lowercased()
+        return name == "localhost" ? localHeaders : remoteHeaders
     }
 }
 

@@ -22,7 +22,9 @@ package enum LogCheck {
         for (place, leaf) in stored.enumerated() where leaf.index != Int64(place) {
             throw Fault(what: "leaf \(place) is missing")
         }
-        guard try store.leafCount() == Int64(stored.count) else { throw Fault(what: "the count is not that of the leaves") }
+        guard try store.leafCount() == Int64(stored.count) else {
+            throw Fault(what: "the count is not that of the leaves")
+        }
         if let size, size != Int64(stored.count) {
             throw Fault(what: "the log has \(stored.count) leaves instead of \(size)")
         }

@@ -171,7 +171,9 @@ private final class MemoryTransaction: StoreTransaction {
         try insert(wrapped, at: id, of: \.patientKeys)
     }
 
-    func putEntry(_ entry: StoredEntry, kind: EntryKind) { content.entries[kind, default: [:]][entry.id] = entry.sealed }
+    func putEntry(_ entry: StoredEntry, kind: EntryKind) {
+        content.entries[kind, default: [:]][entry.id] = entry.sealed
+    }
 
     func removeEntry(_ id: Locator, kind: EntryKind) { content.entries[kind]?[id] = nil }
 

@@ -44,6 +44,11 @@ public struct RecordChange: Sendable {
         self.replacements = replacements
         self.conditionalReferences = conditionalReferences
     }
+
+    /// The search that a conditional create depends on.
+    var condition: SearchQuery? {
+        if case .create(let query) = operation { query } else { nil }
+    }
 }
 
 extension RecordChange {

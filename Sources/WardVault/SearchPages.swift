@@ -45,7 +45,8 @@ final class SearchPages: Sendable {
             state.order.append(handle)
             state.held += result.hits.count
             while let oldest = state.order.first, let held = state.results[oldest],
-                oldest != handle, held.expires <= now || state.held > Self.capacity {
+                oldest != handle, held.expires <= now || state.held > Self.capacity
+            {
                 state.order.removeFirst()
                 state.results[oldest] = nil
                 state.held -= held.hits.count

@@ -19,6 +19,7 @@ public final class Vault: Sendable {
     /// The server's own base, so that absolute references to it count as local.
     let ownBase: String
     let pages: SearchPages
+    let turns = Turns()
     private let readiness = Mutex(false)
 
     /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.
@@ -36,7 +37,9 @@ public final class Vault: Sendable {
     /// Whether the index is complete; until then searches fail with ``VaultFailure/indexNotReady``.
     public var isReady: Bool { readiness.withLock { $0 } }
 
-    /// Rebuilds the index from the sealed cards. Reads by id work meanwhile; writes wait until it has returned.
+    /// Rebuilds the index from the sealed cards.
+    ///
+    /// Reads by id work meanwhile; writes wait until it has returned.
     ///
     /// - Parameter progress: called with the number of cards opened so far.
     public func rebuildIndex(progress: (Int) -> Void = { _ in }) throws(VaultFailure) {

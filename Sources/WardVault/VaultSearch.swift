@@ -36,7 +36,9 @@ extension Vault {
         if found.unsureCount > 0 {
             var sure: [SearchHit] = []
             for hit in hits {
-                if hit.isSure { sure.append(hit) } else if try isMatch(hit, query, frame.permits) {
+                if hit.isSure {
+                    sure.append(hit)
+                } else if try isMatch(hit, query, frame.permits) {
                     sure.append(hit)
                 } else {
                     event.candidates += 1
@@ -84,7 +86,8 @@ extension Vault {
             records.append(DisclosedRecord(body, version: stored.version))
             event.add(body, version: stored.version)
         }
-        for hit in try included(matches, query: result.query, permits: frame.permits) where shown.insert(hit.record).inserted {
+        for hit in try included(matches, query: result.query, permits: frame.permits)
+        where shown.insert(hit.record).inserted {
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
             guard frame.permits(body.type) else { throw .damaged }
@@ -118,9 +121,10 @@ extension Vault {
         for include in query.reverseIncludes {
             let residual = residual(for: [include.source], permits)
             for match in matches where include.target == nil || include.target == match.body.type {
-                found += index.referrers(
-                    of: match.body.type, id: match.body.id, parameter: include.parameter, residual: residual
-                ).hits
+                found +=
+                    index.referrers(
+                        of: match.body.type, id: match.body.id, parameter: include.parameter, residual: residual
+                    ).hits
             }
             guard found.count <= Self.includeLimit else { throw .tooManyIncluded }
         }

@@ -6,7 +6,9 @@ public import WardGate
 import WardIndex
 import WardStorage
 
-/// What a replay of the log against the stored records found. Names records; for the security officer.
+/// What a replay of the log against the stored records found.
+///
+/// Names records; for the security officer.
 public struct StoreVerification: Sendable {
     public enum Fault: Hashable, Sendable {
         /// The index card does not say what the record says, or belongs to a version that is not current.
@@ -39,13 +41,15 @@ extension Vault {
         var written: [Locator: [Int64: Written]] = [:]
         let verification: AuditVerification
         do throws(AuditFailure) {
-            verification = try log.verify(against: earlier, event: { logged throws(AuditFailure) in
-                for record in logged.event.records {
-                    guard let hash = record.hash else { continue }
-                    let locator = keys.locators.locator(type: record.type, id: record.id)
-                    written[locator, default: [:]][record.version] = Written(record: record, hash: hash)
-                }
-            }, progress: progress)
+            verification = try log.verify(
+                against: earlier,
+                event: { logged throws(AuditFailure) in
+                    for record in logged.event.records {
+                        guard let hash = record.hash else { continue }
+                        let locator = keys.locators.locator(type: record.type, id: record.id)
+                        written[locator, default: [:]][record.version] = Written(record: record, hash: hash)
+                    }
+                }, progress: progress)
         } catch {
             throw .storage
         }
@@ -117,7 +121,7 @@ extension Vault {
             let stored: StoredVersion?
             do throws(StorageFailure) { stored = try store.version(head.record) } catch { throw .storage }
             guard
-                let stored, stored.version == version, hex(sha256(stored.body).bytes.prefix(16)) == written.hash,
+                let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
                 let body = try? open(stored, at: locator), body.id == written.record.id,
                 body.isDeleted == head.isDeleted
             else {

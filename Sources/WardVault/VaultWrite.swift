@@ -59,12 +59,23 @@ extension Vault {
         return (disclosure, result)
     }
 
-    /// Prepares against what is current, commits, and starts over if another writer came first.
+    /// Carries changes out; those that depend on a search wait for others that could change what it finds.
     private func carryOut(
         _ changes: [RecordChange], mark: ImportMark? = nil, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         guard isReady else { throw .indexNotReady }
         guard changes.allSatisfy({ frame.covers($0.operation.action, $0.type, $0.id) }) else { throw .notGranted }
+        let conditional = Set(changes.filter { $0.condition != nil }.map(\.type))
+        guard !conditional.isEmpty else { return try await attempt(changes, mark: mark, under: frame) }
+        await turns.enter(conditional)
+        defer { turns.leave(conditional) }
+        return try await attempt(changes, mark: mark, under: frame)
+    }
+
+    /// Prepares against what is current, commits, and starts over if another writer came first.
+    private func attempt(
+        _ changes: [RecordChange], mark: ImportMark?, under frame: WriteFrame
+    ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         for _ in 0..<Self.attempts {
             var draft = WriteDraft(event: frame.event, now: .now())
             do throws(VaultFailure) {
@@ -257,7 +268,7 @@ struct WriteDraft {
     }
 
     mutating func add(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind) {
-        let hash = writes.last.map { hex(sha256($0.body).bytes.prefix(16)) }
+        let hash = writes.last.map { hex(Array(sha256($0.body).bytes.prefix(16))) }
         event.records.append(
             AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
         event.add(patients: body.patients)

@@ -32,20 +32,22 @@ struct ControlServer: Sendable {
     private func answer(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>) async throws {
         try await connection.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(bytes: OperatorReply.hello(store: service.house.header.id).line))
+            var parts = inbound.makeAsyncIterator()
             var received: [UInt8] = []
-            for try await part in inbound {
+            while received.last != 0x0A, let part = try await parts.next() {
                 received += part.readableBytesView
                 guard received.count < 1 << 20 else { return }
-                if received.last == 0x0A { break }
             }
-            guard let request = OperatorRequest(line: received) else {
-                return try await outbound.write(
-                    ByteBuffer(bytes: OperatorReply.failure("the request is not understood").line))
+            if let request = OperatorRequest(line: received) {
+                let (replies, source) = AsyncStream.makeStream(of: OperatorReply.self)
+                async let work: Void = service.run(request) { source.yield($0) } finished: { source.finish() }
+                for await reply in replies { try await outbound.write(ByteBuffer(bytes: reply.line)) }
+                await work
+            } else {
+                try await outbound.write(ByteBuffer(bytes: OperatorReply.failure("the request is not understood").line))
             }
-            let (replies, source) = AsyncStream.makeStream(of: OperatorReply.self)
-            async let work: Void = service.run(request) { source.yield($0) } finished: { source.finish() }
-            for await reply in replies { try await outbound.write(ByteBuffer(bytes: reply.line)) }
-            await work
+            // What is not sent yet would be lost if this side closed first: the command hangs up when it has the last line.
+            while try await parts.next() != nil {}
         }
     }
 }
@@ -73,7 +75,9 @@ enum ControlClient {
         }
         try await connection.executeThenClose { inbound, outbound in
             var pending: [UInt8] = []
-            for try await part in inbound {
+            var isDone = false
+            var parts = inbound.makeAsyncIterator()
+            while !isDone, let part = try await parts.next() {
                 pending += part.readableBytesView
                 while let end = pending.firstIndex(of: 0x0A) {
                     let line = Array(pending[..<end])
@@ -83,6 +87,7 @@ enum ControlClient {
                         try await outbound.write(ByteBuffer(bytes: try await make(store).line))
                     } else {
                         handle(reply)
+                        isDone = isDone || reply.isLast
                     }
                 }
             }

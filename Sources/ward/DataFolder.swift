@@ -3,6 +3,7 @@ import Glibc
 import WardCore
 import WardFHIR
 import WardKeys
+import WardSQLite
 import WardStorage
 
 /// Names of the files of a store.
@@ -66,13 +67,15 @@ struct StoreHeader: Sendable {
         case demo, real
     }
 
+    private static let format = 1
+
     let id: String
     let kind: Kind
 
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("format", 1)
+        writer.member("format", Self.format)
         writer.member("id", id)
         writer.member("kind", kind.rawValue)
         writer.endObject()
@@ -84,12 +87,16 @@ struct StoreHeader: Sendable {
         self.kind = kind
     }
 
-    init?(decoding bytes: [UInt8]) {
+    /// Reads the header of an opened file; a format that this version does not know is refused with what to do.
+    init(of store: SQLiteStore) throws {
         guard
-            let root = (try? JSONTape(parsing: bytes))?.root, let format = root["format"],
-            root.tape.text(format.index) == "1", let id = root["id"]?.string,
-            let kind = root["kind"]?.string.flatMap(Kind.init(rawValue:))
-        else { return nil }
+            let bytes = try store.metadata(.header), let root = (try? JSONTape(parsing: bytes))?.root,
+            let format = root["format"].flatMap({ Int(root.tape.text($0.index)) })
+        else { throw CommandFailure("the store has no readable header; restore it from a backup") }
+        guard format == Self.format else { throw CommandFailure(StorageFailure.unknownFormat(format).text) }
+        guard let id = root["id"]?.string, let kind = root["kind"]?.string.flatMap(Kind.init(rawValue:)) else {
+            throw CommandFailure("the store has no readable header; restore it from a backup")
+        }
         self.init(id: id, kind: kind)
     }
 }

@@ -40,7 +40,8 @@ struct House: Sendable {
         let header = StoreHeader(id: storeID, kind: kind)
         let signing = SigningKey()
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
-        let seed = try sealing.seal(signing.seed, boundTo: Array(storeID.utf8))
+        // Bound to the whole header, so that a demo store relabelled as real (or the reverse) does not open.
+        let seed = try sealing.seal(signing.seed, boundTo: header.encoded())
         let ring = try keyring.encoded()
         try store.commit { transaction throws(StorageFailure) in
             try transaction.putMetadata(.header, header.encoded())
@@ -62,9 +63,7 @@ struct House: Sendable {
         }
         let store: SQLiteStore
         do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch { throw CommandFailure(error.text) }
-        guard let bytes = try store.metadata(.header), let header = StoreHeader(decoding: bytes) else {
-            throw CommandFailure("the store has no readable header; restore it from a backup")
-        }
+        let header = try StoreHeader(of: store)
         if let kind, header.kind != kind {
             throw CommandFailure(
                 header.kind == .demo
@@ -101,7 +100,7 @@ struct House: Sendable {
         let signing: SigningKey?
         do {
             signing = try store.metadata(.signingKey)
-                .flatMap { try? sealing.open($0, boundTo: Array(header.id.utf8)) }.flatMap(SigningKey.init(seed:))
+                .flatMap { try? sealing.open($0, boundTo: header.encoded()) }.flatMap(SigningKey.init(seed:))
         } catch {
             throw .storage
         }

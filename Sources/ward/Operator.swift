@@ -14,10 +14,20 @@ enum Operator {
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(
             options.folder, kind: nil, unlock: options.unlock, origin: "https://localhost:8443")
-        try house.vault.rebuildIndex()
-        await OperatorService(house: house).run(try await make(house.header.id), reply: outcome.take) {}
+        let request = try await make(house.header.id)
+        if request.command.needsIndex { try await rebuildIndex(of: house) }
+        await OperatorService(house: house).run(request, reply: outcome.take) {}
         await house.close()
         try outcome.finish()
+    }
+
+    private static func rebuildIndex(of house: House) async throws {
+        do {
+            try house.vault.rebuildIndex()
+        } catch {
+            await house.close()
+            throw CommandFailure("the index could not be rebuilt; run: ward verify")
+        }
     }
 
     /// Shows replies and remembers how it ended.

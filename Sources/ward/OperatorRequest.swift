@@ -5,6 +5,14 @@ struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientList, clientRemove, clientToken, export
         case importFiles, keysStatus, verify
+
+        /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
+        var needsIndex: Bool {
+            switch self {
+            case .export, .importFiles: true
+            default: false
+            }
+        }
     }
 
     let command: Command
@@ -25,6 +33,14 @@ enum OperatorReply: Codable, Sendable {
 }
 
 extension OperatorReply {
+    /// Whether nothing follows.
+    var isLast: Bool {
+        switch self {
+        case .failure, .finished: true
+        case .hello, .output, .progress, .unsound: false
+        }
+    }
+
     var line: [UInt8] { Array((try? JSONEncoder().encode(self)) ?? Data()) + [0x0A] }
 
     init?(line: [UInt8]) {

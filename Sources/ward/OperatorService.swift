@@ -11,6 +11,7 @@ import WardVault
 /// Carries out commands on an opened store. Those that touch records act as a client, through the gate.
 struct OperatorService: Sendable {
     let house: House
+    let imports = Turnstile()
 
     typealias Reply = @Sendable (OperatorReply) -> Void
 

@@ -13,12 +13,17 @@ extension OperatorService {
         let principal = try await principal(request)
         let clinicRequest = ClinicRequest(principal: principal, source: Self.source)
         if let refusal = await house.clinic.startImport(clinicRequest) { throw CommandFailure(refusal.sentence) }
+        // Two at once could both find the same part missing, and store it twice.
+        guard imports.enter() else { throw CommandFailure("another import runs; repeat this one when it is done") }
+        defer { imports.leave() }
         let files = try Self.files(request.paths)
         let total = files.reduce(0) { $0 + $1.size }
         var done = 0
         var sum = ImportOutcome()
         let started = ContinuousClock.now
         for (number, file) in files.enumerated() {
+            // Whoever asked has hung up.
+            guard !Task.isCancelled else { throw CommandFailure("the import was interrupted; it can be repeated") }
             let bytes: [UInt8]
             do throws(FileFailure) {
                 bytes = try PrivateFile.read(file.path, secret: false, limit: 1 << 30)
@@ -66,6 +71,7 @@ extension OperatorService {
             }
             group.append(Array(line))
             guard group.count == 500 else { continue }
+            guard !Task.isCancelled else { return outcome }
             outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
             (group, firstPlace) = ([], place + 1)
             progress(offset)

@@ -162,7 +162,8 @@ import WardTestKit
         try house.check(memory, size: log.checkpoint.size)
         for log in [log, try house.open(memory)] {
             #expect(try log.events(with: [.actor("doubt")], limit: 5).map(\.index) == [0])
-            #expect(try log.events(with: [.actor("crossing")], limit: 50).map(\.index).sorted() == Array(16_380..<16_390))
+            #expect(
+                try log.events(with: [.actor("crossing")], limit: 50).map(\.index).sorted() == Array(16_380..<16_390))
             #expect(try log.events(with: [.patient("p2499")], limit: 5).map(\.index) == [16_389])
             #expect(try log.events(with: [.actor("fill")], before: 3, limit: 5).map(\.index) == [2, 1])
         }

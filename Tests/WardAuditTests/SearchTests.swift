@@ -87,7 +87,8 @@ struct Seeded: RandomNumberGenerator {
         var generator = Seeded(state: 7)
         for _ in 0..<60 {
             let facets = facets(&generator, type)
-            let expected = events.indices.filter { matches(events[$0], facets) }.map { Int64($0) }.reversed().prefix(120)
+            let expected = events.indices.filter { matches(events[$0], facets) }.map { Int64($0) }.reversed().prefix(
+                120)
             var found: [Int64] = []
             while found.count < 120 {
                 let page = try log.events(with: facets, before: found.last ?? .max, limit: 40)
@@ -105,7 +106,8 @@ struct Seeded: RandomNumberGenerator {
         for border in [16_384, 32_768] as [Int64] {
             for before in (border - 2)...(border + 2) {
                 let facets = [AuditFacet.kind(.read)]
-                let expected = events.indices.filter { Int64($0) < before && events[$0].kind == .read }.suffix(6).reversed()
+                let expected = events.indices.filter { Int64($0) < before && events[$0].kind == .read }.suffix(6)
+                    .reversed()
                 #expect(try log.events(with: facets, before: before, limit: 6).map { Int($0.index) } == Array(expected))
             }
         }

@@ -167,7 +167,9 @@ import WardTestKit
         #expect(parts.count == 4)
         #expect(parts.flatMap(\.records) == records)
         #expect(parts.flatMap(\.patients) == patients)
-        for leaf in try store.leaves(from: 0, limit: 10) { #expect(leaf.payload.count < 65_536 && leaf.leaf.count == 65) }
+        for leaf in try store.leaves(from: 0, limit: 10) {
+            #expect(leaf.payload.count < 65_536 && leaf.leaf.count == 65)
+        }
         #expect(try log.events(with: [.record(type: type, id: "\(long)600")], limit: 2).map(\.index) == [3])
         #expect(try log.events(with: [.patient("\(long)776")], limit: 2).map(\.index) == [4])
     }

@@ -120,11 +120,16 @@ import WardTestKit
             var content = bytes
             switch number % 4 {
             case 0: content = Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator)))
-            case 1: content[Int.random(in: content.indices, using: &generator)] = .random(in: 0...255, using: &generator)
+            case 1:
+                content[Int.random(in: content.indices, using: &generator)] = .random(in: 0...255, using: &generator)
             case 2:
-                content = (0..<Int.random(in: 0..<60, using: &generator)).map { _ in .random(in: 0...255, using: &generator) }
+                content = (0..<Int.random(in: 0..<60, using: &generator)).map { _ in
+                    .random(in: 0...255, using: &generator)
+                }
             default:
-                let words = ["1", "-1", "1e999", "null", "[]", "{}", "\"\"", "true", "99999999999999999999", "[[]]", "[[1]]"]
+                let words = [
+                    "1", "-1", "1e999", "null", "[]", "{}", "\"\"", "true", "99999999999999999999", "[[]]", "[[1]]",
+                ]
                 let at = Int.random(in: content.indices, using: &generator)
                 content.replaceSubrange(at..<at, with: Array((words.randomElement(using: &generator) ?? "").utf8))
             }

@@ -16,7 +16,8 @@ import WardCrypto
     }
 
     @Test(arguments: [
-        "Zg=", "Zg===", "Z", "Zm9vY", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v=", "=", "Zg==Zg==", "Zh==", "Zm9=", "Zm-v", "Zm_v",
+        "Zg=", "Zg===", "Z", "Zm9vY", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9v=", "=", "Zg==Zg==", "Zh==", "Zm9=", "Zm-v",
+        "Zm_v",
         "Zm9v\u{0}", "Zm9\u{301}", "Ｚm9v",
     ])
     func `refuses anything but the one encoding`(text: String) {

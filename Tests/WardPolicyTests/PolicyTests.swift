@@ -91,7 +91,9 @@ private enum Oracle {
             for type in types {
                 for action in Action.allCases {
                     let whole = policy.decide(action, on: type, role: role, purpose: .treatment, scopes: nil)
-                    #expect(!policy.decide(action, on: type, role: role, purpose: .treatment, scopes: []).isPermitted || type == nil)
+                    #expect(
+                        !policy.decide(action, on: type, role: role, purpose: .treatment, scopes: []).isPermitted
+                            || type == nil)
                     for scope in scopes {
                         let narrowed = policy.decide(
                             action, on: type, role: role, purpose: .treatment, scopes: [scope])
@@ -117,15 +119,16 @@ private enum Oracle {
 }
 
 @Suite struct `Scopes` {
-    @Test(arguments: [
-        ("system/Patient.c", [.create]), ("system/Patient.r", [.read, .history]), ("system/Patient.u", [.update]),
-        ("system/Patient.d", [.delete]), ("system/Patient.s", [.search]),
-        ("system/Patient.rs", [.read, .history, .search]),
-        ("system/Patient.cruds", [.create, .read, .history, .update, .delete, .search]),
-        ("system/Patient.read", [.read, .history, .search]), ("system/Patient.write", [.create, .update, .delete]),
-        ("system/Patient.*", [.create, .read, .history, .update, .delete, .search]),
-        ("system/*.cud", [.create, .update, .delete]),
-    ] as [(String, Set<Action>)])
+    @Test(
+        arguments: [
+            ("system/Patient.c", [.create]), ("system/Patient.r", [.read, .history]), ("system/Patient.u", [.update]),
+            ("system/Patient.d", [.delete]), ("system/Patient.s", [.search]),
+            ("system/Patient.rs", [.read, .history, .search]),
+            ("system/Patient.cruds", [.create, .read, .history, .update, .delete, .search]),
+            ("system/Patient.read", [.read, .history, .search]), ("system/Patient.write", [.create, .update, .delete]),
+            ("system/Patient.*", [.create, .read, .history, .update, .delete, .search]),
+            ("system/*.cud", [.create, .update, .delete]),
+        ] as [(String, Set<Action>)])
     func `are read in both versions`(text: String, actions: Set<Action>) throws {
         let scope = try #require(Scope(text))
         #expect(scope.actions == actions && scope.text == text)
@@ -136,7 +139,8 @@ private enum Oracle {
         "", "system", "system/", "system/.", "system/Patient", "system/Patient.", "system/.read", "system/.rs",
         "system/Patient.x", "system/Patient.sr", "system/Patient.rr", "system/Patient.cruds ", " system/Patient.r",
         "system/Patient.READ", "system/patient.r", "system/Resource.r", "system/DomainResource.r", "system/Nothing.r",
-        "system/**.r", "system/Pat*.r", "system/Patient.r?_id=1", "system/Patient.rs?category=a.b", "system/Patient.r.s",
+        "system/**.r", "system/Pat*.r", "system/Patient.r?_id=1", "system/Patient.rs?category=a.b",
+        "system/Patient.r.s",
         "user/Patient.r", "patient/Patient.r", "System/Patient.r", "system//Patient.r", "system/Patient/x.r", "openid",
         "fhirUser", "launch", "offline_access", "system/Patient.c\u{301}", "system/Patient.\u{0}", "system/*.*s",
         "system/Patient.readwrite", "system/Patient.rsd",
@@ -148,12 +152,17 @@ private enum Oracle {
     @Test func `allow their type and actions only`() throws {
         let (patient, observation) = (try #require(ResourceType("Patient")), try #require(ResourceType("Observation")))
         let scope = try #require(Scope("system/Patient.cru"))
-        #expect(scope.allows(.read, on: patient) && scope.allows(.history, on: patient) && scope.allows(.create, on: patient))
+        #expect(
+            scope.allows(.read, on: patient) && scope.allows(.history, on: patient)
+                && scope.allows(.create, on: patient))
         #expect(!scope.allows(.read, on: observation) && !scope.allows(.delete, on: patient))
         #expect(!scope.allows(.search, on: patient) && !scope.allows(.administer, on: patient))
         #expect(scope.allows(.import, on: patient) && !scope.allows(.export, on: patient))
         #expect(!scope.allows(.readAudit, on: patient))
         let everything = try #require(Scope("system/*.rs"))
-        #expect(ResourceType.allCases.allSatisfy { everything.allows(.export, on: $0) && !everything.allows(.import, on: $0) })
+        #expect(
+            ResourceType.allCases.allSatisfy {
+                everything.allows(.export, on: $0) && !everything.allows(.import, on: $0)
+            })
     }
 }

@@ -154,9 +154,10 @@ func version(
         }
         let store = try reopen()
         #expect(try store.patientKey(place(1)) == [9])
-        #expect(Set(try store.entries(.client)) == [
-            StoredEntry(id: place(1), sealed: [1]), StoredEntry(id: place(2), sealed: [7]),
-        ])
+        #expect(
+            Set(try store.entries(.client)) == [
+                StoredEntry(id: place(1), sealed: [1]), StoredEntry(id: place(2), sealed: [7]),
+            ])
         #expect(try store.entries(.importMark) == [StoredEntry(id: place(2), sealed: [])])
         #expect(try store.entry(place(2), kind: .importMark) == StoredEntry(id: place(2), sealed: []))
         #expect(try store.entry(place(1), kind: .importMark) == nil)

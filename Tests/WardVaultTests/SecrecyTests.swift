@@ -243,7 +243,8 @@ import WardVault
         await #expect(throws: VaultFailure.auditUnavailable) {
             try await house.vault.history(
                 offset: 0, limit: 5,
-                with: try await house.grant(InstanceHistory.self, on: GrantSubject(type: patient, id: "p1"), to: principal))
+                with: try await house.grant(
+                    InstanceHistory.self, on: GrantSubject(type: patient, id: "p1"), to: principal))
         }
         let after = try memory.snapshot()
         #expect(after.versions == before.versions && after.heads == before.heads && after.leaves == before.leaves)

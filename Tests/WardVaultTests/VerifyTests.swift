@@ -45,7 +45,9 @@ import WardVault
     func `finds nothing in a store that nobody touched`(engine: Engine) async throws {
         let house = try TestHouse(try engine.make())
         let principal = try await house.signIn()
-        for number in 0..<10 { try await house.put(Chart.patient("p\(number % 6)", family: "F\(number)"), as: principal) }
+        for number in 0..<10 {
+            try await house.put(Chart.patient("p\(number % 6)", family: "F\(number)"), as: principal)
+        }
         try await house.delete(try .named("Patient"), "p0", as: principal)
         try await house.put(Chart.patient("p0"), as: principal)
         let officer = try await house.signIn("officer", role: .administrator, purpose: .systemAdministration)
@@ -168,7 +170,9 @@ import WardVault
             group.addTask {
                 for number in 0..<150 {
                     _ = try? await house.put(Chart.patient("p\(number % 80)", family: "F\(number)"), as: principal)
-                    if number % 9 == 0 { _ = try? await house.delete(try .named("Patient"), "p\(number % 80)", as: principal) }
+                    if number % 9 == 0 {
+                        _ = try? await house.delete(try .named("Patient"), "p\(number % 80)", as: principal)
+                    }
                 }
             }
             group.addTask {

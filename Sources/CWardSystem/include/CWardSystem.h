@@ -11,6 +11,9 @@ int ward_forbid_dumps(void);
 /// Locks a region into memory and keeps it out of core dumps (mlock, MADV_DONTDUMP). 0 on success.
 int ward_lock_memory(void *address, size_t length);
 
+/// Keeps the whole process out of swap, if the system sets no limit to locked memory. 0 on success.
+int ward_lock_process(void);
+
 /// Reads a line from the controlling terminal without echo. Length, or -1.
 ssize_t ward_read_hidden_line(const char *prompt, char *buffer, size_t capacity);
 

@@ -22,50 +22,69 @@ public struct JSONWriter: Sendable {
     }
 
     /// Appends a key that is quoted and escaped already.
-    mutating func rawKey(_ quoted: some Collection<UInt8>) {
+    mutating func rawKey(_ quoted: ArraySlice<UInt8>) {
         raw(quoted)
         bytes.append(0x3A)
         needsComma = false
     }
 
-    public mutating func string(_ text: some StringProtocol) {
+    public mutating func string(_ text: String) { string(text[...]) }
+
+    public mutating func string(_ text: Substring) {
         separate()
         bytes.append(0x22)
-        for byte in text.utf8 {
-            switch byte {
-            case 0x22, 0x5C: bytes += [0x5C, byte]
-            case 0x0A: bytes += [0x5C, 0x6E]
-            case 0x0D: bytes += [0x5C, 0x72]
-            case 0x09: bytes += [0x5C, 0x74]
-            case 0..<0x20:
-                bytes += [0x5C, 0x75, 0x30, 0x30, hexLetter(byte >> 4), hexLetter(byte & 15)]
-            default: bytes.append(byte)
-            }
+        let utf8 = text.utf8
+        if utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5C }) {
+            bytes.append(contentsOf: utf8)
+        } else {
+            for byte in utf8 { appendEscaped(byte) }
         }
         bytes.append(0x22)
         needsComma = true
     }
 
-    public mutating func number(_ value: some BinaryInteger) { raw(Array(String(value).utf8)) }
+    private mutating func appendEscaped(_ byte: UInt8) {
+        switch byte {
+        case 0x22, 0x5C: bytes += [0x5C, byte]
+        case 0x0A: bytes += [0x5C, 0x6E]
+        case 0x0D: bytes += [0x5C, 0x72]
+        case 0x09: bytes += [0x5C, 0x74]
+        case 0..<0x20: bytes += [0x5C, 0x75, 0x30, 0x30, hexLetter(byte >> 4), hexLetter(byte & 15)]
+        default: bytes.append(byte)
+        }
+    }
+
+    public mutating func number(_ value: Int64) {
+        separate()
+        bytes.append(contentsOf: String(value).utf8)
+        needsComma = true
+    }
+
+    public mutating func number(_ value: Int) { number(Int64(value)) }
     public mutating func bool(_ value: Bool) { raw(Array((value ? "true" : "false").utf8)) }
     public mutating func null() { raw(Array("null".utf8)) }
 
     /// Appends a value that is JSON already, for instance a stored resource.
-    public mutating func raw(_ json: some Collection<UInt8>) {
+    public mutating func raw(_ json: [UInt8]) { raw(json[...]) }
+
+    /// As ``raw(_:)`` for a part of an array.
+    public mutating func raw(_ json: ArraySlice<UInt8>) {
         separate()
         bytes += json
         needsComma = true
     }
 
-    public mutating func member(_ name: String, _ text: some StringProtocol) {
+    public mutating func member(_ name: String, _ text: String) {
         key(name)
         string(text)
     }
 
-    public mutating func member(_ name: String, _ value: some BinaryInteger) {
+    public mutating func member(_ name: String, _ value: Int64) {
         key(name)
         number(value)
     }
+
+    public mutating func member(_ name: String, _ value: Int) { member(name, Int64(value)) }
 
     private mutating func separate() {
         if needsComma { bytes.append(0x2C) }

@@ -27,9 +27,9 @@ extension ResourceValidator {
     /// - Throws: ``ValidationFailure`` with all issues found.
     public static func validated(
         _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
-        isTransactionEntry: Bool = false
+        inTransaction: Bool = false
     ) throws(ValidationFailure) -> ValidatedResource {
-        let issues = validate(tape, at: index, expecting: expected, isTransactionEntry: isTransactionEntry)
+        let issues = validate(tape, at: index, expecting: expected, inTransaction: inTransaction)
         guard
             issues.isEmpty, let type = tape.member(index, "resourceType").flatMap({ ResourceType(tape.text($0)) })
         else { throw ValidationFailure(issues: issues) }

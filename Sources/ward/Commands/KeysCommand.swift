@@ -40,10 +40,8 @@ struct KeysCommand: AsyncParsableCommand {
             do throws(StorageFailure) { database = try SQLiteStore(path: folder.database) } catch {
                 throw CommandFailure(error.text)
             }
-            guard
-                let bytes = try database.metadata(.header), let header = StoreHeader(decoding: bytes),
-                let ring = try database.metadata(.keyring)
-            else { throw CommandFailure("the store has no readable header") }
+            let header = try StoreHeader(of: database)
+            guard let ring = try database.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
             let path = store.keyFile ?? folder.defaultKeyFile
             guard !folder.holds(path) else { throw CommandFailure("the key file must lie outside the data folder") }
             do throws(KeyFailure) {

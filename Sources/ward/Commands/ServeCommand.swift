@@ -1,4 +1,5 @@
 import ArgumentParser
+import CWardSystem
 import Glibc
 import WardAudit
 import WardCore
@@ -91,6 +92,9 @@ struct Serving: Sendable {
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
+        if ward_lock_process() != 0 {
+            log.info("memory is not locked; allow it with LimitMEMLOCK=infinity, or encrypt the swap")
+        }
         _ = try await house.log.append(.system(.start))
         let certificate: ServerCertificate
         if let chain = listen.tlsCertificate, let key = listen.tlsKey {
