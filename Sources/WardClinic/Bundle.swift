@@ -111,7 +111,7 @@ extension Clinic {
             guard let node = entry.resource, entry.method != .delete else { continue }
             do throws(ValidationFailure) {
                 resources[entry.number] = try ResourceValidator.validated(
-                    tape, at: node, expecting: entry.type, inTransaction: true)
+                    tape, at: node, expecting: entry.type, isTransactionEntry: true)
             } catch {
                 issues += error.issues.map { $0.moved(to: "Bundle.entry[\(entry.number)].resource") }
             }

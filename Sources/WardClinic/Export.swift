@@ -21,7 +21,9 @@ extension Clinic {
     }
 
     /// The next chunk as NDJSON, accounted for in the log; nil at the end.
-    public func nextLines(_ cursor: inout ExportCursor) async throws(VaultFailure) -> (lines: ReleasedBytes, count: Int)? {
+    public func nextLines(_ cursor: inout ExportCursor) async throws(VaultFailure) -> (
+        lines: ReleasedBytes, count: Int
+    )? {
         guard let disclosure = try await vault.next(&cursor) else { return nil }
         return (disclosure.lines(), disclosure.records.count)
     }

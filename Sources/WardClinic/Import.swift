@@ -113,7 +113,8 @@ extension Clinic {
                 let tape = try JSONTape(parsing: bytes)
                 let resource = try ResourceValidator.validated(tape)
                 let id = resource.id ?? randomUUID()
-                let operation = resource.id == nil
+                let operation =
+                    resource.id == nil
                     ? RecordChange.Operation.create(unlessExists: nil) : .update(ifMatch: nil)
                 changes.append((place, try makeChange(operation, resource.type, id: id, resource)))
             } catch let failure as JSONFailure {
@@ -166,7 +167,8 @@ extension Clinic {
                 return
             }
             for change in changes {
-                let own = vault.mark(ofPart: Array("\(change.change.type.name)/\(change.change.id)".utf8) + changeBytes(change.change))
+                let own = vault.mark(
+                    ofPart: Array("\(change.change.type.name)/\(change.change.id)".utf8) + changeBytes(change.change))
                 await store([change], mark: own, request, into: &outcome)
             }
         }

@@ -11,7 +11,8 @@ extension Clinic {
             let condition = try request.ifNoneExist.map { try parsedCondition($0, type: type) }
             let change = try makeChange(.create(unlessExists: condition), type, id: randomUUID(), resource)
             let grant = try await gate.authorize(
-                Create.self, on: GrantSubject(steps: change.needs), principal: request.principal, source: request.source)
+                Create.self, on: GrantSubject(steps: change.needs), principal: request.principal, source: request.source
+            )
             let (disclosure, result) = try await vault.create(change, with: grant)
             return written(disclosure, result, request.preference)
         }
@@ -23,7 +24,8 @@ extension Clinic {
             guard Self.isID(id) else { throw Rejection(400, "value", "not a logical id") }
             let resource = try validated(request.body, type: type)
             guard resource.id == id else {
-                throw Rejection(400, "value", "the id in the body is not the id in the URL", expression: "\(type.name).id")
+                throw Rejection(
+                    400, "value", "the id in the body is not the id in the URL", expression: "\(type.name).id")
             }
             var expected: Int64?
             if let tag = request.ifMatch {
@@ -101,7 +103,8 @@ extension Clinic {
             if let target = targets[reference.text] {
                 replacements.append((range: reference.range, text: target))
             } else if let mark = reference.text.firstIndex(of: "?"),
-                let target = ResourceType(reference.text[..<mark]) {
+                let target = ResourceType(reference.text[..<mark])
+            {
                 let search = String(reference.text[reference.text.index(after: mark)...])
                 conditional.append((range: reference.range, query: try parsedCondition(search, type: target)))
             }

@@ -57,7 +57,10 @@ public func randomUUID() -> String {
 }
 
 /// Lower-case hexadecimal.
-public func hex(_ bytes: [UInt8]) -> String {
+public func hex(_ bytes: [UInt8]) -> String { hex(bytes[...]) }
+
+/// As ``hex(_:)`` for a part of an array.
+public func hex(_ bytes: ArraySlice<UInt8>) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(bytes.count * 2)
     for byte in bytes {

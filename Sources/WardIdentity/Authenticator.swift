@@ -158,6 +158,9 @@ public final class Authenticator: Sendable {
         return token
     }
 
+    /// As ``principal(bearer:now:)`` for a whole text.
+    public func principal(bearer token: String, now: Instant) -> Principal? { principal(bearer: token[...], now: now) }
+
     /// Who holds a bearer token; nil for unknown, expired and ended ones alike.
     public func principal(bearer token: Substring, now: Instant) -> Principal? {
         let digest = sha256(Array(token.utf8))

@@ -33,6 +33,8 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
     private var writeProgress = NIODeadline.now()
     private var unwritten = 0
     private var unwrittenBytes: Int64 = 0
+    /// Whoever asked to close while an answer was on its way.
+    private var heldCloses: [EventLoopPromise<Void>?] = []
 
     func handlerAdded(context: ChannelHandlerContext) {
         // One timer for the life of a connection: a timer for each request costs more than the rest of this handler.
@@ -45,7 +47,10 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { ticker?.cancel() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ticker?.cancel()
+        releaseCloses(context)
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         ticker?.cancel()
@@ -70,11 +75,14 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         }
         while content.readableBytes > Self.partSize, let part = content.readSlice(length: Self.partSize) {
             send(context, wrapOutboundOut(.body(part)), bytes: Self.partSize, nil)
+            // What TLS seals in one go is done in one go: without this, all parts are done with the last.
+            context.flush()
         }
         send(context, wrapOutboundOut(.body(content)), bytes: content.readableBytes, promise)
     }
 
-    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?) {
+    private func send(_ context: ChannelHandlerContext, _ data: NIOAny, bytes: Int, _ promise: EventLoopPromise<Void>?)
+    {
         if writeStart == nil {
             let now = NIODeadline.now()
             writeStart = now
@@ -83,18 +91,32 @@ final class ConnectionDeadlines: ChannelDuplexHandler, RemovableChannelHandler {
         unwritten += 1
         unwrittenBytes += Int64(bytes)
         let done = promise ?? context.eventLoop.makePromise()
-        let box = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let box = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         done.futureResult.whenComplete { _ in
-            let handler = box.value
+            let (handler, context) = box.value
             handler.unwritten -= 1
             if handler.unwritten == 0 {
                 handler.writeStart = nil
                 handler.unwrittenBytes = 0
+                handler.releaseCloses(context)
             } else if bytes > 0 {
                 handler.writeProgress = .now()
             }
         }
         context.write(data, promise: done)
+    }
+
+    /// The library closes idle connections and those it is done with as soon as an answer is handed over, not sent: an
+    /// answer on its way leaves first, as long as it moves.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .all, unwritten > 0 else { return context.close(mode: mode, promise: promise) }
+        heldCloses.append(promise)
+    }
+
+    private func releaseCloses(_ context: ChannelHandlerContext) {
+        let promises = heldCloses
+        heldCloses = []
+        for promise in promises { context.close(promise: promise) }
     }
 
     private func isStuck() -> Bool {

@@ -11,7 +11,8 @@ func landingPage(_ settings: ServerSettings) -> Response {
         .element("p", [], .text("A health record server (FHIR R4). Version \(Clinic.softwareVersion).")),
     ]
     if settings.isDemo {
-        content.append(.element("p", [("class", "demo")], .text("Demo - not for real patients. Everybody here is invented.")))
+        content.append(
+            .element("p", [("class", "demo")], .text("Demo - not for real patients. Everybody here is invented.")))
     }
     content += [
         .element("h2", [], .text("For programs")),

@@ -125,7 +125,8 @@ struct WardResponder: HTTPResponder {
         let clinicRequest = ClinicRequest(
             principal: principal, source: source, parameters: parameters, ifMatch: request.headers[.ifMatch],
             ifNoneExist: HeaderNames.ifNoneExist.flatMap { request.headers[$0] },
-            preference: HeaderNames.prefer.flatMap { request.headers[$0] }.map(Preference.init(header:)) ?? Preference(),
+            preference: HeaderNames.prefer.flatMap { request.headers[$0] }.map(Preference.init(header:))
+                ?? Preference(),
             body: body)
         switch route {
         case .bundle: return await clinic.bundle(clinicRequest)
@@ -160,7 +161,8 @@ struct WardResponder: HTTPResponder {
     /// JSON is the only format: XML gets a clear answer (FHIR R4 http.html#mime-type).
     private func negotiate(_ request: Request) -> ClinicAnswer? {
         if let query = request.uri.query, query.contains("_format="),
-            let format = decodedQuery(query)?.first(where: { $0.name == "_format" })?.value {
+            let format = decodedQuery(query)?.first(where: { $0.name == "_format" })?.value
+        {
             return ["json", "application/json", "application/fhir+json", "text/json", "application/fhir json"]
                 .contains(format) ? nil : .notAcceptable
         }
@@ -210,7 +212,8 @@ struct WardResponder: HTTPResponder {
             switch error {
             case .auditUnavailable, .storage:
                 return oauthError(503, "temporarily_unavailable", "the audit log cannot be written")
-            case .badScope: return oauthError(400, "invalid_scope", "only system/ scopes without constraints are supported")
+            case .badScope:
+                return oauthError(400, "invalid_scope", "only system/ scopes without constraints are supported")
             default:
                 throttle.count(source.address, now: now)
                 // One answer for every kind of failure: which part was wrong is nobody's business but the log's.
@@ -250,7 +253,8 @@ struct WardResponder: HTTPResponder {
 
     private func health() -> Response {
         json(
-            clinic.isReady ? 200 : 503, Array((clinic.isReady ? #"{"status":"ready"}"# : #"{"status":"starting"}"#).utf8),
+            clinic.isReady ? 200 : 503,
+            Array((clinic.isReady ? #"{"status":"ready"}"# : #"{"status":"starting"}"#).utf8),
             type: "application/json")
     }
 

@@ -40,7 +40,11 @@ struct ControlServer: Sendable {
             }
             if let request = OperatorRequest(line: received) {
                 let (replies, source) = AsyncStream.makeStream(of: OperatorReply.self)
-                async let work: Void = service.run(request) { source.yield($0) } finished: { source.finish() }
+                async let work: Void = service.run(request) {
+                    source.yield($0)
+                } finished: {
+                    source.finish()
+                }
                 for await reply in replies { try await outbound.write(ByteBuffer(bytes: reply.line)) }
                 await work
             } else {

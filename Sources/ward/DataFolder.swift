@@ -29,9 +29,18 @@ struct DataFolder: Sendable {
         }
     }
 
+    /// Says what to do where there is no store.
+    func requireStore() throws {
+        guard PrivateFile.exists(database) else {
+            throw CommandFailure("there is no store in \(path); make one with: ward init --data \(path)")
+        }
+    }
+
     /// Whether a path lies inside this folder.
     func holds(_ other: String) -> Bool {
-        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else { return false }
+        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else {
+            return false
+        }
         return theirs == own || theirs.hasPrefix(own + "/")
     }
 

@@ -58,11 +58,11 @@ struct House: Sendable {
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
         origin: String
     ) async throws -> House {
-        guard PrivateFile.exists(folder.database) else {
-            throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
-        }
+        try folder.requireStore()
         let store: SQLiteStore
-        do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch { throw CommandFailure(error.text) }
+        do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch {
+            throw CommandFailure(error.text)
+        }
         let header = try StoreHeader(of: store)
         if let kind, header.kind != kind {
             throw CommandFailure(
@@ -75,7 +75,9 @@ struct House: Sendable {
         let tenant: KeyMaterial
         do throws(KeyFailure) {
             let way: Keyring.Unlock
-            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch { throw KeyFailure.refused }
+            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch {
+                throw KeyFailure.refused
+            }
             tenant = try keyring.open(storeID: header.id, unlock: way)
         } catch {
             throw CommandFailure(error.text)

@@ -10,6 +10,7 @@ enum Operator {
     ) async throws {
         let outcome = Outcome()
         if try await ControlClient.send(options.folder, make: make, reply: outcome.take) { return try outcome.finish() }
+        try options.folder.requireStore()
         let lock = try FolderLock(options.folder)
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(

@@ -79,7 +79,10 @@ struct OperatorService: Sendable {
                 writer.endObject()
                 reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
             } else {
-                reply(.output("\(client.name)  \(client.role.rawValue)  \(client.purpose.rawValue)  added \(client.added.text)"))
+                reply(
+                    .output(
+                        "\(client.name)  \(client.role.rawValue)  \(client.purpose.rawValue)  added \(client.added.text)"
+                    ))
             }
         }
     }
@@ -92,7 +95,9 @@ struct OperatorService: Sendable {
     // MARK: Log
 
     private func checkpoint(_ reply: Reply) throws {
-        guard let note = house.log.signedCheckpoint() else { throw CommandFailure("the checkpoint could not be signed") }
+        guard let note = house.log.signedCheckpoint() else {
+            throw CommandFailure("the checkpoint could not be signed")
+        }
         reply(.output(String(note.dropLast())))
     }
 
@@ -152,7 +157,9 @@ struct OperatorService: Sendable {
         let principal = try await principal(request)
         var facets: [AuditFacet] = []
         if let patient = request.options["patient"] { facets.append(.patient(patient)) }
-        if let actor = request.options["actor"] { facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)")) }
+        if let actor = request.options["actor"] {
+            facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)"))
+        }
         if let kind = request.options["kind"] {
             guard let kind = AuditEventKind(rawValue: kind) else {
                 let names = AuditEventKind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -162,7 +169,9 @@ struct OperatorService: Sendable {
         }
         if let record = request.options["record"] {
             let parts = record.split(separator: "/")
-            guard parts.count == 2, let type = ResourceType(parts[0]) else { throw CommandFailure("--record is Type/id") }
+            guard parts.count == 2, let type = ResourceType(parts[0]) else {
+                throw CommandFailure("--record is Type/id")
+            }
             facets.append(.record(type: type, id: String(parts[1])))
         }
         if let day = request.options["day"] {

@@ -110,7 +110,8 @@ extension OperatorService {
     private static func comesFirst(_ left: String, _ right: String) -> Bool {
         func rank(_ name: String) -> Int {
             let file = (name.split(separator: "/").last ?? "").lowercased()
-            return file.contains("hospital") || file.contains("organization") ? 0 : file.contains("practitioner") ? 1 : 2
+            return file.contains("hospital") || file.contains("organization")
+                ? 0 : file.contains("practitioner") ? 1 : 2
         }
         return rank(left) == rank(right) ? left < right : rank(left) < rank(right)
     }
@@ -122,12 +123,15 @@ extension OperatorService {
         let wanted = request.options["types"].map { $0.split(separator: ",").map(String.init) }
         var types = ResourceType.allCases
         if let wanted {
+            guard !wanted.isEmpty else { throw CommandFailure("--types names no type") }
             types = try wanted.map { name in
                 guard let type = ResourceType(name) else { throw CommandFailure("\(name) is not a resource type") }
                 return type
             }
         }
-        do throws(FileFailure) { try PrivateFile.makeFolder(folder) } catch { throw CommandFailure("--out cannot be made") }
+        do throws(FileFailure) { try PrivateFile.makeFolder(folder) } catch {
+            throw CommandFailure("--out cannot be made")
+        }
         let clinicRequest = ClinicRequest(principal: principal, source: Self.source)
         let present = Set(house.vault.counts.map(\.type))
         var (count, number) = (0, 0)
@@ -143,7 +147,9 @@ extension OperatorService {
             do throws(FileFailure) { try PrivateFile.create(path, []) } catch {
                 throw CommandFailure(error == .exists ? "\(path) is there already" : "\(path) cannot be written")
             }
-            guard let handle = FileHandle(forWritingAtPath: path) else { throw CommandFailure("\(path) cannot be written") }
+            guard let handle = FileHandle(forWritingAtPath: path) else {
+                throw CommandFailure("\(path) cannot be written")
+            }
             while let (lines, records) = try await house.clinic.nextLines(&cursor) {
                 try lines.exposed { bytes in Result { try handle.write(contentsOf: bytes) } }.get()
                 count += records
@@ -169,17 +175,32 @@ extension OperatorService {
             writer.endObject()
             return reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
         }
-        reply(.output("root key: wrapped by \(keyring.provider == .keyFile ? "a key file" : "a passphrase (argon2id)"), and by the recovery code"))
+        reply(
+            .output(
+                "root key: wrapped by \(keyring.provider == .keyFile ? "a key file" : "a passphrase (argon2id)"), and by the recovery code"
+            ))
         switch keyring.provider {
         case .keyFile:
-            reply(.output("protects against: a copied or stolen data folder without the key file; a curious database or backup operator"))
-            reply(.output("does not protect against: theft of the whole disk if the key file lies on it, or whoever runs as this user"))
+            reply(
+                .output(
+                    "protects against: a copied or stolen data folder without the key file; a curious database or backup operator"
+                ))
+            reply(
+                .output(
+                    "does not protect against: theft of the whole disk if the key file lies on it, or whoever runs as this user"
+                ))
             reply(.output("breach safe harbour: not to be claimed while key file and data lie on one disk"))
         case .passphrase:
-            reply(.output("protects against: theft of the disk or machine while it is off, as far as the passphrase is strong"))
+            reply(
+                .output(
+                    "protects against: theft of the disk or machine while it is off, as far as the passphrase is strong"
+                ))
             reply(.output("does not protect against: whoever reads the memory of the running process"))
         }
-        reply(.output("ciphers: AES-256-GCM, HMAC-SHA-256, Ed25519; the module is BoringSSL as bundled, not a FIPS-validated build"))
+        reply(
+            .output(
+                "ciphers: AES-256-GCM, HMAC-SHA-256, Ed25519; the module is BoringSSL as bundled, not a FIPS-validated build"
+            ))
         reply(.output("without key file or passphrase, the recovery code is the only way in: a lost key is lost data"))
     }
 }

@@ -34,7 +34,9 @@ struct StoreOptions: ParsableArguments {
         }
         if let path {
             var bytes: [UInt8]
-            do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch { throw .file(error) }
+            do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
+                throw .file(error)
+            }
             defer { wipe(&bytes) }
             while bytes.last == 0x0A || bytes.last == 0x0D { bytes.removeLast() }
             return SecretBytes(copying: bytes)

@@ -85,13 +85,14 @@ class Worker(threading.Thread):
                 self.answered += 1
             except (requests.RequestException, OSError):
                 return
-            except AssertionError as failure:
-                self.unexpected.append(str(failure))
+            except Exception as failure:
+                self.unexpected.append(repr(failure))
                 return
 
     def own(self):
         prefix = f"Patient/{self.prefix}-"
-        return [record for record in self.ledger.versions if record.startswith(prefix)]
+        with self.ledger.lock:
+            return [record for record in self.ledger.versions if record.startswith(prefix)]
 
     def marker(self):
         self.count += 1

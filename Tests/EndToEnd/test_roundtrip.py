@@ -17,7 +17,7 @@ import pytest
 
 from conftest import exact, wait_until
 
-RULE = re.compile(r"^rejected  (?P<path>.+?\.(?:json|ndjson))(?::(?P<place>\d+))?  (?P<expression>[^ ]*)  (?P<reason>.+)$")
+RULE = re.compile(r"^rejected  (?P<path>.+?\.(?:json|ndjson))(?::(?P<place>\d+))?  (?P<expression>.*?)  (?P<reason>.+)$")
 SUMMARY = re.compile(r"^(\d+) resources imported \(\d+/s\), (\d+) already there from an earlier run, (\d+) problems$")
 
 
@@ -102,15 +102,24 @@ INVALID = {
 
 
 def resources_in(document):
-    """What an import makes of a file: resources of a transaction or collection, or the resource itself."""
-    if document.get("resourceType") != "Bundle":
-        return [document]
-    kind = document.get("type")
-    if kind in ("transaction", "batch"):
-        return [each["resource"] for each in document.get("entry", []) if "resource" in each]
+    """What an import makes of a file: resources of a transaction or collection, or the resource itself.
+
+    Gives resources under their own id, and resources that get one, each with what its references lead to.
+    """
+    kind = document.get("type") if document.get("resourceType") == "Bundle" else None
+    entries = [each for each in document.get("entry", []) if "resource" in each]
     if kind == "collection":
-        return [each["resource"] for each in document.get("entry", []) if "resource" in each]
-    return [document]
+        return [each["resource"] for each in entries], []
+    if kind not in ("transaction", "batch"):
+        return [document], []
+    created = [each for each in entries if each["request"]["method"] == "POST"]
+    targets = {each["fullUrl"]: each["resource"] for each in created}
+    # A relative reference within the bundle means the entry below the same base.
+    targets.update({
+        "/".join(each["fullUrl"].split("/")[-2:]): each["resource"] for each in created
+        if each["fullUrl"].startswith("http")})
+    kept = [each["resource"] for each in entries if each["request"]["method"] == "PUT"]
+    return kept, [(each["resource"], targets.get) for each in created]
 
 
 @pytest.fixture(scope="module")
@@ -140,20 +149,23 @@ def test_every_official_example_comes_back_as_it_was(hl7, examples):
     for path in sorted(examples.glob("*.json")):
         if path.name in first.rejected_files():
             continue
-        for resource in resources_in(exact(path.read_text(encoding="utf-8"))):
+        kept, created = resources_in(exact(path.read_text(encoding="utf-8")))
+        for resource in kept:
             if "id" in resource:
                 expected[resource["resourceType"], resource["id"]].add(canonical(essence(resource)))
             else:
-                nameless[resource["resourceType"]].append(canonical(essence(resource)))
+                created.append((resource, {}.get))
+        for resource, target in created:
+            nameless[resource["resourceType"]].append(portrait(resource, target))
     found = {
         (kind, each["id"]): each for kind, resources in exported.items() for each in resources}
     assert len(found) == sum(map(len, exported.values())), "an id stands twice"
     differing = [key for key, texts in expected.items() if key not in found or canonical(essence(found[key])) not in texts]
     assert differing == []
+    new = {f"{kind}/{name}": each for (kind, name), each in found.items() if (kind, name) not in expected}
     fresh = collections.defaultdict(list)
-    for (kind, name), resource in found.items():
-        if (kind, name) not in expected:
-            fresh[kind].append(canonical(essence(resource, without_id=True)))
+    for resource in new.values():
+        fresh[resource["resourceType"]].append(portrait(resource, new.get))
     assert {kind: sorted(texts) for kind, texts in fresh.items()} == {kind: sorted(texts) for kind, texts in nameless.items()}
     assert len(expected) > 5000
 
@@ -175,10 +187,11 @@ def test_at_least_137_types_of_examples_are_stored(hl7):
 
 def test_importing_again_stores_nothing_anew(hl7, examples, tmp_path):
     house, first, before = hl7
-    again = run_import(house, examples)
+    paths = sorted(examples.glob("*.json"))[::6]
+    again = run_import(house, *paths)
     assert again.stored == 0
-    assert again.skipped > 5000
-    assert again.rejected_files() == first.rejected_files()
+    assert again.skipped > 800
+    assert again.rejected_files() == first.rejected_files() & {path.name for path in paths}
     after = export(house, tmp_path / "out")
     assert {kind: len(each) for kind, each in after.items()} == {kind: len(each) for kind, each in before.items()}
     # Not even a new version.
@@ -254,7 +267,7 @@ def portrait(resource, target):
 
     def resolved(value, place):
         if isinstance(value, dict):
-            return {name: place(each) if name == "reference" and isinstance(each, str) else resolved(each, place)
+            return {name: place(each) if name in ("reference", "url") and isinstance(each, str) else resolved(each, place)
                     for name, each in value.items()}
         if isinstance(value, list):
             return [resolved(each, place) for each in value]
@@ -450,8 +463,7 @@ def test_a_file_that_is_not_valid_is_listed_with_its_place_and_without_its_value
     assert done.status == 2
     assert done.stored == 0
     assert [each["path"] for each in done.rejections] == [str(tmp_path / name)] * len(done.rejections)
-    assert any(each["expression"].startswith(place) or place == "byte " and "byte" in done.output for each in done.rejections) or (
-        place.startswith("byte") and f"  {place}" in done.output), done.output
+    assert any(each["expression"].startswith(place) for each in done.rejections), done.output
     assert "Zq7Secret" not in done.output + done.errors
 
 

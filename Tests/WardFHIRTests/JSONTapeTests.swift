@@ -11,10 +11,12 @@ import WardFHIR
     }
 
     @Test(arguments: [
-        ("", JSONFailure.Reason.unexpectedEnd), ("{", .unexpectedEnd), ("[1,]", .unexpected), ("{\"a\":1,}", .unexpected),
+        ("", JSONFailure.Reason.unexpectedEnd), ("{", .unexpectedEnd), ("[1,]", .unexpected),
+        ("{\"a\":1,}", .unexpected),
         ("01", .badNumber), ("1.", .badNumber), ("-", .badNumber), ("1e", .badNumber), ("+1", .unexpected),
         ("{\"a\":1,\"a\":2}", .duplicateKey), ("{\"a\":1,\"\\u0061\":2}", .duplicateKey), ("\"\\ud800\"", .badEscape),
-        ("\"\\udc00\"", .badEscape), ("\"\\x\"", .badEscape), ("\"\u{01}\"", .controlCharacter), ("1 2", .trailingBytes),
+        ("\"\\udc00\"", .badEscape), ("\"\\x\"", .badEscape), ("\"\u{01}\"", .controlCharacter),
+        ("1 2", .trailingBytes),
         ("tru", .unexpectedEnd), ("nul1", .unexpected), ("\u{FEFF}1", .unexpected),
         (String(repeating: "[", count: 65), .tooDeep),
     ])

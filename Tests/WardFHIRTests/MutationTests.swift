@@ -60,7 +60,8 @@ import WardFHIR
             return
         }
         let values = ["null", "[]", "{}", "[null]", "\"\"", "0", "true", "\"x\"", "{\"id\":\"a\"}", "[[]]"]
-        let value = Bool.random(using: &random)
+        let value =
+            Bool.random(using: &random)
             ? Array(bytes[other]) : Array((values.randomElement(using: &random) ?? "null").utf8)
         bytes.replaceSubrange(place, with: value)
     }

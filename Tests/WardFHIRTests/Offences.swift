@@ -71,45 +71,56 @@ extension Offence {
             #"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"id":"a"}}]}"#),
     ]
 
-    static let formats: [Offence] = [
-        patient(.emptyString, "Patient.name[0].text", #""name":[{"text":""}]"#),
-        patient(.controlCharacter, "Patient.name[0].text", #""name":[{"text":"a\u0000b"}]"#),
-        patient(.controlCharacter, "Patient.name[0].text", #""name":[{"text":"a\u001fb"}]"#),
-        patient(.malformedID, "Patient.id", #""id":"a b""#), patient(.malformedID, "Patient.id", #""id":"a/b""#),
-        patient(.malformedID, "Patient.id", #""id":"\#(String(repeating: "a", count: 65))""#),
-        patient(.malformedElementID, "Patient.name[0].id", #""name":[{"id":"a b","text":"x"}]"#),
-        value(.malformedBase64Binary, "valueBase64Binary", #""YQ""#),
-        value(.malformedBase64Binary, "valueBase64Binary", #""YQ=a""#),
-        value(.malformedBase64Binary, "valueBase64Binary", #""Y-_=""#),
-        value(.malformedBase64Binary, "valueBase64Binary", #"" ""#),
-        value(.malformedCode, "valueCode", #"" a""#), value(.malformedCode, "valueCode", #""a  b""#),
-        value(.malformedCode, "valueCode", #""a ""#),
-        patient(.codeNotInValueSet, "Patient.gender", #""gender":"m""#),
-        patient(.codeNotInValueSet, "Patient.gender", #""gender":"Male""#),
-        patient(.codeNotInValueSet, "Patient.name[0].use", #""name":[{"use":"home","text":"x"}]"#),
-    ] + ["2000-02-30", "2001-02-29", "1900-02-29", "2000-13", "2000-00", "2000-1-1", "20000101", "0000", "2000-01-32",
-        "2000-01-01T00:00:00Z", "2000-", "x"]
+    static let formats: [Offence] =
+        [
+            patient(.emptyString, "Patient.name[0].text", #""name":[{"text":""}]"#),
+            patient(.controlCharacter, "Patient.name[0].text", #""name":[{"text":"a\u0000b"}]"#),
+            patient(.controlCharacter, "Patient.name[0].text", #""name":[{"text":"a\u001fb"}]"#),
+            patient(.malformedID, "Patient.id", #""id":"a b""#), patient(.malformedID, "Patient.id", #""id":"a/b""#),
+            patient(.malformedID, "Patient.id", #""id":"\#(String(repeating: "a", count: 65))""#),
+            patient(.malformedElementID, "Patient.name[0].id", #""name":[{"id":"a b","text":"x"}]"#),
+            value(.malformedBase64Binary, "valueBase64Binary", #""YQ""#),
+            value(.malformedBase64Binary, "valueBase64Binary", #""YQ=a""#),
+            value(.malformedBase64Binary, "valueBase64Binary", #""Y-_=""#),
+            value(.malformedBase64Binary, "valueBase64Binary", #"" ""#),
+            value(.malformedCode, "valueCode", #"" a""#), value(.malformedCode, "valueCode", #""a  b""#),
+            value(.malformedCode, "valueCode", #""a ""#),
+            patient(.codeNotInValueSet, "Patient.gender", #""gender":"m""#),
+            patient(.codeNotInValueSet, "Patient.gender", #""gender":"Male""#),
+            patient(.codeNotInValueSet, "Patient.name[0].use", #""name":[{"use":"home","text":"x"}]"#),
+        ]
+        + [
+            "2000-02-30", "2001-02-29", "1900-02-29", "2000-13", "2000-00", "2000-1-1", "20000101", "0000",
+            "2000-01-32",
+            "2000-01-01T00:00:00Z", "2000-", "x",
+        ]
         .map { patient(.malformedDate, "Patient.birthDate", #""birthDate":"\#($0)""#) }
-        + ["2000-01-01T00:00:00", "2000-01-01T24:00:00Z", "2000-01-01T00:60:00Z", "2000-01-01T00:00Z",
+        + [
+            "2000-01-01T00:00:00", "2000-01-01T24:00:00Z", "2000-01-01T00:60:00Z", "2000-01-01T00:00Z",
             "2000-01-01T00:00:00.Z", "2000-01-01T00:00:00+14:01", "2000-01-01T00:00:00+1:00", "2000-01-01 00:00:00Z",
-            "2000-01-01T00:00:61Z", "2000-01-01T00:00:00z", "2000-01-01T", "2000-01-01T00:00:00ZZ"]
-            .map { value(.malformedDateTime, "valueDateTime", #""\#($0)""#) }
+            "2000-01-01T00:00:61Z", "2000-01-01T00:00:00z", "2000-01-01T", "2000-01-01T00:00:00ZZ",
+        ]
+        .map { value(.malformedDateTime, "valueDateTime", #""\#($0)""#) }
         + ["2000-01-01", "2000", "2000-01-01T00:00:00"].map { value(.malformedInstant, "valueInstant", #""\#($0)""#) }
         + ["24:00:00", "1:00:00", "00:00", "00:00:00Z", "00:00:00.", "00:60:00"]
-            .map { value(.malformedTime, "valueTime", #""\#($0)""#) }
+        .map { value(.malformedTime, "valueTime", #""\#($0)""#) }
         + ["1.0", "1e3", "-0", "2147483648", "-2147483649", "99999999999999999999"]
-            .map { value(.malformedInteger, "valueInteger", $0) }
+        .map { value(.malformedInteger, "valueInteger", $0) }
         + ["0", "-1", "2147483648", "1.5"].map { value(.malformedPositiveInt, "valuePositiveInt", $0) }
         + ["-1", "2147483648", "0.0"].map { value(.malformedUnsignedInt, "valueUnsignedInt", $0) }
         + ["urn:oid:3.1", "urn:oid:1", "urn:oid:1.02", "1.2.3", "urn:oid:1.2.", "urn:oid:1..2"]
-            .map { value(.malformedOID, "valueOid", #""\#($0)""#) }
-        + ["urn:uuid:C757873D-EC9A-4326-A141-556F43239520", "c757873d-ec9a-4326-a141-556f43239520",
-            "urn:uuid:c757873d-ec9a-4326-a141-556f4323952", "urn:uuid:c757873dec9a-4326-a141-556f432395200"]
-            .map { value(.malformedUUID, "valueUuid", #""\#($0)""#) }
+        .map { value(.malformedOID, "valueOid", #""\#($0)""#) }
+        + [
+            "urn:uuid:C757873D-EC9A-4326-A141-556F43239520", "c757873d-ec9a-4326-a141-556f43239520",
+            "urn:uuid:c757873d-ec9a-4326-a141-556f4323952", "urn:uuid:c757873dec9a-4326-a141-556f432395200",
+        ]
+        .map { value(.malformedUUID, "valueUuid", #""\#($0)""#) }
         + ["valueUri", "valueUrl", "valueCanonical"].map { value(.malformedURI, $0, #""http://a b""#) }
         + ["valueInteger", "valueDecimal", "valuePositiveInt", "valueUnsignedInt", "valueBoolean"]
-            .map { value(.wrongKind, $0, #""1""#) }
-        + ["valueCode", "valueDate", "valueDateTime", "valueUri", "valueId", "valueMarkdown", "valueString",
-            "valueTime"]
-            .map { value(.wrongKind, $0, "1") }
+        .map { value(.wrongKind, $0, #""1""#) }
+        + [
+            "valueCode", "valueDate", "valueDateTime", "valueUri", "valueId", "valueMarkdown", "valueString",
+            "valueTime",
+        ]
+        .map { value(.wrongKind, $0, "1") }
 }

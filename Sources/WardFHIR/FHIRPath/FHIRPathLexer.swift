@@ -120,7 +120,9 @@ struct FHIRPathLexer {
                 at += 1
                 return String(decoding: text, as: UTF8.self)
             }
-            if byte == 0x5C { try escape(into: &text) } else {
+            if byte == 0x5C {
+                try escape(into: &text)
+            } else {
                 text.append(byte)
                 at += 1
             }

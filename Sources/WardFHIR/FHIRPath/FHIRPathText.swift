@@ -95,8 +95,10 @@ extension FHIRPathEvaluator {
     }
 
     private static func split(_ text: String, _ separator: String) -> [String] {
-        separator.isEmpty ? text.map { String($0) } : text.split(separator: separator, omittingEmptySubsequences: false)
-            .map(String.init)
+        separator.isEmpty
+            ? text.map { String($0) }
+            : text.split(separator: separator, omittingEmptySubsequences: false)
+                .map(String.init)
     }
 
     private static func replace(_ text: String, _ pattern: String, _ substitute: String) -> String {

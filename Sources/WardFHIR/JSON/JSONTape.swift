@@ -48,7 +48,9 @@ public struct JSONTape: Sendable {
         let slice = range(index)
         guard slice.count == name.utf8CodeUnitCount else { return false }
         return name.withUTF8Buffer { wanted in
-            for offset in 0..<slice.count where unsafe bytes[slice.lowerBound + offset] != wanted[offset] { return false }
+            for offset in 0..<slice.count where unsafe bytes[slice.lowerBound + offset] != wanted[offset] {
+                return false
+            }
             return true
         }
     }

@@ -20,8 +20,9 @@ enum Extraction: Hashable, Sendable {
             case .reference: Self.reference(name, isResource: r4.isResource(type))
             case .string: Self.string(name, r4.primitiveKind(of: type))
             case .date: Self.date(name)
-            case .number: ["decimal", "integer", "positiveInt", "unsignedInt"].contains(name)
-                ? .number : name == "Range" || name == "Quantity" ? .undecidable : nil
+            case .number:
+                ["decimal", "integer", "positiveInt", "unsignedInt"].contains(name)
+                    ? .number : name == "Range" || name == "Quantity" ? .undecidable : nil
             case .quantity: Self.quantity(name)
             case .uri: ["uri", "url", "oid", "uuid"].contains(name) ? .uri : name == "canonical" ? .canonical : nil
             case .composite, .special: nil

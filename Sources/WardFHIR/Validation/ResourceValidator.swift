@@ -8,12 +8,12 @@ public enum ResourceValidator {
     ///
     /// - Parameters:
     ///   - expected: the only acceptable type, as in `PUT /Patient/1`.
-    ///   - inTransaction: whether references may be searches: `Patient?identifier=...` (http.html#trules).
+    ///   - isTransactionEntry: accept conditional references (http.html#trules), as in any Bundle.
     public static func validate(
         _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
-        inTransaction: Bool = false
+        isTransactionEntry: Bool = false
     ) -> [ValidationIssue] {
-        var walker = ResourceWalker(tape, expected: expected, inTransaction: inTransaction)
+        var walker = ResourceWalker(tape, expected: expected, isTransactionEntry: isTransactionEntry)
         walker.resource(index)
         return walker.issues
     }
@@ -63,26 +63,25 @@ struct ResourceWalker {
     let tape: JSONTape
     let definitions: Definitions
     let expected: ResourceType?
-    /// Whether this is part of a Bundle, where a transaction may refer by search; the walk may start within it.
-    let isBundle: Bool
     private(set) var issues: [ValidationIssue] = []
     var container = Container()
     private var path: [Step] = []
     private var rootName: String
+    private let isTransactionEntry: Bool
 
-    init(_ tape: JSONTape, expected: ResourceType?, inTransaction: Bool = false) {
+    init(_ tape: JSONTape, expected: ResourceType?, isTransactionEntry: Bool) {
         self.tape = tape
         self.expected = expected
+        self.isTransactionEntry = isTransactionEntry
         definitions = Definitions.r4
-        let root = JSONTape.rootIndex
-        isBundle =
-            inTransaction || tape.kind(root) == .object
-            && tape.member(root, "resourceType").map { tape.kind($0) == .string && tape.text($0) == "Bundle" } ?? false
         rootName = expected?.name ?? "Resource"
         path.reserveCapacity(64)
     }
 
     // MARK: Reporting
+
+    /// Whether `Patient?identifier=` may stand for a reference: in a transaction, until it is carried out.
+    var allowsConditions: Bool { isTransactionEntry || rootName == "Bundle" }
 
     /// Reports an offence at the current location, at the child `element` of it, or at one of its contained resources.
     mutating func report(_ rule: ValidationRule, at node: Int, element: Int? = nil, position: Int? = nil) {

@@ -36,7 +36,7 @@ extension ResourceWalker {
         let slash = text.utf8.firstIndex(of: 0x2F)
         // A scheme, or a conditional reference of a transaction: `Patient?identifier=`.
         if let colon, colon < slash ?? text.endIndex { return nil }
-        if isBundle, let query = text.utf8.firstIndex(of: 0x3F) { return ResourceType(text[..<query]) }
+        if allowsConditions, let query = text.utf8.firstIndex(of: 0x3F) { return ResourceType(text[..<query]) }
         let parts = text.utf8.split(separator: 0x2F, omittingEmptySubsequences: false)
         let isVersioned = parts.count == 4 && parts[2].elementsEqual("_history".utf8)
         guard parts.count == 2 || isVersioned, let type = ResourceType(text[..<(slash ?? text.endIndex)]),

@@ -27,9 +27,9 @@ extension ResourceValidator {
     /// - Throws: ``ValidationFailure`` with all issues found.
     public static func validated(
         _ tape: JSONTape, at index: Int = JSONTape.rootIndex, expecting expected: ResourceType? = nil,
-        inTransaction: Bool = false
+        isTransactionEntry: Bool = false
     ) throws(ValidationFailure) -> ValidatedResource {
-        let issues = validate(tape, at: index, expecting: expected, inTransaction: inTransaction)
+        let issues = validate(tape, at: index, expecting: expected, isTransactionEntry: isTransactionEntry)
         guard
             issues.isEmpty, let type = tape.member(index, "resourceType").flatMap({ ResourceType(tape.text($0)) })
         else { throw ValidationFailure(issues: issues) }

@@ -32,6 +32,7 @@ struct ClientCommand: AsyncParsableCommand {
 
         func run() async throws {
             let purpose = try statedPurpose()
+            try store.folder.requireStore()
             let path = key ?? "\(name).key.json"
             if !PrivateFile.exists(path) {
                 guard Client.isName(name), let pair = ClientKeyPair(client: name) else {
@@ -46,7 +47,9 @@ struct ClientCommand: AsyncParsableCommand {
             do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: false, limit: 65_536) } catch {
                 throw CommandFailure("\(path) cannot be read")
             }
-            guard let publicKey = ClientKey(jwk: bytes) else { throw CommandFailure("\(path) holds no P-384 key (JWK)") }
+            guard let publicKey = ClientKey(jwk: bytes) else {
+                throw CommandFailure("\(path) holds no P-384 key (JWK)")
+            }
             try await Operator.perform(store) { _ in
                 OperatorRequest(
                     command: .clientAdd,
@@ -106,7 +109,8 @@ struct ClientCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard PrivateFile.exists(store.folder.socket) else {
-                throw CommandFailure("no server runs on \(store.folder.path); tokens live in its memory. start: ward serve")
+                throw CommandFailure(
+                    "no server runs on \(store.folder.path); tokens live in its memory. start: ward serve")
             }
             let pair = try keyPair(name, key)
             try await Operator.perform(store) { storeID in

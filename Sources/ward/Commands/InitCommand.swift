@@ -27,7 +27,9 @@ struct InitCommand: AsyncParsableCommand {
         if passphrase || store.passphraseFile != nil {
             let phrase: SecretBytes
             do throws(KeyFailure) { phrase = try store.passphrase() } catch { throw CommandFailure(error.text) }
-            guard phrase.count >= Passphrase.minimumLength else { throw CommandFailure(KeyFailure.tooShortPassphrase.text) }
+            guard phrase.count >= Passphrase.minimumLength else {
+                throw CommandFailure(KeyFailure.tooShortPassphrase.text)
+            }
             try await House.create(
                 folder, kind: .real, storeID: storeID, unlock: .passphrase(phrase), recovery: recovery)
         } else {

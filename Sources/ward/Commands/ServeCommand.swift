@@ -78,9 +78,7 @@ struct ServeCommand: AsyncParsableCommand {
 }
 
 func lockedFolder(_ folder: DataFolder) throws -> FolderLock {
-    guard PrivateFile.exists(folder.path) else {
-        throw CommandFailure("there is no store in \(folder.path); make one with: ward init --data \(folder.path)")
-    }
+    try folder.requireStore()
     return try FolderLock(folder)
 }
 
