@@ -86,7 +86,9 @@ public enum AuditFacet: Hashable, Sendable {
 
 /// A sealed event, ready to take its place in the log.
 struct SealedLeaf: Sendable {
-    /// Version, commitment to the event, hash of the payload: what the tree commits to. Outlives the payload.
+    /// Version, commitment to the event, hash of the payload: what the tree commits to.
+    ///
+    /// Outlives the payload.
     let leaf: [UInt8]
     let hash: Digest
     /// AES-256-GCM over salt and event.

@@ -62,7 +62,9 @@ public final class AuditLog: Sendable {
         return try result.get()
     }
 
-    /// Stops taking events; returns when everything taken is on disk. Later appends fail.
+    /// Stops taking events; returns when everything taken is on disk.
+    ///
+    /// Later appends fail.
     public func close() async {
         await withCheckedContinuation { continuation in
             // Queued under the lock: behind the drain of everything taken before.

@@ -3,7 +3,9 @@ import WardCore
 import WardCrypto
 import WardStorage
 
-/// Gives every leaf and every record its number, and makes a batch durable. Called from one queue only.
+/// Gives every leaf and every record its number, and makes a batch durable.
+///
+/// Called from one queue only.
 final class Sequencer: Sendable {
     /// The tree as it is on disk.
     struct State: Sendable {
@@ -75,7 +77,7 @@ final class Sequencer: Sendable {
                 isComplete = true
             }
         } catch {
-            // What reached the disk is unknown. Nobody is answered as if it had, and the next batch starts from the disk.
+            // What reached the disk is unknown. Nobody is answered as if it had; the next batch starts from the disk.
             let pending = Doubt(
                 next: isComplete ? next : nil, added: added, applied: Self.applied(batch, outcomes))
             doubt.withLock { $0 = pending }
@@ -87,8 +89,10 @@ final class Sequencer: Sendable {
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
     }
 
-    /// Reads the store after a failed commit. What it holds must be the log before that batch, or the log with all of it;
-    /// in the latter case the indexes learn now what they would have learned then.
+    /// Reads the store after a failed commit.
+    ///
+    /// What it holds must be the log before that batch, or the log with all of it; in the latter case the indexes learn
+    /// now what they would have learned then.
     private func isSettled() -> Bool {
         guard let doubt = doubt.withLock({ $0 }) else { return true }
         guard let stored = try? Self.restored(store: store, keys: keys, origin: origin) else { return false }

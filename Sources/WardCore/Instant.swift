@@ -1,6 +1,8 @@
 import Glibc
 
-/// A point in time, in microseconds since 1970-01-01T00:00:00Z. Written as a FHIR `instant` in UTC.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z.
+///
+/// Written as a FHIR `instant` in UTC.
 public struct Instant: Hashable, Comparable, Sendable {
     public let microseconds: Int64
 
@@ -8,7 +10,9 @@ public struct Instant: Hashable, Comparable, Sendable {
         self.microseconds = microseconds
     }
 
-    /// The system's clock. There is no override in the binary; tests shift the clock from outside.
+    /// The system's clock.
+    ///
+    /// There is no override in the binary; tests shift the clock from outside.
     public static func now() -> Instant {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)

@@ -1,7 +1,9 @@
 internal import Crypto
 public import WardCore
 
-/// A 256-bit symmetric key that others derive from. Copies share one zeroizing buffer; it never prints.
+/// A 256-bit symmetric key that others derive from.
+///
+/// Copies share one zeroizing buffer; it never prints.
 public struct KeyMaterial: Sendable {
     let key: SymmetricKey
 

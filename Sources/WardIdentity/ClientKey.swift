@@ -20,7 +20,9 @@ public struct ClientKey: Hashable, Sendable {
         #"{"kty":"EC","crv":"P-384","alg":"ES384","use":"sig","kid":"\#(keyID)","x":"\#(x)","y":"\#(y)"}"#
     }
 
-    /// Reads a JWK; a private part is ignored. Nil unless it is a valid P-384 point with a plain key id.
+    /// Reads a JWK; a private part is ignored.
+    ///
+    /// Nil unless it is a valid P-384 point with a plain key id.
     public init?(jwk bytes: [UInt8]) {
         guard
             let root = (try? JSONTape(parsing: bytes))?.root, root["kty"]?.string == "EC",

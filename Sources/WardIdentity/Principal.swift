@@ -2,7 +2,9 @@ public import WardAudit
 public import WardCore
 public import WardPolicy
 
-/// Somebody proved who they are. In this release: a client, by a signature of its registered key.
+/// Somebody proved who they are.
+///
+/// In this release: a client, by a signature of its registered key.
 ///
 /// Only ``Authenticator`` makes one.
 public struct Principal: Sendable {

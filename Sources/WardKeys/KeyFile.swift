@@ -1,7 +1,9 @@
 public import WardCore
 public import WardCrypto
 
-/// A file that holds the key which wraps the root key. It belongs outside the data directory, best on other media.
+/// A file that holds the key which wraps the root key.
+///
+/// It belongs outside the data directory, best on other media.
 public enum KeyFile {
     /// Makes a new key file; never overwrites one.
     public static func create(_ path: String, storeID: String) throws(KeyFailure) -> KeyMaterial {

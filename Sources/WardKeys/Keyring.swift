@@ -2,7 +2,9 @@ import FoundationEssentials
 public import WardCore
 public import WardCrypto
 
-/// How a store's root key is reached, and the tenant key under it. Everything in it is wrapped; it may lie in the store.
+/// How a store's root key is reached, and the tenant key under it.
+///
+/// Everything in it is wrapped; it may lie in the store.
 ///
 /// A random root key is wrapped once for each way in: key file or passphrase, and the recovery code.
 public struct Keyring: Codable, Sendable {

@@ -1,4 +1,6 @@
-/// The roles of this release. Each name says what the person does; a role starts with nothing.
+/// The roles of this release.
+///
+/// Each name says what the person does; a role starts with nothing.
 public enum Role: String, CaseIterable, Sendable {
     /// Keeps the system running: clients, keys, verification, the audit log. No patient data at all.
     case administrator

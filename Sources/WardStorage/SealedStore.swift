@@ -1,6 +1,8 @@
 public import WardCore
 
-/// What a database engine must do for Ward. It sees ciphertext, sizes, keyed locators and commit order, never a value.
+/// What a database engine must do for Ward.
+///
+/// It sees ciphertext, sizes, keyed locators and commit order, never a value.
 ///
 /// Reads may be called from any thread and see the last commit. Writes come from one place only, the audit log's
 /// sequencer, so that a record and the event that accounts for it stand in one transaction.
@@ -164,7 +166,9 @@ public struct StoredLeaf: Hashable, Sendable {
     }
 }
 
-/// Why the store could not do it. Codes only: engines quote values in their messages.
+/// Why the store could not do it.
+///
+/// Codes only: engines quote values in their messages.
 public enum StorageFailure: Error, Hashable, Sendable {
     case closed
     case corrupt

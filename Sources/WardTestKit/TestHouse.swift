@@ -9,7 +9,9 @@ package import WardPolicy
 package import WardStorage
 package import WardVault
 
-/// A whole house over any store: real gate, real policy, real log, real vault. There is no grant but from its gate.
+/// A whole house over any store: real gate, real policy, real log, real vault.
+///
+/// There is no grant but from its gate.
 package struct TestHouse: Sendable {
     /// What outlives a restart besides the store.
     package struct Keys: Sendable {

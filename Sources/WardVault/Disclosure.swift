@@ -16,7 +16,9 @@ public struct Disclosure: Sendable {
     }
 }
 
-/// One record of a disclosure. What it is may be said; what is in it stays wrapped.
+/// One record of a disclosure.
+///
+/// What it is may be said; what is in it stays wrapped.
 public struct DisclosedRecord: Sendable {
     public let type: ResourceType
     public let id: String

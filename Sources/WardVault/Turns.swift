@@ -16,7 +16,9 @@ final class Turns: Sendable {
 
     private let state = Mutex(State())
 
-    /// Waits until nobody else holds any of the types. All are taken at once, so that nobody waits in a circle.
+    /// Waits until nobody else holds any of the types.
+    ///
+    /// All are taken at once, so that nobody waits in a circle.
     func enter(_ types: Set<ResourceType>) async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in

@@ -37,7 +37,9 @@ public final class Vault: Sendable {
     /// Whether the index is complete; until then searches fail with ``VaultFailure/indexNotReady``.
     public var isReady: Bool { readiness.withLock { $0 } }
 
-    /// Rebuilds the index from the sealed cards. Reads by id work meanwhile; writes wait until it has returned.
+    /// Rebuilds the index from the sealed cards.
+    ///
+    /// Reads by id work meanwhile; writes wait until it has returned.
     ///
     /// - Parameter progress: called with the number of cards opened so far.
     public func rebuildIndex(progress: (Int) -> Void = { _ in }) throws(VaultFailure) {

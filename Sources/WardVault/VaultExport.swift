@@ -33,7 +33,9 @@ extension Vault {
         return ExportCursor(hits: hits[...], frame: frame)
     }
 
-    /// The next chunk; nil at the end. Records deleted since the start are left out.
+    /// The next chunk; nil at the end.
+    ///
+    /// Records deleted since the start are left out.
     public func next(_ cursor: inout ExportCursor, limit: Int = 500) async throws(VaultFailure) -> Disclosure? {
         guard !cursor.hits.isEmpty else { return nil }
         var event = cursor.frame.event

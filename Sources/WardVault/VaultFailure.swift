@@ -1,7 +1,9 @@
 public import WardAudit
 import WardFHIR
 
-/// Why the vault did not do it. Codes, types and receipts; never a value.
+/// Why the vault did not do it.
+///
+/// Codes, types and receipts; never a value.
 public enum VaultFailure: Error, Hashable, Sendable {
     /// The log could not take the event, so nothing happened and nothing is answered.
     case auditUnavailable

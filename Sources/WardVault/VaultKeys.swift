@@ -4,7 +4,9 @@ import WardCrypto
 import WardIndex
 import WardStorage
 
-/// Every key that opens records. Made from the tenant key, held by the vault alone.
+/// Every key that opens records.
+///
+/// Made from the tenant key, held by the vault alone.
 struct VaultKeys: Sendable {
     let tenant: TenantID
     let locators: LocatorKey
@@ -53,7 +55,9 @@ struct VaultKeys: Sendable {
         return keys
     }
 
-    /// A fresh key for an owner who has none, and its wrapped form for the store. Not cached before it is committed.
+    /// A fresh key for an owner who has none, and its wrapped form for the store.
+    ///
+    /// Not cached before it is committed.
     func newKeys(of owner: Locator) throws(VaultFailure) -> (keys: RecordKeys, wrapped: [UInt8]) {
         let material = KeyMaterial.random()
         guard let wrapped = try? wrapping.wrap(material, boundTo: context(owner)) else { throw .damaged }

@@ -6,7 +6,9 @@ public import WardGate
 import WardIndex
 import WardStorage
 
-/// What a replay of the log against the stored records found. Names records; for the security officer.
+/// What a replay of the log against the stored records found.
+///
+/// Names records; for the security officer.
 public struct StoreVerification: Sendable {
     public enum Fault: Hashable, Sendable {
         /// The index card does not say what the record says, or belongs to a version that is not current.

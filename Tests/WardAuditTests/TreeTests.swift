@@ -233,7 +233,7 @@ func digest(_ number: Int) -> Digest { sha256(Array("leaf \(number)".utf8)) }
         let line = try #require(
             base64Decoded(
                 "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="))
-        #expect(hex(line.prefix(4)) == "c74f20a3")
+        #expect(hex(Array(line.prefix(4))) == "c74f20a3")
         #expect(
             SigningKey.isValid(Array(line.dropFirst(4)), of: Array(text.utf8), publicKey: Array(key.dropFirst())))
     }

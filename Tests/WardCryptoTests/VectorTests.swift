@@ -49,7 +49,9 @@ import WardCrypto
         #expect(sha256(Array(text.utf8.prefix(3)), Array(text.utf8.dropFirst(3))) == sha256(Array(text.utf8)))
     }
 
-    /// RFC 8032 §7.1, tests 1 to 3. Signatures are checked, not compared: this library signs with added randomness.
+    /// RFC 8032 §7.1, tests 1 to 3.
+    ///
+    /// Signatures are checked, not compared: this library signs with added randomness.
     @Test(arguments: [
         (
             "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",

@@ -22,7 +22,8 @@ import WardVault
 
     private let bundle = """
         {"resourceType":"Bundle","type":"transaction","entry":[
-        {"fullUrl":"urn:uuid:0a0a0a0a-0000-4000-8000-000000000001","resource":{"resourceType":"Organization","name":"Ward"},
+        {"fullUrl":"urn:uuid:0a0a0a0a-0000-4000-8000-000000000001","resource":
+        {"resourceType":"Organization","name":"Ward"},
         "request":{"method":"POST","url":"Organization","ifNoneExist":"name=Ward"}},
         {"fullUrl":"urn:uuid:0a0a0a0a-0000-4000-8000-000000000002","resource":{"resourceType":"Patient",
         "managingOrganization":{"reference":"urn:uuid:0a0a0a0a-0000-4000-8000-000000000001"}},
@@ -100,6 +101,26 @@ import WardVault
         let principal = try await house.signIn()
         let body = #"{"resourceType":"Patient","id":"p1","managingOrganization":{"reference":"Organization?name=x"}}"#
         #expect(await house.clinic.update(patient, "p1", house.request(principal, body)).status == 422)
+    }
+
+    @Test func `asked by many at the same time create once`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        let body = #"{"resourceType":"Organization","name":"Ward"}"#
+        let statuses = await withTaskGroup(of: Int.self) { group in
+            for _ in 0..<10 {
+                group.addTask {
+                    await house.clinic.create(
+                        organization, house.request(principal, body, ifNoneExist: "name=Ward")
+                    ).status
+                }
+            }
+            var statuses: [Int] = []
+            for await status in group { statuses.append(status) }
+            return statuses.sorted()
+        }
+        #expect(statuses == [Int](repeating: 200, count: 9) + [201])
+        #expect(try await house.search(organization, as: principal).total == 1)
     }
 
     @Test func `are for those who may search`() async throws {
