@@ -87,6 +87,16 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case client = 1
     /// Marks a part of an import as done, in the transaction that did it.
     case importMark = 2
+    case person = 3
+    /// What proves who a person is; apart from the person.
+    case credentials = 4
+    case session = 5
+    /// A one-time link that has not been used.
+    case enrolment = 6
+    /// A change of rights that waits for a second person.
+    case roleRequest = 7
+    /// A lost factor that waits for a second person.
+    case recovery = 8
 }
 
 /// The current version of a resource, or one line of its history.
