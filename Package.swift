@@ -28,6 +28,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 let scope = Context.environment["WARD_SCOPE"]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+// RSA signatures of passkeys; JWTKit builds it in any case.
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 
 var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -42,7 +44,7 @@ var targets: [Target] = [
     // 0
     ward("WardCore", ["CWardSystem"]),
     // 1
-    ward("WardCrypto", ["WardCore", crypto]),
+    ward("WardCrypto", ["WardCore", "CArgon2", crypto]),
     ward("WardFHIR", ["WardCore"]),
     ward("WardStorage", ["WardCore"]),
     ward("WardMarkup"),
@@ -55,7 +57,7 @@ var targets: [Target] = [
         "WardIdentity",
         [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", crypto,
-            .product(name: "JWTKit", package: "jwt-kit"),
+            cryptoExtras, .product(name: "JWTKit", package: "jwt-kit"),
         ]),
     // 4
     ward("WardGate", ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIdentity"]),
@@ -76,7 +78,7 @@ var targets: [Target] = [
     ward("WardDemo", ["WardCore"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
-    ward("WardKeys", ["WardCore", "WardCrypto", "CArgon2"]),
+    ward("WardKeys", ["WardCore", "WardCrypto"]),
     // Tests
     ward(
         "WardTestKit",
@@ -85,7 +87,7 @@ var targets: [Target] = [
             "WardGate", "WardVault", "WardClinic", crypto,
         ]),
     tests("WardCoreTests", ["WardCore"]),
-    tests("WardCryptoTests", ["WardCore", "WardCrypto"]),
+    tests("WardCryptoTests", ["WardCore", "WardCrypto", "CArgon2"]),
     tests("WardStorageTests", ["WardCore", "WardStorage", "WardSQLite", "WardTestKit"]),
     tests(
         "WardAuditTests",
@@ -93,7 +95,10 @@ var targets: [Target] = [
     tests("WardPolicyTests", ["WardCore", "WardFHIR", "WardPolicy"]),
     tests(
         "WardIdentityTests",
-        ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardTestKit", crypto]),
+        [
+            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardTestKit", crypto,
+            cryptoExtras,
+        ]),
     tests(
         "WardGateTests",
         ["WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardTestKit"]),

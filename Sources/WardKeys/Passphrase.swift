@@ -1,4 +1,3 @@
-import CArgon2
 public import WardCore
 public import WardCrypto
 
@@ -8,35 +7,16 @@ public struct Passphrase: Sendable {
     public static let minimumLength = 15
 
     /// argon2id parameters, stored with the salt so that they can grow.
-    public struct Parameters: Hashable, Sendable {
-        public let memoryKiB: UInt32
-        public let passes: UInt32
-        public let lanes: UInt32
-
-        public init(memoryKiB: UInt32, passes: UInt32, lanes: UInt32) {
-            self.memoryKiB = memoryKiB
-            self.passes = passes
-            self.lanes = lanes
-        }
-
-        /// 64 MiB, 3 passes: about 0.2 s on a small machine, far above OWASP ASVS' floor.
-        public static let standard = Parameters(memoryKiB: 65_536, passes: 3, lanes: 1)
-    }
+    public typealias Parameters = Argon2id.Parameters
 
     /// - Throws: ``KeyFailure/argon2`` if there is not enough memory.
     public static func key(
         _ passphrase: borrowing SecretBytes, salt: [UInt8], parameters: Parameters
     ) throws(KeyFailure) -> KeyMaterial {
-        var output = [UInt8](repeating: 0, count: 32)
-        defer { wipe(&output) }
-        let code = passphrase.withBytes { span in
-            unsafe span.withUnsafeBytes { phrase in
-                unsafe argon2id_hash_raw(
-                    parameters.passes, parameters.memoryKiB, parameters.lanes, phrase.baseAddress, phrase.count, salt,
-                    salt.count, &output, output.count)
-            }
-        }
-        guard code == 0, let material = KeyMaterial(output) else { throw .argon2 }
+        guard
+            let hash = try? Argon2id.hash(passphrase, salt: salt, parameters: parameters),
+            let material = KeyMaterial(hash)
+        else { throw .argon2 }
         return material
     }
 }
