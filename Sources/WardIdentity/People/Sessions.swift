@@ -63,24 +63,32 @@ public final class Sessions: Sendable {
         }.sorted { $0.created > $1.created }
     }
 
+    /// The live session of `token`, locked or not.
+    func session(_ token: String, at now: Instant) -> Session? {
+        state.withLock { $0[Self.digest(token)] }.flatMap { $0.ends > now ? $0 : nil }
+    }
+
     // MARK: Changing
 
     /// Starts a session; the event is durable before there is a token.
     func start(
-        for person: Person, method: StaticString, device: String, source: RequestSource, at now: Instant
+        for person: Person, method: SignInMethod, device: String, source: RequestSource,
+        with others: [EntryWrite] = [], at now: Instant
     ) async throws(IdentityFailure) -> String {
         let token = base64URL(randomBytes(32))
         let session = Session(
             number: hex(randomBytes(6)), digest: Self.digest(token), person: person.id, created: now, lastActive: now,
             authenticated: now, address: source.address, device: device, isLocked: false)
         try await write(
-            event(.signedIn, person, session, source, now, decision: "\(method)"), put: [session], remove: [])
+            event(.signedIn, person, session, source, now, decision: method.rawValue), put: [session], remove: [],
+            with: others)
         return token
     }
 
     /// Gives a session a new token after a fresh proof of two factors: at unlocking and at step-up.
     func renew(
-        _ token: String, for person: Person, method: StaticString, source: RequestSource, at now: Instant
+        _ token: String, for person: Person, method: SignInMethod, source: RequestSource,
+        with others: [EntryWrite] = [], at now: Instant
     ) async throws(IdentityFailure) -> String {
         let old = Self.digest(token)
         guard let session = state.withLock({ $0[old] }), session.person == person.id, session.ends > now else {
@@ -91,8 +99,10 @@ public final class Sessions: Sendable {
             number: session.number, digest: Self.digest(fresh), person: session.person, created: session.created,
             lastActive: now, authenticated: now, address: session.address, device: session.device, isLocked: false)
         try await write(
-            event(session.isLocked ? .sessionUnlocked : .steppedUp, person, session, source, now, decision: "\(method)"),
-            put: [renewed], remove: [session])
+            event(
+                session.isLocked ? .sessionUnlocked : .steppedUp, person, session, source, now,
+                decision: method.rawValue),
+            put: [renewed], remove: [session], with: others)
         return fresh
     }
 
@@ -158,8 +168,10 @@ public final class Sessions: Sendable {
         return event
     }
 
-    private func write(_ event: AuditEvent, put: [Session], remove: [Session]) async throws(IdentityFailure) {
-        var writes: [EntryWrite] = remove.map { .remove(vault.locator(.session, $0.digest.bytes), .session) }
+    private func write(
+        _ event: AuditEvent, put: [Session], remove: [Session], with others: [EntryWrite]
+    ) async throws(IdentityFailure) {
+        var writes: [EntryWrite] = others + remove.map { .remove(vault.locator(.session, $0.digest.bytes), .session) }
         for session in put {
             writes.append(try vault.put(session.encoded(), .session, key: session.digest.bytes))
         }
