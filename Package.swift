@@ -144,6 +144,7 @@ if scope == "fuzz" {
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -165,7 +166,9 @@ if scope == "fuzz" {
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ], swiftSettings: strict),
+            ], swiftSettings: strict,
+            // Takes the place of the C library's allocator: a read costs a tenth less CPU (docs/benchmarks.md).
+            linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]),
     ]
 }
 

@@ -80,13 +80,25 @@ func version(ofTag tag: String) -> Int64? {
 
 /// `Sat, 21 Nov 2026 08:30:00 GMT` (RFC 9110 §5.6.7).
 func httpDate(_ instant: Instant) -> String {
-    let text = instant.text
-    let day = CalendarDay(daysSinceEpoch: instant.microseconds.floorDivided(by: 86_400_000_000))
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][Int(((day.daysSinceEpoch % 7) + 7) % 7)]
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ][Int(day.month - 1)]
-    let time = text.dropFirst(text.utf8.count - 13).prefix(8)
-    let number = day.day < 10 ? "0\(day.day)" : "\(day.day)"
-    return "\(weekday), \(number) \(month) \(day.year) \(time) GMT"
+    let seconds = instant.microseconds.floorDivided(by: 1_000_000)
+    let day = CalendarDay(daysSinceEpoch: seconds.floorDivided(by: 86_400))
+    let second = Int(seconds - day.daysSinceEpoch * 86_400)
+    var text = "Thu, Fri, Sat, Sun, Mon, Tue, Wed, ".utf8.dropFirst(5 * Int((day.daysSinceEpoch % 7 + 7) % 7)).prefix(5)
+        .map { $0 }
+    func append(_ number: Int) {
+        text.append(UInt8(0x30 + number / 10))
+        text.append(UInt8(0x30 + number % 10))
+    }
+    append(Int(day.day))
+    text += " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ".utf8.dropFirst(4 * Int(day.month - 1)).prefix(5)
+    append(Int(day.year) / 100)
+    append(Int(day.year) % 100)
+    text.append(0x20)
+    append(second / 3600)
+    text.append(0x3A)
+    append(second / 60 % 60)
+    text.append(0x3A)
+    append(second % 60)
+    text += " GMT".utf8
+    return String(decoding: text, as: UTF8.self)
 }
