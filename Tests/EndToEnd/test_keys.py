@@ -232,7 +232,7 @@ def test_a_passphrase_typed_into_standard_input_does_not_count(locked):
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("short", ["", "fourteen chars", "x"])
+@pytest.mark.parametrize("short", ["", "fourteen chars", "x", "vierzehn Zühäß", "e\u0301" * 14])
 def test_a_short_passphrase_is_refused(new_house, tmp_path, short):
     done = new_house.ward("init", "--passphrase-file", private_file(tmp_path / "short", short))
     assert done.returncode != 0 and "at least 15 characters" in done.stderr

@@ -170,11 +170,33 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: phrase("correct horse batterz")) }
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: phrase("")) }
         #expect(throws: KeyFailure.notConfigured) { try keyring.open(storeID: "s", unlock: .keyFile(keyFile)) }
-        for short in ["", "fourteen bytes"] {
+        // 14 characters each, of more bytes and code points; and 20 bytes that are no text.
+        let shorts = [
+            "", "fourteen bytes", "vierzehn Zühäß", "ключ от четыре", String(repeating: "e\u{301}", count: 14),
+            String(repeating: "👩‍👩‍👧‍👦", count: 14), "a" + String(repeating: "\u{301}", count: 40),
+        ]
+        for short in shorts {
             #expect(throws: KeyFailure.tooShortPassphrase) {
                 try Keyring.create(storeID: "s", unlock: phrase(short), recovery: recovery)
             }
         }
+    }
+
+    private func isLongEnough(_ phrase: [UInt8]) -> Bool { Passphrase.isLongEnough(SecretBytes(copying: phrase)) }
+
+    @Test(arguments: [
+        "exactly fifteen", "fünfzehn Zühäß!", "ключ от пятнадц", String(repeating: "e\u{301}", count: 15),
+        String(repeating: "鍵", count: 15),
+    ])
+    func `takes a passphrase of fifteen characters in any script`(text: String) throws {
+        #expect(text.count == 15)
+        #expect(isLongEnough(Array(text.utf8)))
+        #expect(!isLongEnough(Array(text.dropLast().utf8)))
+    }
+
+    @Test func `takes no passphrase that is not text`() {
+        #expect(!isLongEnough([UInt8](repeating: 0xFF, count: 40)))
+        #expect(!isLongEnough(Array("a long passphrase".utf8) + [0xC3]))
     }
 
     @Test func `takes a new key file in exchange for the recovery code`() throws {

@@ -27,7 +27,7 @@ struct InitCommand: AsyncParsableCommand {
         if passphrase || store.passphraseFile != nil {
             let phrase: SecretBytes
             do throws(KeyFailure) { phrase = try store.passphrase() } catch { throw CommandFailure(error.text) }
-            guard phrase.count >= Passphrase.minimumLength else {
+            guard Passphrase.isLongEnough(phrase) else {
                 throw CommandFailure(KeyFailure.tooShortPassphrase.text)
             }
             try await House.create(
