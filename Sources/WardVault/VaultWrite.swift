@@ -81,10 +81,10 @@ extension Vault {
             do throws(VaultFailure) {
                 let existing = try existing(for: changes, frame: frame, into: &draft)
                 for (entry, change) in changes.enumerated() {
-                    if let found = existing[entry] {
-                        draft.reuse(found.body, version: found.version)
-                    } else {
-                        try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
+                    switch existing.found[entry] {
+                    case .stored(let body, let version): draft.reuse(body, version: version)
+                    case .created(let first): draft.reuse(first)
+                    case nil: try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
                     }
                 }
             } catch {
@@ -109,7 +109,7 @@ extension Vault {
     private static let attempts = 16
 
     private func prepare(
-        _ change: RecordChange, entry: Int, existing: [Int: ExistingRecord], frame: WriteFrame,
+        _ change: RecordChange, entry: Int, existing: ExistingRecords, frame: WriteFrame,
         into draft: inout WriteDraft
     ) throws(VaultFailure) {
         draft.attempted = change
@@ -124,10 +124,7 @@ extension Vault {
         guard let resource = change.resource else {
             return try prepareDeletion(change, locator: locator, head: head, into: &draft)
         }
-        var replacements = change.replacements.map { replacement in
-            let found = existing.values.first { $0.replaces == replacement.text }
-            return (range: replacement.range, text: found?.text ?? replacement.text)
-        }
+        var replacements = existing.resolved(change.replacements)
         for reference in change.conditionalReferences {
             let found = try matches(reference.query, permitted: frame.permits, limit: 2)
             draft.event.candidates += found.candidates
@@ -280,6 +277,15 @@ struct WriteDraft {
         event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
         event.add(patients: body.patients)
         finish(body, version: version, outcome: .unchanged)
+    }
+
+    /// A record that an earlier change of the same transaction writes.
+    mutating func reuse(_ earlier: Int) {
+        let first = results[earlier]
+        results.append(
+            ChangeResult(
+                outcome: .unchanged, type: first.type, id: first.id, version: first.version,
+                lastUpdated: first.lastUpdated, record: first.record))
     }
 
     mutating func keepAbsent(_ change: RecordChange) {
