@@ -80,7 +80,7 @@ extension Vault {
         }
         switch failure {
         case .preconditionMissed: return .preconditionFailed(try await append(event))
-        case .matchCount:
+        case .damaged, .matchCount:
             _ = try await append(event)
             return failure
         default: return failure
