@@ -143,6 +143,8 @@ extension Vault {
         let patients = Self.patients(of: change.type, id: change.id, values: values)
         let body = RecordBody(
             type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients, json: json)
+        // Who loses the record must see it in the log as well as who gets it.
+        if let head { draft.event.add(patients: try earlierPatients(head, at: locator, now: patients)) }
         let card = cards.card(type: change.type, lastUpdated: draft.now, values: values)
         try seal(body, card: card, locator: locator, version: version, ending: nil, into: &draft)
         draft.add(
@@ -199,20 +201,6 @@ extension Vault {
                 newKey: newKey))
         draft.cards.append(CardEntry(locator: locator, card: card, ended: ended))
     }
-
-    /// The patients in whose compartment a record is (FHIR R4 compartmentdefinition-patient.html).
-    static func patients(of type: ResourceType, id: String, values: [IndexedValue]) -> [String] {
-        var found: [String] = type == patientType ? [id] : []
-        let parameters = Definitions.r4.patientCompartment(of: type)
-        for value in values where parameters.contains(value.parameter) {
-            if case .reference(let target, let id, _) = value.value, target == patientType, !found.contains(id) {
-                found.append(id)
-            }
-        }
-        return found
-    }
-
-    private static let patientType = ResourceType("Patient")
 }
 
 /// Says that a part of an import is done; see ``Vault/mark(ofPart:)``.

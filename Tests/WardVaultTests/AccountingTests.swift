@@ -70,4 +70,61 @@ import WardVault
             try await house.read(patient, "p1", as: principal)
         }
     }
+
+    // MARK: Moving
+
+    private func patients(of house: TestHouse) throws -> [String] { try #require(try house.events().last).patients }
+
+    @Test func `an update that moves a record names both patients`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        try await house.put(Chart.observation("o1", of: "p1"), as: principal)
+        #expect(try patients(of: house) == ["p1"])
+        try await house.put(Chart.observation("o1", of: "p2"), as: principal)
+        #expect(try patients(of: house) == ["p1", "p2"])
+        #expect(try house.log.events(with: [.patient("p1"), .kind(.update)], limit: 9).count == 2)
+        try await house.put(Chart.observation("o1", of: nil), as: principal)
+        #expect(try patients(of: house) == ["p2"])
+        try await house.put(Chart.observation("o1", of: "p3"), as: principal)
+        #expect(try patients(of: house) == ["p3"])
+        try await house.delete(observation, "o1", as: principal)
+        try await house.put(Chart.observation("o1", of: "p4"), as: principal)
+        #expect(try patients(of: house) == ["p3", "p4"])
+    }
+
+    @Test func `an update that leaves a record with its patient names nobody else`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        for _ in 0..<2 {
+            try await house.put(Chart.observation("o1", of: "p1"), as: principal)
+            try await house.put(Chart.patient("p2"), as: principal)
+            #expect(try patients(of: house) == ["p2"])
+        }
+        #expect(try house.log.events(with: [.patient("p1")], limit: 9).count == 2)
+    }
+
+    @Test func `a transaction that moves records names all patients, once each`() async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        for name in ["o1", "o2"] { try await house.put(Chart.observation(name, of: "p1"), as: principal) }
+        _ = try await house.transact(
+            ["o1", "o2"].map { try TestHouse.change(Chart.observation($0, of: "p2")) }, as: principal)
+        #expect(try patients(of: house) == ["p1", "p2"])
+    }
+
+    @Test func `an update that would move a damaged record is refused and stands in the log`() async throws {
+        let store = MemoryStore()
+        let house = try TestHouse(store)
+        let principal = try await house.signIn()
+        try await house.put(Chart.observation("o1", of: "p1"), as: principal)
+        damage(store, record: 1)
+        let size = house.log.checkpoint.size
+        await #expect(throws: VaultFailure.damaged) {
+            try await house.put(Chart.observation("o1", of: "p2"), as: principal)
+        }
+        #expect(house.log.checkpoint.size == size + 1)
+        #expect(try #require(try house.events().last).outcome == .failed)
+        // Under the same patient nothing of the old version is needed.
+        try await house.put(Chart.observation("o1", of: "p1"), as: principal)
+    }
 }
