@@ -181,6 +181,7 @@ extension OperatorService {
             writer.beginObject()
             writer.member("store", house.header.id)
             writer.member("provider", keyring.provider.rawValue)
+            if keyring.provider == .keyFile, let path = request.options["keyFile"] { writer.member("keyFile", path) }
             writer.member("algorithm", "AES-256-GCM")
             writer.key("fipsValidatedModule")
             writer.bool(false)
@@ -193,6 +194,9 @@ extension OperatorService {
             ))
         switch keyring.provider {
         case .keyFile:
+            if let path = request.options["keyFile"] {
+                reply(.output("key file: \(path)\(PrivateFile.exists(path) ? "" : " (not there)")"))
+            }
             reply(
                 .output(
                     "protects against: a copied or stolen data folder without the key file; a curious database or backup operator"

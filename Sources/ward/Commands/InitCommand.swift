@@ -33,10 +33,7 @@ struct InitCommand: AsyncParsableCommand {
             try await House.create(
                 folder, kind: .real, storeID: storeID, unlock: .passphrase(phrase), recovery: recovery)
         } else {
-            let path = store.keyFile ?? folder.defaultKeyFile
-            guard !folder.holds(path) else {
-                throw CommandFailure("the key file must lie outside the data folder")
-            }
+            let path = try store.keyFilePath()
             let key: KeyMaterial
             do throws(KeyFailure) { key = try KeyFile.create(path, storeID: storeID) } catch {
                 throw CommandFailure(error.text)
