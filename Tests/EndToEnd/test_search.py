@@ -97,8 +97,9 @@ CASES = [
     # token (search.html#token)
     ("Patient?gender=male", "p2"), ("Patient?gender=male,female", "p1 p2"), ("Patient?gender=Male", "p2"),
     ("Patient?gender:not=male", "p1 p3 p4"), ("Patient?gender:not=male,female", "p3 p4"),
-    ("Patient?gender=urn:x|male", ""), (f"Patient?gender={GENDER}|male", "p2"), (f"Patient?gender={GENDER}|", "p1 p2"),
-    (f"Patient?gender={GENDER}|other", ""), ("Patient?gender=urn:x|", ""), ("Patient?gender=|male", "p2"),
+    ("Patient?gender=urn:x|male", ""), (f"Patient?gender={GENDER}|male", "p2"), (f"Patient?gender={GENDER}|", "p1 p2 p3"),
+    (f"Patient?gender={GENDER}|other", "p3"), (f"Patient?gender={GENDER}|unknown", ""),
+    ("Patient?gender=urn:x|", ""), ("Patient?gender=|male", "p2"),
     (f"Patient?gender:not={GENDER}|male", "p1 p3 p4"), (f"Patient?gender={GENDER}x|male", ""),
     ("Patient?gender:missing=true", "p4"), ("Patient?identifier=1", "p1 p2 p3 p4"),
     ("Patient?identifier=urn:a|1", "p1"), ("Patient?identifier=urn:a|", "p1 p2"), ("Patient?identifier=|1", "p4"),
