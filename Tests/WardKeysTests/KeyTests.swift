@@ -1,16 +1,31 @@
-import Glibc
+import Foundation
 import Testing
 import WardCore
 import WardCrypto
 import WardKeys
 
-private func temporaryPath() -> String { "/tmp/ward-keys-tests-\(getpid())-\(UInt64.random(in: .min ... .max))" }
+/// A folder of one test's own, gone with all that is in it when the test ends.
+private final class TemporaryFolder: Sendable {
+    let path = FileManager.default.temporaryDirectory.path + "/ward-tests-\(UUID().uuidString)"
+
+    init() throws {
+        try PrivateFile.makeFolder(path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
 
 private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0 } }
 
 @Suite struct `A key file` {
+    private let folder: TemporaryFolder
+    private var path: String { folder.path + "/data.key" }
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
     @Test func `belongs to the owner alone, is never overwritten, and reads back`() throws {
-        let path = temporaryPath()
         let key = try KeyFile.create(path, storeID: "store-1")
         var status = stat()
         #expect(unsafe stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
@@ -21,21 +36,18 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
 
     @Test(arguments: [0o640, 0o604, 0o644, 0o660, 0o777] as [mode_t])
     func `that others can read is refused`(mode: mode_t) throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "s")
         #expect(unsafe chmod(path, mode) == 0)
         #expect(throws: KeyFailure.file(.readableByOthers)) { try KeyFile.read(path, storeID: "s") }
     }
 
     @Test func `of another store, or none, is refused`() throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "store-1")
         #expect(throws: KeyFailure.foreignKeyFile) { try KeyFile.read(path, storeID: "store-2") }
         #expect(throws: KeyFailure.file(.missing)) { try KeyFile.read(path + ".x", storeID: "store-1") }
     }
 
     @Test func `with any letter changed or any line missing is refused`() throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "store-1")
         let content = try PrivateFile.read(path, secret: true)
         for place in content.indices.dropLast() {
