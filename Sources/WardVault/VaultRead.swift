@@ -81,10 +81,17 @@ extension Vault {
     private func accounted<Result>(
         _ failed: AuditEvent, _ look: () throws(VaultFailure) -> Result
     ) async throws(VaultFailure) -> Result {
-        do throws(VaultFailure) { return try look() } catch {
-            if error == .damaged { _ = try await append(failed) }
-            throw error
-        }
+        do throws(VaultFailure) { return try look() } catch { throw try await accounted(error, failed) }
+    }
+
+    /// The same for what has failed already; only damage is told, as nothing else was there to be seen.
+    func accounted(_ failure: VaultFailure, _ event: AuditEvent) async throws(VaultFailure) -> VaultFailure {
+        guard failure == .damaged else { return failure }
+        var event = event
+        event.outcome = .failed
+        event.time = .now()
+        _ = try await append(event)
+        return failure
     }
 
     private func history(of locator: Locator) throws(VaultFailure) -> [Head] {

@@ -58,6 +58,29 @@ import WardVault
         try house.checkLog()
     }
 
+    @Test func `a search or export that meets a damaged record stands in the log before it is answered`() async throws {
+        let store = MemoryStore()
+        let house = try TestHouse(store)
+        let principal = try await house.signIn("export", role: .integration, purpose: .operations)
+        for name in ["p1", "p2"] { try await house.put(Chart.patient(name), as: principal) }
+        let link = try #require(try await house.search(patient, pageSize: 1, as: principal).next)
+        damage(store, record: 1)
+        var cursor = try await house.vault.export(
+            [patient], with: try await house.grant(Export.self, on: GrantSubject(types: [patient]), to: principal))
+        let size = house.log.checkpoint.size
+        await #expect(throws: VaultFailure.damaged) { try await house.search(patient, as: principal) }
+        await #expect(throws: VaultFailure.damaged) {
+            try await house.vault.page(
+                link, type: patient,
+                with: try await house.grant(Search.self, on: GrantSubject(types: [patient]), to: principal))
+        }
+        await #expect(throws: VaultFailure.damaged) { try await house.vault.next(&cursor) }
+        #expect(house.log.checkpoint.size == size + 3)
+        let events = try house.log.events(with: [], limit: 3).map(\.event)
+        #expect(events.map(\.kind) == [.export, .search, .search] && events.allSatisfy { $0.outcome == .failed })
+        #expect(events.allSatisfy { $0.records.isEmpty })
+    }
+
     @Test func `a look at a damaged record is not answered without the log`() async throws {
         let memory = MemoryStore()
         let store = FailingStore(memory)
