@@ -55,7 +55,6 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
-    case patientKeyCreated = "patient-key-created"
     case read
     /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
     case requestRefused = "request-refused"
@@ -65,7 +64,6 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case stop
     case storeVerified = "store-verified"
     case tokenIssued = "token-issued"
-    case tokenRefused = "token-refused"
     case transaction
     case update
     case vread

@@ -1,6 +1,8 @@
-import WardCore
+import WardAudit
+public import WardCore
 import WardFHIR
 public import WardGate
+import WardIdentity
 public import WardVault
 
 /// The FHIR R4 interactions: each asks the gate, hands the grant to the vault, and frames what comes back.
@@ -9,15 +11,35 @@ public struct Clinic: Sendable {
     let vault: Vault
     /// `https://host:port/fhir`, without a slash at the end.
     public let base: String
+    private let clock: @Sendable () -> Instant
 
-    public init(gate: Gate, vault: Vault, base: String) {
+    /// - Parameter clock: what sessions are held against while an import or export goes on.
+    public init(
+        gate: Gate, vault: Vault, base: String, clock: @escaping @Sendable () -> Instant = { .now() }
+    ) {
         self.gate = gate
         self.vault = vault
         self.base = base
+        self.clock = clock
     }
 
     /// Whether searches and writes are possible yet.
     public var isReady: Bool { vault.isReady }
+
+    /// Stops a transfer whose principal's session has ended since it began; the stop stands in the log.
+    func checkSession(
+        of request: ClinicRequest, during kind: AuditEventKind
+    ) async throws(TransferFailure) {
+        guard request.principal.expires <= clock() else { return }
+        do throws(GateFailure) {
+            _ = try await gate.account(
+                for: kind, .denied, decision: "session-ended", type: nil, principal: request.principal,
+                source: request.source)
+        } catch {
+            throw .auditUnavailable
+        }
+        throw .sessionEnded
+    }
 
     func searchContext() -> SearchContext { SearchContext(baseURL: base, now: .now(), zoneOffsetMinutes: 0) }
 
@@ -52,6 +74,16 @@ public struct Clinic: Sendable {
             return .failure(500, "exception", "the request could not be answered")
         }
     }
+}
+
+/// Why an import or export stopped between two chunks.
+public enum TransferFailure: Error, Hashable, Sendable {
+    /// The log could not take the event, so nothing more was stored or released.
+    case auditUnavailable
+    /// The principal's session ended; whoever goes on must sign in again.
+    case sessionEnded
+    /// A record could not be read; see `ward verify`.
+    case unreadable
 }
 
 /// A request that is wrong in itself, with its answer.

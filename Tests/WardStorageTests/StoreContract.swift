@@ -1,4 +1,3 @@
-import Glibc
 import Testing
 import WardCore
 import WardSQLite
@@ -23,21 +22,19 @@ enum Engine: String, CaseIterable, Sendable {
                 }
             )
         case .sqlite:
-            let path = temporaryPath()
+            let folder = try TemporaryFolder()
+            let path = folder.path + "/ward.db"
             let store = try SQLiteStore(path: path)
             return (
-                store,
+                FailingStore(store, in: folder),
                 {
                     store.close()
-                    return try SQLiteStore(path: path)
+                    return FailingStore(try SQLiteStore(path: path), in: folder)
                 }
             )
         }
     }
 }
-
-/// A file name nobody has used; the folder goes with the machine.
-func temporaryPath() -> String { "/tmp/ward-storage-tests-\(getpid())-\(UInt64.random(in: .min ... .max)).db" }
 
 func place(_ number: UInt64) -> Locator { Locator(high: number &* 0x9E37_79B9_7F4A_7C15, low: number) }
 
