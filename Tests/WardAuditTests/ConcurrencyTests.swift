@@ -64,7 +64,9 @@ import WardTestKit
             let log = try house.open(store)
             let answered = await withTaskGroup(of: Bool.self) { group in
                 for number in 0..<12 {
-                    group.addTask { (try? await log.commit(event("\(number)"), writes: [write(UInt64(number))])) != nil }
+                    group.addTask {
+                        (try? await log.commit(event("\(number)"), writes: [write(UInt64(number))])) != nil
+                    }
                     if number == round {
                         group.addTask {
                             await log.close()

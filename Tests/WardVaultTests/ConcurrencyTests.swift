@@ -137,7 +137,9 @@ import WardVault
         let house = try TestHouse(try engine.make())
         let (writer, reader) = (try await house.signIn("writer"), try await house.signIn("reader"))
         let patient = try ResourceType.named("Patient")
-        for id in 0..<Self.patients { try await house.put(Chart.patient("p\(id)", family: "F1", city: "1"), as: writer) }
+        for id in 0..<Self.patients {
+            try await house.put(Chart.patient("p\(id)", family: "F1", city: "1"), as: writer)
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<3 {
                 group.addTask {
