@@ -24,6 +24,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 // WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
+// WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
 let scope = Context.environment["WARD_SCOPE"]
 
@@ -116,6 +117,13 @@ if scope == "fuzz" {
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))
+} else if scope == "thread" {
+    let instrumented = "InstrumentedSynchronization"
+    for target in targets where target.swiftSettings != nil {
+        target.dependencies.append(.target(name: instrumented))
+        target.swiftSettings?.append(.unsafeFlags(["-module-alias", "Synchronization=\(instrumented)"]))
+    }
+    targets.append(.target(name: instrumented, path: "Sanitizer/\(instrumented)", swiftSettings: strict))
 } else if scope != "core" {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
