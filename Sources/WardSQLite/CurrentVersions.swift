@@ -18,6 +18,7 @@ final class CurrentVersions: Sendable {
         var changing: Set<Locator> = []
         /// Counts transactions that changed a version.
         var generation: UInt64 = 0
+        var isClosed = false
     }
 
     private let state = Mutex(State())
@@ -32,11 +33,21 @@ final class CurrentVersions: Sendable {
     /// Keeps what was read in `generation`, unless a transaction has ended since or is changing that very place.
     func keep(_ version: StoredVersion, readIn generation: UInt64) {
         state.withLock { state in
-            guard state.generation == generation, !state.changing.contains(version.locator) else { return }
+            guard !state.isClosed, state.generation == generation, !state.changing.contains(version.locator) else {
+                return
+            }
             state.shelf[version.locator] = version
             state.shelfBytes += version.body.count + 128
             guard state.shelfBytes > Self.shelfBytes else { return }
             (state.olderShelf, state.shelf, state.shelfBytes) = (state.shelf, [:], 0)
+        }
+    }
+
+    /// Forgets everything, for good.
+    func close() {
+        state.withLock { state in
+            state = State()
+            state.isClosed = true
         }
     }
 

@@ -216,6 +216,7 @@ public final class SQLiteStore: SealedStore {
 
     public func close() {
         readers.withLock { $0 = nil }
+        known.close()
         writer.withLock { connection in
             try? connection?.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection = nil
