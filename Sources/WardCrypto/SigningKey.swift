@@ -34,18 +34,20 @@ public struct SigningKey: Sendable {
 
 /// Bytes from the system's generator, for tokens, ids, salts and nonces.
 public func randomBytes(_ count: Int) -> [UInt8] {
-    // One call for all of them: the generators of the libraries ask the kernel for every eight bytes.
-    unsafe Array(unsafeUninitializedCapacity: count) { buffer, filled in
-        var start = buffer.baseAddress
-        while filled < count {
-            let part = min(count - filled, 256)
-            guard let place = unsafe start, unsafe getentropy(place, part) == 0 else {
-                preconditionFailure("the system has no randomness")
-            }
-            unsafe start = place + part
-            filled += part
+    var bytes = [UInt8](repeating: 0, count: count)
+    // One call for up to 256 bytes: the generators of the libraries ask the kernel for every eight.
+    let isFilled = unsafe bytes.withUnsafeMutableBytes { buffer in
+        unsafe stride(from: 0, to: count, by: 256).allSatisfy { start in
+            let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[start..<min(start + 256, count)])
+            return unsafe getentropy(part.baseAddress, part.count) == 0
         }
     }
+    if !isFilled {
+        // Never less than random: this one ends the process where there is no randomness.
+        var generator = SystemRandomNumberGenerator()
+        for place in bytes.indices { bytes[place] = UInt8.random(in: .min ... .max, using: &generator) }
+    }
+    return bytes
 }
 
 /// A random RFC 9562 version 4 UUID in lower case, for ids that Ward assigns.
