@@ -37,7 +37,7 @@ public func randomBytes(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     // One call for up to 256 bytes: the generators of the libraries ask the kernel for every eight.
     let isFilled = unsafe bytes.withUnsafeMutableBytes { buffer in
-        unsafe stride(from: 0, to: count, by: 256).allSatisfy { start in
+        stride(from: 0, to: count, by: 256).allSatisfy { start in
             let part = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[start..<min(start + 256, count)])
             return unsafe getentropy(part.baseAddress, part.count) == 0
         }
