@@ -63,7 +63,6 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
-    case patientKeyCreated = "patient-key-created"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
@@ -85,7 +84,6 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case stop
     case storeVerified = "store-verified"
     case tokenIssued = "token-issued"
-    case tokenRefused = "token-refused"
     case transaction
     case update
     case vread

@@ -64,6 +64,7 @@ public protocol StoreTransaction {
     func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure)
     func append(_ leaf: StoredLeaf) throws(StorageFailure)
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure)
+    /// Takes the place of a chunk that is there: a segment half written when the process ended is written again.
     func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure)
     func putMetadata(_ key: MetadataKey, _ value: [UInt8]) throws(StorageFailure)
 }

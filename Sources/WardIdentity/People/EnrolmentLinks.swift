@@ -68,19 +68,15 @@ final class EnrolmentLinks: Sendable {
     }
 
     /// Takes a link out of use for the time of an attempt, so that of two uses at once one fails.
-    func claim(_ token: String, at now: Instant) -> Link? {
-        links.withLock { links in
-            let digest = Self.digest(token)
-            guard let link = links[digest], link.expires > now else { return nil }
-            links[digest] = nil
-            return link
-        }
-    }
+    func claim(_ link: Link) -> Bool { links.withLock { $0.removeValue(forKey: link.digest) != nil } }
 
     /// Puts a claimed link back after a use that failed.
     func unclaim(_ link: Link) {
         links.withLock { $0[link.digest] = link }
     }
+
+    /// The unused links of a person.
+    func links(of person: String) -> [Link] { links.withLock { $0.values.filter { $0.person == person } } }
 
     private static func digest(_ token: String) -> Digest { sha256(Array("ward/enrolment/1".utf8), Array(token.utf8)) }
 }
