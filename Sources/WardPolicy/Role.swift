@@ -1,3 +1,5 @@
+public import WardCore
+
 /// The roles of this release.
 ///
 /// Each name says what the person does; a role starts with nothing.
@@ -10,4 +12,15 @@ public enum Role: String, CaseIterable, Sendable {
     case frontDesk = "front-desk"
     /// A backend system: every type, for the purpose stated at its registration.
     case integration
+}
+
+extension Role {
+    /// What somebody in this role is there for, where a request says nothing else.
+    public var usualPurpose: PurposeOfUse {
+        switch self {
+        case .administrator: .systemAdministration
+        case .clinician, .integration: .treatment
+        case .frontDesk: .operations
+        }
+    }
 }

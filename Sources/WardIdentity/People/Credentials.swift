@@ -33,7 +33,7 @@ extension Credentials {
         if let authenticator {
             writer.key("totp")
             writer.beginObject()
-            writer.member("seed", authenticator.seed.withBytes { base64URL($0.array) })
+            writer.member("seed", base64URL(authenticator.seed.withBytes { $0 }))
             writer.member("added", authenticator.added.microseconds)
             if let step = authenticator.lastStep { writer.member("last", step) }
             writer.endObject()

@@ -2,7 +2,7 @@ import Synchronization
 public import WardAudit
 public import WardCore
 import WardCrypto
-public import WardPolicy
+import WardPolicy
 import WardStorage
 
 /// Everybody who has or had an account, and what is asked for them.

@@ -1,6 +1,6 @@
 import Synchronization
 import WardAudit
-public import WardCore
+import WardCore
 import WardCrypto
 import WardFHIR
 import WardStorage

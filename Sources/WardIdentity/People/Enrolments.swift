@@ -1,7 +1,7 @@
 import Synchronization
 public import WardAudit
 public import WardCore
-public import WardCrypto
+import WardCrypto
 import WardStorage
 
 /// What a person has when enrolment is done.
@@ -170,7 +170,7 @@ extension People {
                 try await sessions.endAll(
                     of: person, because: .accountChanged, by: person.actor, source: context.source)
             }
-            try await credentials.change(
+            _ = try await credentials.change(
                 person.id,
                 { credentials throws(IdentityFailure) in
                     if link.replacesFactors { credentials = Credentials(person: person.id) }

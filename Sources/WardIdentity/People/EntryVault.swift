@@ -12,8 +12,8 @@ struct EntryVault: Sendable {
     private let store: any SealedStore
 
     init(store: any SealedStore, material: KeyMaterial) {
-        sealing = SealingKey(material.derived("ward/identity/1"))
-        locators = MacKey(material.derived("ward/identity-id/1"))
+        sealing = SealingKey(material.derived("ward/people/1"))
+        locators = MacKey(material.derived("ward/people-id/1"))
         self.store = store
     }
 

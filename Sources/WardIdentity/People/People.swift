@@ -3,7 +3,6 @@ public import WardAudit
 public import WardCore
 public import WardCrypto
 import WardFHIR
-public import WardPolicy
 public import WardStorage
 
 /// How two factors were shown.

@@ -117,5 +117,5 @@ extension JSONValue {
     /// An integer literal that fits 64 bits.
     var integer: Int64? { kind == .number ? Int64(tape.text(index)) : nil }
     var instant: Instant? { integer.map(Instant.init(microseconds:)) }
-    func strings(_ name: String) -> [String] { (self[name]?.elements ?? []).compactMap(\.string) }
+    func strings(_ name: StaticString) -> [String] { (self[name]?.elements ?? []).compactMap(\.string) }
 }

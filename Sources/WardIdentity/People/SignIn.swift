@@ -1,6 +1,6 @@
 public import WardAudit
 public import WardCore
-import WardCrypto
+public import WardCrypto
 import WardStorage
 
 /// What a browser gets when somebody is let in.

@@ -1,6 +1,6 @@
 internal import Synchronization
 public import WardCore
-import WardCrypto
+public import WardCrypto
 
 /// Slows guessing down without letting a stranger lock anybody out (NIST SP 800-63B-4 §3.2.2).
 ///
