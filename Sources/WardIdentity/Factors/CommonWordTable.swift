@@ -5,102 +5,102 @@ enum CommonWordTable {
     static let text: StaticString = """
         1 password
         2 qwerty
-        4 abc123 baseball dragon football letmein monkey
-        5 1qaz2wsx fuckyou jordan master mustang pussy qazwsx qwertyuiop shadow superman
-        6 123qwe asdfgh asshole batman buster charlie computer freedom fuckme ginger harley hockey hunter iloveyou
-        6 killer klaster maggie pepper princess ranger soccer starwars sunshine tigger trustno1 zxcvbn zxcvbnm
-        7 1234qwer access austin be biteme cheese chelsea cookie corvette dallas diamond do fucker gfhjkm go golfer
-        7 hammer hello id if im internet it matrix maverick me merlin mickey my no oh orange phoenix q1w2e3r4t5
-        7 samantha scooter secret silver so sparky summer thunder to up we yankees
-        8 alliwantforchristmasisyou allyouneedislove anappleadaykeepsthedoctoraway beammeupscotty callmeishmael
-        8 carpediem correcthorsebatterystaple donttreadonme easycomeeasygo elementarymydearwatson
-        8 franklymydearidontgiveadamn godblessamerica goodmorningvietnam hakunamatata happybirthdaytoyou
-        8 hastalavistababy heresjohnny houstonwehaveaproblem ihateyousomuch ihaveadream illbeback ilovemychildren
-        8 ilovemyfamily iloveyouforever iloveyousomuch imyourfather ingodwetrust itwasthebestoftimes jesusismylord
-        8 jesuslovesme letmeinplease lionstigersandbearsohmy liveandletdie livelaughlove livelongandprosper
-        8 maryhadalittlelamb maytheforcebewithyou mynameis nevergonnagiveyouup neversaynever onceuponatime
-        8 onesmallstepforman openthepoddoors ourfatherwhoartinheaven passwordprotected pleaseletmein
-        8 practicemakesperfect rainraingoaway rowrowrowyourboat showmethemoney theanswerisfortytwo thecakeisalie
-        8 thelordismyshepherd thequickbrownfox thequickbrownfoxjumpsoverthelazydog thereisnoplacelikehome
-        8 theresnoplacelikehome thetruthisoutthere thisisapassword thisismypassword thisisnotmypassword timeflies
-        8 tobeornottobe tobeornottobethatisthequestion twinkletwinklelittlestar wearethechampions wethepeople
-        8 wewillrockyou whatdoesthefoxsay whatsthepassword winteriscoming withgreatpowercomesgreatresponsibility
-        8 yabbadabbadoo youcanthandlethetruth youllneverwalkalone youshallnotpass
+        4 abc123 letmein
+        5 1qaz2wsx fuckyou qazwsx qwertyuiop
+        6 123qwe asdfgh fuckme iloveyou klaster starwars trustno1 zxcvbn zxcvbnm
+        7 1234qwer be do gfhjkm go id if im it me my no oh q1w2e3r4t5 so to up we
+        8 1q2w3e4r alliwantforchristmasisyou allyouneedislove anappleadaykeepsthedoctoraway asdfasdf asdfghjkl
+        8 beammeupscotty callmeishmael carpediem correcthorsebatterystaple donttreadonme easycomeeasygo
+        8 elementarymydearwatson franklymydearidontgiveadamn godblessamerica goodmorningvietnam hakunamatata
+        8 happybirthdaytoyou hastalavistababy heresjohnny houstonwehaveaproblem ihateyousomuch ihaveadream illbeback
+        8 ilovemychildren ilovemyfamily iloveyouforever iloveyousomuch imyourfather ingodwetrust itwasthebestoftimes
+        8 jesusismylord jesuslovesme letmeinplease lionstigersandbearsohmy liveandletdie livelaughlove
+        8 livelongandprosper maryhadalittlelamb maytheforcebewithyou mynameis nevergonnagiveyouup neversaynever
+        8 onceuponatime onesmallstepforman openthepoddoors ourfatherwhoartinheaven passw0rd password1
+        8 passwordprotected pleaseletmein practicemakesperfect q1w2e3r4 qazwsxedc qwer1234 rainraingoaway
+        8 rowrowrowyourboat showmethemoney theanswerisfortytwo thecakeisalie thelordismyshepherd thequickbrownfox
+        8 thequickbrownfoxjumpsoverthelazydog thereisnoplacelikehome theresnoplacelikehome thetruthisoutthere
+        8 thisisapassword thisismypassword thisisnotmypassword timeflies tobeornottobe tobeornottobethatisthequestion
+        8 twinkletwinklelittlestar wearethechampions wethepeople wewillrockyou whatdoesthefoxsay whatsthepassword
+        8 winteriscoming withgreatpowercomesgreatresponsibility yabbadabbadoo youcanthandlethetruth
+        8 youllneverwalkalone youshallnotpass
+        9 1q2w3e4r5t asdasd asdf zaq12wsx
+        10 1q2w3e
         11 123123a 1232323q 123321q 1234567890q 123456789a 123456789q 123456789z 1234567a 1234567q 123456a 123456aa
         11 123456k 123456q 123456qwerty 123456z 12345a 12345q 12345qwert 1234abcd 1234qwe 123abc 123asd 123qaz
         11 123qwe123 123qweasd 123qweasdzxc 123zxc 12qwaszx 12th 13th 15th 16th 17th 18th 1920s 1930s 1950s 1960s
-        11 1970s 1980s 1990s 19th 1a2b3c 1a2b3c4d 1passwor 1q2w3e 1q2w3e4r 1q2w3e4r5t 1q2w3e4r5t6y 1qaz2wsx3edc
-        11 1qazxsw2 20th 8j4ye3uz a12345 a123456 a1234567 a1b2c3 a1b2c3d4 a1s2d3f4 aaa111 aardvark aaron abandoned
-        11 abbott abcd1234 abel aberdeen abgrtyu abigail ability able about above abraham absolute absolutely academic
-        11 academy accept accepted access14 accident accompanied accord according account accounts accused accusing
-        11 acevedo achieve achieved achilles acid acosta acquired across act acted acting action actions active
-        11 activities activity actor actors actress acts actual actually ada adam adams adapted added addie adding
-        11 addition additional additionally address adele adgjmptw adidas adjacent adkins admin administration
-        11 administrative administrator admiral admire admit admitted adolfo adopted adorable adrian adriana adrienne
-        11 adult adults advance advanced advantage adventure advertising advice aezakmi affair affairs affect affected
-        11 afford afraid africa african after afternoon afterwards again against age aged agency agenda agent agent007
-        11 ages aggies agnes ago agree agreed agreement agricultural agriculture aguilar aguirre agustin ahead ahem
-        11 aida aidan aikido aimee aint air airborne airbus aircraft aired airforce airplane airport aisle akers
-        11 alabama alan alarm alaska albert alberta alberto album albums alcazar alcohol alejandr alejandro aleksandr
-        11 alex alexande alexander alexandr alexandra alexis alfonso alford alfred alfredo alice alicia alien aliens
-        11 alike alisa alisha alison alive all allan allen alliance allied allison allow allowed allowing allows alma
-        11 almost alone along alongside alonzo alpha alpha1 alpine already alright also alston alta alternative
-        11 although alton alvarado alvarez alvin always alyssa amadeus amanda amateur amazing amazon amber amber1
-        11 ambulance amelia amen america american americans among amongst amos amount amsterdam amy ana anakin analsex
-        11 analysis anarchy ancient and andersen anderson andie andrade andre andrea andrei andres andrew andrew1
-        11 andrews andrey andy anfield angel angel1 angela angeles angelica angelina angelo angels anger angie angry
-        11 animal animals anita ann anna anne annette annie anniversary announced annoying annual annually annulment
-        11 another answer answered answering answers anthony anthony1 anti antoine antoinette antonia antonio anubis
-        11 anxious any anybody anymore anyone anything anytime anyway anywhere apache apart apartment apollo apollo13
+        11 1970s 1980s 1990s 19th 1a2b3c 1a2b3c4d 1passwor 1q2w3e4r5t6y 1qaz2wsx3edc 1qazxsw2 20th 8j4ye3uz a12345
+        11 a123456 a1234567 a1b2c3 a1b2c3d4 a1s2d3f4 aaa111 aardvark aaron abandoned abbott abcd1234 abel aberdeen
+        11 abgrtyu abigail ability able about above abraham absolute absolutely academic academy accept accepted
+        11 access access14 accident accompanied accord according account accounts accused accusing acevedo achieve
+        11 achieved achilles acid acosta acquired across act acted acting action actions active activities activity
+        11 actor actors actress acts actual actually ada adam adams adapted added addie adding addition additional
+        11 additionally address adele adgjmptw adidas adjacent adkins admin administration administrative
+        11 administrator admiral admire admit admitted adolfo adopted adorable adrian adriana adrienne adult adults
+        11 advance advanced advantage adventure advertising advice aezakmi affair affairs affect affected afford
+        11 afraid africa african after afternoon afterwards again against age aged agency agenda agent agent007 ages
+        11 aggies agnes ago agree agreed agreement agricultural agriculture aguilar aguirre agustin ahead ahem aida
+        11 aidan aikido aimee aint air airborne airbus aircraft aired airforce airplane airport aisle akers alabama
+        11 alan alarm alaska albert alberta alberto album albums alcazar alcohol alejandr alejandro aleksandr alex
+        11 alexande alexander alexandr alexandra alexis alfonso alford alfred alfredo alice alicia alien aliens alike
+        11 alisa alisha alison alive all allan allen alliance allied allison allow allowed allowing allows alma almost
+        11 alone along alongside alonzo alpha alpha1 alpine already alright also alston alta alternative although
+        11 alton alvarado alvarez alvin always alyssa amadeus amanda amateur amazing amazon amber amber1 ambulance
+        11 amelia amen america american americans among amongst amos amount amsterdam amy ana anakin analsex analysis
+        11 anarchy ancient and andersen anderson andie andrade andre andrea andrei andres andrew andrew1 andrews
+        11 andrey andy anfield angel angel1 angela angeles angelica angelina angelo angels anger angie angry animal
+        11 animals anita ann anna anne annette annie anniversary announced annoying annual annually annulment another
+        11 answer answered answering answers anthony anthony1 anti antoine antoinette antonia antonio anubis anxious
+        11 any anybody anymore anyone anything anytime anyway anywhere apache apart apartment apollo apollo13
         11 apologize apology apparently appeal appear appearance appearances appeared appearing appears apple apple1
         11 apples application applications applied appointed appointment appreciate approach appropriate approve
         11 approved approximately april aquarius arab aragorn archer archie architect architecture are area area51
         11 areas arena arent argentina argue argued arguing argument arizona arkansas arlene armando armed arms
         11 armstrong army arnold around arrange arranged arrangements arrest arrested arrington arrival arrived arroyo
-        11 arsenal arsenal1 art arthur article articles artillery artist artistic artists arts arturo asd123 asdasd
-        11 asdf asdf123 asdf1234 asdfasdf asdfg asdfghj asdfghjk asdfghjkl asdzxc ashamed ashley asia asian aside ask
-        11 asked asking asks asleep aspects aspirine ass assassin assembly assfuck asshole1 assigned assignment
-        11 assistance assistant assman associate associated association assume assumed assuming assure asterix astros
-        11 athletic athletics atkins atkinson atlanta atlantic atlantis atomic attached attack attacked attacks
-        11 attempt attempted attempts attend attended attention attic attitude attorney attracted attractive aubrey
-        11 auburn audience audio audition audrey august aunt aurora aussie australia australian austria austrian
-        11 author authorities authority authors autumn available avalon avatar avenger avenue average aviation avila
-        11 avoid avoiding awake award awarded awards aware away awesome awful awfully awhile awkward ayala ayers
-        11 azamat azerty azsxdc azsxdcfv babes babies baby babyboy babydoll babygirl babylon babylon5 bachelor back
-        11 background backup bacon bad badass badboy badge badger badly baggins bags bail bailey baird baker balance
-        11 baldwin ball ballard baller balls baltimore bambam banana bananas band bandit bands bangkok bank banks
-        11 banshee bar barbara barber barbie barcelon barcelona barely bargain barker barkley barlow barn barnes
-        11 barnett barney barr barrera barrett barron barry bars bart bartlett barton base based basement basic
-        11 basically basis basket basketba basketball bass bassman bastard bates bath bathroom batman1 battalion
-        11 battle bauer baxter bay beach beagle bean bear beard beasley beat beating beatles beatrice beats beatty
-        11 beautiful beauty beaver beavis became because beck becker beckham becky become becomes becoming bed bedroom
-        11 beef beefcake been beer beetle before began begged begging begin beginning begins behavior behind being
-        11 belcher belgium believe believed believes believing belinda bell belong belongs below belt ben bender
-        11 benefit benito benjamin bennett bennie benny benson bentley benton berg berger berlin bermuda bernadette
-        11 bernard bernice berry bert bertha beside besides bessie best bet beth bethany betrayed betsy bette better
-        11 bettie betty between beulah beverly beyond bicycle big bigballs bigboobs bigboy bigcock bigdaddy bigdick
-        11 bigdog bigfoot bigger biggest biggie bigguy bigmac bigman bigmoney bigone bigred bigtits bike bill
-        11 billboard biller billie billing billion billy billybob billyboy biography biological bird birdie birdman
-        11 birds birmingham birth birthday biscuit bishop bit bitch bitch1 bitches bite bitter blabla black black1
-        11 blackburn blackcat blackdog blackie blackjac blackmail blacks blackwell blacky blades blah blahblah blaine
-        11 blair blake blame blaming blanca blanchard blanche bland blankenship blanket blanton blast blaster blazer
-        11 bleeding bless blessed blevins blew blind blink182 blizzard block blonde blondes blondie blood bloody blow
-        11 blowing blowjob blowme blown blows blue blue123 blue22 bluebird blueeyes bluemoon bluesky board boarding
-        11 boat bob bobafett bobbie bobby bobcat bodies body boeing bogdan boggs bohica bolden bollocks bollox bolton
-        11 bomb bomber bond bond007 bondage bone bonehead bonita bonjour bonner bonnie boobies booboo boobs booger
-        11 boogie book booked booker books boom boomer boone booth booty border bored boring born borough borrow boss
-        11 bossman boston both bother bothered bothering bottle bottom boucher bought bound boundary bout bowen bowers
-        11 bowl bowler bowling bowman box boxes boy boyce boyd boyer boyfriend boyle boys brad bradford bradley
-        11 bradshaw brady brains branch branches brand brandi brando brandon brandon1 brandt brandy brasil braun brave
-        11 braves bray brazil brazilian bread break breakfast breaking breaks breast breath breathe breathing breeze
-        11 brenda brendan brennan brent bret brett brewer brian brick bride bridge bridges bridget brief briefly
-        11 brigade briggs bright brilliant bring bringing brings britain british britney britt brittany brittney broad
-        11 broadcast broadcasting broadway brock broke broken bronco broncos bronze brooke brooklyn brooks brother
-        11 brothers brought brown brownie browning browns bruce brucelee bruins brutus bryan bryant bryce bubba bubba1
-        11 bubbas bubble bubbles buchanan buck buckeye buckeyes buckley buckner bucks buddha buddy buddy1 budget
-        11 budlight budman buffalo buffett buffy bugger bugs build building buildings built bulldog bulldogs bullet
-        11 bullock bullshit bunch bunghole bunny burch bureau burger burgess buried burke burks burn burned burnett
-        11 burning burns burris burton bury bush business businesses bust busted buster1 busy but butler butt butter
+        11 arsenal arsenal1 art arthur article articles artillery artist artistic artists arts arturo asd123 asdf123
+        11 asdf1234 asdfg asdfghj asdfghjk asdzxc ashamed ashley asia asian aside ask asked asking asks asleep aspects
+        11 aspirine ass assassin assembly assfuck asshole asshole1 assigned assignment assistance assistant assman
+        11 associate associated association assume assumed assuming assure asterix astros athletic athletics atkins
+        11 atkinson atlanta atlantic atlantis atomic attached attack attacked attacks attempt attempted attempts
+        11 attend attended attention attic attitude attorney attracted attractive aubrey auburn audience audio
+        11 audition audrey august aunt aurora aussie austin australia australian austria austrian author authorities
+        11 authority authors autumn available avalon avatar avenger avenue average aviation avila avoid avoiding awake
+        11 award awarded awards aware away awesome awful awfully awhile awkward ayala ayers azamat azerty azsxdc
+        11 azsxdcfv babes babies baby babyboy babydoll babygirl babylon babylon5 bachelor back background backup bacon
+        11 bad badass badboy badge badger badly baggins bags bail bailey baird baker balance baldwin ball ballard
+        11 baller balls baltimore bambam banana bananas band bandit bands bangkok bank banks banshee bar barbara
+        11 barber barbie barcelon barcelona barely bargain barker barkley barlow barn barnes barnett barney barr
+        11 barrera barrett barron barry bars bart bartlett barton base baseball based basement basic basically basis
+        11 basket basketba basketball bass bassman bastard bates bath bathroom batman batman1 battalion battle bauer
+        11 baxter bay beach beagle bean bear beard beasley beat beating beatles beatrice beats beatty beautiful beauty
+        11 beaver beavis became because beck becker beckham becky become becomes becoming bed bedroom beef beefcake
+        11 been beer beetle before began begged begging begin beginning begins behavior behind being belcher belgium
+        11 believe believed believes believing belinda bell belong belongs below belt ben bender benefit benito
+        11 benjamin bennett bennie benny benson bentley benton berg berger berlin bermuda bernadette bernard bernice
+        11 berry bert bertha beside besides bessie best bet beth bethany betrayed betsy bette better bettie betty
+        11 between beulah beverly beyond bicycle big bigballs bigboobs bigboy bigcock bigdaddy bigdick bigdog bigfoot
+        11 bigger biggest biggie bigguy bigmac bigman bigmoney bigone bigred bigtits bike bill billboard biller billie
+        11 billing billion billy billybob billyboy biography biological bird birdie birdman birds birmingham birth
+        11 birthday biscuit bishop bit bitch bitch1 bitches bite biteme bitter blabla black black1 blackburn blackcat
+        11 blackdog blackie blackjac blackmail blacks blackwell blacky blades blah blahblah blaine blair blake blame
+        11 blaming blanca blanchard blanche bland blankenship blanket blanton blast blaster blazer bleeding bless
+        11 blessed blevins blew blind blink182 blizzard block blonde blondes blondie blood bloody blow blowing blowjob
+        11 blowme blown blows blue blue123 blue22 bluebird blueeyes bluemoon bluesky board boarding boat bob bobafett
+        11 bobbie bobby bobcat bodies body boeing bogdan boggs bohica bolden bollocks bollox bolton bomb bomber bond
+        11 bond007 bondage bone bonehead bonita bonjour bonner bonnie boobies booboo boobs booger boogie book booked
+        11 booker books boom boomer boone booth booty border bored boring born borough borrow boss bossman boston both
+        11 bother bothered bothering bottle bottom boucher bought bound boundary bout bowen bowers bowl bowler bowling
+        11 bowman box boxes boy boyce boyd boyer boyfriend boyle boys brad bradford bradley bradshaw brady brains
+        11 branch branches brand brandi brando brandon brandon1 brandt brandy brasil braun brave braves bray brazil
+        11 brazilian bread break breakfast breaking breaks breast breath breathe breathing breeze brenda brendan
+        11 brennan brent bret brett brewer brian brick bride bridge bridges bridget brief briefly brigade briggs
+        11 bright brilliant bring bringing brings britain british britney britt brittany brittney broad broadcast
+        11 broadcasting broadway brock broke broken bronco broncos bronze brooke brooklyn brooks brother brothers
+        11 brought brown brownie browning browns bruce brucelee bruins brutus bryan bryant bryce bubba bubba1 bubbas
+        11 bubble bubbles buchanan buck buckeye buckeyes buckley buckner bucks buddha buddy buddy1 budget budlight
+        11 budman buffalo buffett buffy bugger bugs build building buildings built bulldog bulldogs bullet bullock
+        11 bullshit bunch bunghole bunny burch bureau burger burgess buried burke burks burn burned burnett burning
+        11 burns burris burton bury bush business businesses bust busted buster buster1 busy but butler butt butter
         11 butterfl butterfly butthead butthole button buttons butts buy buying buzz bye byers byrd byron byteme cabin
         11 cabinet cable cabrera cactus cadillac caesar cain caitlin cake calderon caldwell caleb calhoun caliente
         11 californ california call callahan called calling calls calm calvin camacho camaro cambridge came camelot
@@ -118,93 +118,93 @@ enum CommonWordTable {
         11 challenge chamber chamberlain chambers champagne champion champions championship championships champs chan
         11 chance chances chandler chaney chang change changed changeme changes changing channel chapel chapman
         11 chapter character characteristics characters charge charged charger chargers charges charlene charles
-        11 charlie1 charlott charlotte charlton charly charm charmed charming chart charter charts chase chasing chat
-        11 chavez cheap cheat cheating check checked checking checks cheer cheers chef chelsea1 chemical chen cheri
-        11 cherie cherokee cherry cheryl chest chester chevelle chevrole chevy chevy1 cheyenne chicago chichi chick
-        11 chicken chicks chief chiefs child childers childhood children childress childs chill china chinese chip
-        11 chipper chips chloe chocolat chocolate choice choices choose chopper chose chosen chris chris1 chrissy
-        11 christ christa christensen christia christian christie christin christina christine christmas christop
-        11 christopher christy chronic chubby chuck chucky church churches cigarette cindy cinema circle circuit
-        11 circumstances circus cities citizens city civil cjkysirj cjkywt claim claimed claims claire clancy clara
-        11 clarence clark clarke class classes classic classical classification classified claude claudia clay clayton
-        11 clean cleaned cleaning clear cleared clearly clements clemons cleo cleveland clever client clients clifford
-        11 clifton climate climb cline clinic clinical clinician clint clinton clitoris clock close closed closely
-        11 closer closet closing clothes clover clown club clubs clue clyde cmon coach coal coalition coast coastal
-        11 coat cobb cobra cocacola cochran cock code cody coffee coffey cohen coincidence cold cole coleman colin
-        11 collaboration collect collected collection collections colleen college colleges collier collins colombia
-        11 colon colonel colonial colony color colorado colors colt45 coltrane columbia coma combat combination
-        11 combined combs come comedy comes comfort comfortable comic comics comin coming command commander commando
-        11 comment commercial commission commissioned commissioner commit commitment committed committee common
-        11 commonly commonwealth commune communication communications communist communities community companies
-        11 company compaq compared compete competed competition competitions complete completed completely complex
-        11 complicated components composed composer composition compton concentrate concept concern concerned concerns
-        11 concert concluded concrete condition conditions condor conducted conference confess confession confidence
-        11 confident confidential confirmed conflict confused congratulations congress conley connect connected
-        11 connecticut connection conner connie connor conrad conscience consecutive consequences conservation
-        11 conservative consider considerable considered considering consisted consisting consists constable constance
-        11 constant constituency constitution constructed construction consuelo consumer contact contain contained
-        11 containing contains contemporary content contest context continue continued continues continuing contract
-        11 contrast contreras contributed contributions control controlled controversial controversy convention
-        11 conversation converted convicted convince convinced conway cook cooke cookies cooking cool cooldude cooler
-        11 cooley coolio coolman cooper copeland copies copper cops copy cora corbett cordova core corey corinne
-        11 corinthos cornelius corner corona corporate corporation corps correct cortez cory cosmos cost costa costs
-        11 costume cosworth cote cotton cougar could couldnt couldve council counsel counselor count counties counting
-        11 countries country county couple couples courage course courses court courtney courts cousin cover coverage
-        11 covered covering covers covington cowan cowboy cowboys cowboys1 cox coyote crabtree crack cracker craft
-        11 craig cramer crane crap crash crawford crawl crazy crazy1 cream creampie create created creating creation
-        11 creative creature credit credited credits creek creep creepy crew cricket crime crimes criminal crimson
-        11 cris crisis cristian cristina critic critical criticism criticized critics crosby cross crossed crossing
-        11 crowd crowe crowley crown cruel crum crusader crush cruz crying crystal cthulhu cthutq cuddles cultural
-        11 culture cumming cummings cumshot cunningham cunt cup cupcake cure curious current currently curry curse
-        11 curt curtis custody cut cute cutlass cutter cutting cxfcnmt cycle cynthia czech dad daddy daddy1 dagger
-        11 dailey daily daisy daisy1 dakota dale dalton damage damaged damian damien damn damned damon dan dana dance
-        11 dancer dancing danger dangerous daniel daniel1 danielle daniels daniil danila danish danny dannyboy daphne
-        11 dare darin dark darkness darkside darkstar darla darlene darling darn darnell darrel darrell darren darrin
-        11 darryl darwin daryl data date dates dating daugherty daughter daughters dave davenport david david1
-        11 davidson davies davis dawn dawson day days daytona dbrnjhbz deacon dead deadhead deadman deal dealing dean
-        11 deanna dear death debate debbie debora deborah debra debt debut debuted decade decades december decent
-        11 decide decided decision decisions deck decker declared decline dedicated deep deeply deeznuts defeat
-        11 defeated defence defend defender defending defense defensive defiant defined definitely definition deftones
-        11 degree degrees dejesus delacruz delaney delbert deleon delete delgado delia delicious deliver delivered
-        11 delivery della delores deloris delta1 demand demetrius democratic demographics demon demons dena denis
-        11 denise denmark dennis density dental dentist deny department depending depends depressed depression depth
-        11 deputy derek derived derrick describe described describes description desert deserve deserved deserves
-        11 design designated designed designer designs desire desiree desk deskjet desmond desperate despite dessert
-        11 destiny destroy destroyed detail details detective determine determined detroit develop developed
-        11 developing development device devices devildog devils devin devon dewayne dewey dexter dfkthbz dfvgbh
-        11 diablo diamond1 diamonds diana diane dianna dianne diaz dick dickerson dickhead dickson did didnt die died
-        11 dies diesel dietcoke difference differences different differently difficult digger digging digital dilbert
-        11 dillard dilligaf dillon dimera dina diner dingdong dinner diocese direct directed direction directly
-        11 director directors dirt dirty disambiguation disappear disappeared disappoint disappointed disaster disc
-        11 discover discovered discovery discuss discussed discussing discussion disease disgusting disney display
-        11 distance distinct distinguished distracted distributed distribution district districts divided division
-        11 divisions divorce divorced dixie dixon dkflbvbh doberman doc doctor doctors documentary documents dodd
-        11 dodger dodgeram dodgers dodson does doesnt dog doggie dogman doin doing doll dollar dollars dolores dolphin
-        11 dolphins domain domestic domingo dominguez dominic dominick domino don donahue donald donaldson done donkey
-        11 donna donnie dont doobie doodle dookie door doors dora doreen doris dorothea dorothy dorsey dorthy dotson
-        11 double doubt doubts doug doughboy dougherty douglas down downing downs downstairs downtown doyle dozen
-        11 dracula draft drag dragged dragon1 dragons drake drama draw drawer drawn dream dreamed dreamer dreaming
-        11 dreams dress dressed drew drink drinking drinks drive driven driver driving drizzt drop dropped dropping
-        11 drove drowssap drpepper drug drugs drummer drunk dthjybrf duane dublin ducati dude due duffy duke dumb
-        11 dumbass dump dumped dunbar duncan dunlap dunn dunno duran durango durham during dust dustin dutch duties
-        11 duty dwayne dwight dyer dying dylan dynasty dyou each eagle eagle1 eagles earl earlier earliest early
-        11 earned earnest ears earth ease easier easily east eastern easy eat eaten eating eatme eaton eatpussy
-        11 eatshit ebony eclipse economic economics economy eddie edgar edge edited edith edition editor edmond edmund
-        11 edna eduard eduardo educated education educational edward edwards edwin effect effective effects effie
-        11 effort efforts efrain eggs egypt eight eighteen eighth eighty eileen einstein either ekaterina elaine
-        11 elbert elder eldon eldridge eleanor elected election elections electoral electric electronic element
-        11 elementary elements elena elephant elevator eleven eli elias elijah elisa elisabeth elise elizabet
-        11 elizabeth elkins ella ellen elliot elliott ellis ellison elmer elmore eloise elsa else elsie elton elva
-        11 elvira elvis1 emanuel embarrassed embarrassing emerald emergency emil emilio emily eminem emma emmanuel
-        11 emmett emotional emotions emperor empire employed employees employment empty end ended ending ends enemies
-        11 enemy energy engage engaged engagement engine engineer engineering engines england english enigma enjoy
-        11 enjoyed enjoying enough enrique ensure enter entered entering enterpri enterprise entertainment entire
-        11 entirely entitled entrance entry environment environmental ephram epic episode episodes equal equipment
-        11 equipped equivalent era eric erica erick erickson erik erika erin erma ernest ernestine ernesto ernie
-        11 erotic ervin erwin escape escaped escobar escort especially esperanza espinoza essie establish established
-        11 establishment estate esteban estella estelle ester estes esther estimated estrada eternity ethan ethel
-        11 ethnic etta eugene eugenia eula eunice europe european eva evan evans evelyn even evening event events
-        11 eventually ever everett everton every everybody everyday everyone everything everythings everywhere
+        11 charlie charlie1 charlott charlotte charlton charly charm charmed charming chart charter charts chase
+        11 chasing chat chavez cheap cheat cheating check checked checking checks cheer cheers cheese chef chelsea
+        11 chelsea1 chemical chen cheri cherie cherokee cherry cheryl chest chester chevelle chevrole chevy chevy1
+        11 cheyenne chicago chichi chick chicken chicks chief chiefs child childers childhood children childress
+        11 childs chill china chinese chip chipper chips chloe chocolat chocolate choice choices choose chopper chose
+        11 chosen chris chris1 chrissy christ christa christensen christia christian christie christin christina
+        11 christine christmas christop christopher christy chronic chubby chuck chucky church churches cigarette
+        11 cindy cinema circle circuit circumstances circus cities citizens city civil cjkysirj cjkywt claim claimed
+        11 claims claire clancy clara clarence clark clarke class classes classic classical classification classified
+        11 claude claudia clay clayton clean cleaned cleaning clear cleared clearly clements clemons cleo cleveland
+        11 clever client clients clifford clifton climate climb cline clinic clinical clinician clint clinton clitoris
+        11 clock close closed closely closer closet closing clothes clover clown club clubs clue clyde cmon coach coal
+        11 coalition coast coastal coat cobb cobra cocacola cochran cock code cody coffee coffey cohen coincidence
+        11 cold cole coleman colin collaboration collect collected collection collections colleen college colleges
+        11 collier collins colombia colon colonel colonial colony color colorado colors colt45 coltrane columbia coma
+        11 combat combination combined combs come comedy comes comfort comfortable comic comics comin coming command
+        11 commander commando comment commercial commission commissioned commissioner commit commitment committed
+        11 committee common commonly commonwealth commune communication communications communist communities community
+        11 companies company compaq compared compete competed competition competitions complete completed completely
+        11 complex complicated components composed composer composition compton computer concentrate concept concern
+        11 concerned concerns concert concluded concrete condition conditions condor conducted conference confess
+        11 confession confidence confident confidential confirmed conflict confused congratulations congress conley
+        11 connect connected connecticut connection conner connie connor conrad conscience consecutive consequences
+        11 conservation conservative consider considerable considered considering consisted consisting consists
+        11 constable constance constant constituency constitution constructed construction consuelo consumer contact
+        11 contain contained containing contains contemporary content contest context continue continued continues
+        11 continuing contract contrast contreras contributed contributions control controlled controversial
+        11 controversy convention conversation converted convicted convince convinced conway cook cooke cookie cookies
+        11 cooking cool cooldude cooler cooley coolio coolman cooper copeland copies copper cops copy cora corbett
+        11 cordova core corey corinne corinthos cornelius corner corona corporate corporation corps correct cortez
+        11 corvette cory cosmos cost costa costs costume cosworth cote cotton cougar could couldnt couldve council
+        11 counsel counselor count counties counting countries country county couple couples courage course courses
+        11 court courtney courts cousin cover coverage covered covering covers covington cowan cowboy cowboys cowboys1
+        11 cox coyote crabtree crack cracker craft craig cramer crane crap crash crawford crawl crazy crazy1 cream
+        11 creampie create created creating creation creative creature credit credited credits creek creep creepy crew
+        11 cricket crime crimes criminal crimson cris crisis cristian cristina critic critical criticism criticized
+        11 critics crosby cross crossed crossing crowd crowe crowley crown cruel crum crusader crush cruz crying
+        11 crystal cthulhu cthutq cuddles cultural culture cumming cummings cumshot cunningham cunt cup cupcake cure
+        11 curious current currently curry curse curt curtis custody cut cute cutlass cutter cutting cxfcnmt cycle
+        11 cynthia czech dad daddy daddy1 dagger dailey daily daisy daisy1 dakota dale dallas dalton damage damaged
+        11 damian damien damn damned damon dan dana dance dancer dancing danger dangerous daniel daniel1 danielle
+        11 daniels daniil danila danish danny dannyboy daphne dare darin dark darkness darkside darkstar darla darlene
+        11 darling darn darnell darrel darrell darren darrin darryl darwin daryl data date dates dating daugherty
+        11 daughter daughters dave davenport david david1 davidson davies davis dawn dawson day days daytona dbrnjhbz
+        11 deacon dead deadhead deadman deal dealing dean deanna dear death debate debbie debora deborah debra debt
+        11 debut debuted decade decades december decent decide decided decision decisions deck decker declared decline
+        11 dedicated deep deeply deeznuts defeat defeated defence defend defender defending defense defensive defiant
+        11 defined definitely definition deftones degree degrees dejesus delacruz delaney delbert deleon delete
+        11 delgado delia delicious deliver delivered delivery della delores deloris delta1 demand demetrius democratic
+        11 demographics demon demons dena denis denise denmark dennis density dental dentist deny department depending
+        11 depends depressed depression depth deputy derek derived derrick describe described describes description
+        11 desert deserve deserved deserves design designated designed designer designs desire desiree desk deskjet
+        11 desmond desperate despite dessert destiny destroy destroyed detail details detective determine determined
+        11 detroit develop developed developing development device devices devildog devils devin devon dewayne dewey
+        11 dexter dfkthbz dfvgbh diablo diamond diamond1 diamonds diana diane dianna dianne diaz dick dickerson
+        11 dickhead dickson did didnt die died dies diesel dietcoke difference differences different differently
+        11 difficult digger digging digital dilbert dillard dilligaf dillon dimera dina diner dingdong dinner diocese
+        11 direct directed direction directly director directors dirt dirty disambiguation disappear disappeared
+        11 disappoint disappointed disaster disc discover discovered discovery discuss discussed discussing discussion
+        11 disease disgusting disney display distance distinct distinguished distracted distributed distribution
+        11 district districts divided division divisions divorce divorced dixie dixon dkflbvbh doberman doc doctor
+        11 doctors documentary documents dodd dodger dodgeram dodgers dodson does doesnt dog doggie dogman doin doing
+        11 doll dollar dollars dolores dolphin dolphins domain domestic domingo dominguez dominic dominick domino don
+        11 donahue donald donaldson done donkey donna donnie dont doobie doodle dookie door doors dora doreen doris
+        11 dorothea dorothy dorsey dorthy dotson double doubt doubts doug doughboy dougherty douglas down downing
+        11 downs downstairs downtown doyle dozen dracula draft drag dragged dragon dragon1 dragons drake drama draw
+        11 drawer drawn dream dreamed dreamer dreaming dreams dress dressed drew drink drinking drinks drive driven
+        11 driver driving drizzt drop dropped dropping drove drowssap drpepper drug drugs drummer drunk dthjybrf duane
+        11 dublin ducati dude due duffy duke dumb dumbass dump dumped dunbar duncan dunlap dunn dunno duran durango
+        11 durham during dust dustin dutch duties duty dwayne dwight dyer dying dylan dynasty dyou each eagle eagle1
+        11 eagles earl earlier earliest early earned earnest ears earth ease easier easily east eastern easy eat eaten
+        11 eating eatme eaton eatpussy eatshit ebony eclipse economic economics economy eddie edgar edge edited edith
+        11 edition editor edmond edmund edna eduard eduardo educated education educational edward edwards edwin effect
+        11 effective effects effie effort efforts efrain eggs egypt eight eighteen eighth eighty eileen einstein
+        11 either ekaterina elaine elbert elder eldon eldridge eleanor elected election elections electoral electric
+        11 electronic element elementary elements elena elephant elevator eleven eli elias elijah elisa elisabeth
+        11 elise elizabet elizabeth elkins ella ellen elliot elliott ellis ellison elmer elmore eloise elsa else elsie
+        11 elton elva elvira elvis1 emanuel embarrassed embarrassing emerald emergency emil emilio emily eminem emma
+        11 emmanuel emmett emotional emotions emperor empire employed employees employment empty end ended ending ends
+        11 enemies enemy energy engage engaged engagement engine engineer engineering engines england english enigma
+        11 enjoy enjoyed enjoying enough enrique ensure enter entered entering enterpri enterprise entertainment
+        11 entire entirely entitled entrance entry environment environmental ephram epic episode episodes equal
+        11 equipment equipped equivalent era eric erica erick erickson erik erika erin erma ernest ernestine ernesto
+        11 ernie erotic ervin erwin escape escaped escobar escort especially esperanza espinoza essie establish
+        11 established establishment estate esteban estella estelle ester estes esther estimated estrada eternity
+        11 ethan ethel ethnic etta eugene eugenia eula eunice europe european eva evan evans evelyn even evening event
+        11 events eventually ever everett everton every everybody everyday everyone everything everythings everywhere
         11 evidence evil ewing exact exactly example examples excalibu excellent except exchange excited exciting
         11 excuse excuses executive exercise exhausted exhibition exigen exigent exist existed existence existing
         11 expanded expansion expect expected expecting expedition expensive experience experienced expert explain
@@ -223,376 +223,379 @@ enum CommonWordTable {
         11 fktrctq flag flames flamingo flanagan flash flat flatron fleet fleming flesh fletcher flew flight flip
         11 flipper floor flora florence flores florida flow flower flowers flows floyd fluffy flyboy flyers flying
         11 flynn focus focused foley folk folks follow followed following follows fontenot foobar food fool fooled
-        11 foot footballer for forbes force forced forces ford foreign foreman forest forests forever forget
+        11 foot football footballer for forbes force forced forces ford foreign foreman forest forests forever forget
         11 forgetting forgive forgot forgotten form formal formally format formation formed former formerly forming
         11 forms formula formula1 forrest forrester fort forth fortuna fortune forty forward fossil foster fought
         11 found foundation founded founder founding four fourteen fourth fowler fox foxtrot frame france frances
         11 franchise francine francis francisca francisco franco frank frank1 frankie franklin frankly franks franky
         11 frasier frazier freak freaked freaking freaks freaky freckles fred freda freddie freddy frederick fredrick
-        11 free freedom1 freeman freepass freeuser freeze freezing french frequency frequently fresh friday friedman
-        11 friend friendly friends friendship fries frightened frogger froggy from front front242 frontdesk frontier
-        11 frost frosty frozen fruit fry frye fuck fucked fuckers fuckface fuckin fucking fuckinside fuckit fuckoff
-        11 fuckyou1 fuckyou2 fuel fuentes full fuller fully fulton fun function functions fund funding funds funeral
-        11 funny funtime furious furniture further fusion future fyfcnfcbz fylhtq gabrie gabriel gabriela gagnon gail
-        11 gain gained gaines galaxy galina gallagher gallegos gallery galloway galore galvan gambit gamble game games
-        11 gandalf gang gangbang gangsta gangster garage garbage garcia garden gardens gardner garfield garland garner
-        11 garrett garrison garry gary garza gate gates gateway gateway1 gather gators gave gay gayle gbpltw geez
-        11 geheim gemini gender gene general generally generation generous genesis geneva genevieve genius gentleman
-        11 gentlemen gentry genus geoffrey geography george georgia gerald geraldine gerard gerardo german germany
-        11 geronimo gertrude get gets getsome gettin getting ghbdtn ghbdtnbr ghjcnj giant giants gibbons gibbs gibson
-        11 gift gifts gilbert gilberto giles gill gillespie gilliam gilmore gimme gina girl girlfriend girls give
-        11 given gives giving gizmo gizmo1 gizmodo gjkbyf glad gladys glass glasses glen glenda glenn glenna global
-        11 gloria glover gloves gmina gn56gn56 goal goals goauld goblin goblue god goddamn goddess godfrey godsmack
-        11 godzilla goes goff gofish goforit goin going gold golden goldfish goldie goldstein golf golfball golfing
-        11 gomez gone gonna gonzales gonzalez goober good goodbye goodluck goodman goodness goodnight goods goodtime
-        11 goodwin google gopher gordon gordon24 gore gorgeous gorilla gosh goss got gotcha gothic gotta gotten gould
-        11 government governor grab grabbed grace graciela grade graduate graduated grady graham grams grand
-        11 grandfather grandma grandmother grandpa granny grant granted grateful grave graves gray great greater
-        11 greatest greece greek green green1 greenday greene greenlee greer greg gregg gregorio gregory gremlin
-        11 grendel gretchen grew grey grief griffey griffin griffith griggs grimes grizzly groovy gross ground grounds
-        11 group groups grover grow growing grown growth grumpy guadalupe guarantee guard guardian guards guerra
-        11 guerrero guess guessing guest guests guide guillermo guilt guilty guinness guitar guitarist gulf gun gundam
-        11 gunner guns gustav gustavo guthrie gutierrez guts guy guys guzman gwen gwendolyn haas habit habitat hacker
-        11 had hadnt hahn hair hale half halflife halfway hall halloween hallway hamburg hamilton hamlet hamm hammers
-        11 hammond hampton hamster hancock hand handed handle handled handling hands handsome haney hang hanging hanna
-        11 hannah hannibal hans hansen hansolo hanson happen happened happening happens happier happily happiness
-        11 happy happy1 hard hardcore harden harder hardin harding hardly hardon hardy harlan harley1 harm harmon
-        11 harmony harold harper harrell harriet harrington harris harrison harry hart hartley hartman harvard harvey
-        11 has hasnt hastings hatcher hate hated hates hatfield hattie have havent having hawaii hawkeye hawkins
-        11 hayden hayes haynes hays hazel head headache headed heading headquarters heads heal health healthcare
-        11 healthy hear heard hearing heart hearts heat heath heather heather1 heaven heavily heavy hebert hector hed
-        11 heidi height held helen helena helene hell hellfire hello1 hello123 helms help helped helpful helping
-        11 helpless helpme helps henderson hendricks hendrix henrietta henry hensley henson hentai her herbert herbie
-        11 hercules here heres heritage herman hermes hernandez hero herrera herring herron hers herself hershey hes
-        11 hesoyam hess hester hewitt hey hickman hicks hidden hide hiding higgins high higher highest highland highly
-        11 highway hilda hill hills him himself hines hint hinton hipaa hiphop hire hired his hispanic historian
-        11 historic historical history hit hitler hitman hits hitting hjvfirf hmm hmmm hobbes hobbit hobbs hodge
-        11 hodges hoffman hogan holcomb hold holden holder holding holds hole holiday holidays holland holley holloway
-        11 holly hollywoo hollywood holman holmes holt holy home homer homer1 homers homerun homes homework honda
-        11 honda1 honest honestly honesty honey honeymoon hongkong honor honorary hood hook hooked hooker hooper
-        11 hooters hoover hope hoped hopefully hopes hoping hopkins hopper horace horn horndog horne hornet horney
-        11 horny horny1 horrible horse horses horton hospital host hosted hosts hot hotboy hotdog hotel hotrod hotsex
-        11 hotstuff hottie hour hours house household households houses housing houston how howard howd howe howell
-        11 however hows https hubbard huber hubert hudson huff huffman huge hugh hughes hugo huh hull human humans
-        11 humberto hummer humor humphrey hundred hundreds hungarian hungary hungry hunt hunter1 hunting hurley
-        11 hurrican hurry hurst hurt hurting hurts husband husker huskers huskies hustler hutchins hutchinson hyde ian
-        11 ibanez ibarra ice icecream iceman ida idea ideas identified identity idiot iforgot ignacio ignore iguana
-        11 ihateyou ill illegal illinois ilovesex iloveu iloveyo image images imagination imagine imagined immediately
-        11 immortal imogene impact impala imperial importance important impossible impressed impression impressive
-        11 improve improved ina inc inch incident include included includes including income incorporated increase
-        11 increased increasing increasingly incredible incredibly incubus indeed independence independent india
-        11 indian indiana indians indigo individual individuals industrial industries industry inez infantry inferno
-        11 infiniti infinity influence influenced influential information infrastructure ingram ingrid inhabitants
-        11 initial initially initiative injured injury inner innocent insane inside insist inspector inspired
-        11 installed instance instead instincts institute institution institutions instructions instruments insult
-        11 insurance integra integrated intelligence intend intended intense intention interest interested interesting
-        11 interests interfere interior internal international interrupt interrupting interview into intrepid
-        11 introduce introduced introduction invasion investigation investment invitation invite invited involved
-        11 involving iowa ira iran iraq ireland irene iris irish irish1 irma iron ironman irvin irving isaac isabel
-        11 isabelle islamic island islands ismael isnt israel israeli issue issued issues italia italian italy itd
-        11 items itll its itself iva ivan ivanov ive iverson iwantu jack jackal jackass jacket jackie jackoff jacks
-        11 jackson jackson1 jacob jacobs jacobson jacqueline jacquelyn jaguar jail jaime jake jamaica jamal james
-        11 james1 jamesbon jamie jammer jan jana jane janelle janet janette janice janie janine janis january japan
-        11 japanese jared jarrod jasmine jason jason1 jasper javier jax jay jazz jealous jean jeanette jeanne
-        11 jeannette jeannie jeez jeff jefferson jeffery jeffrey jen jenifer jenkins jenna jennie jennifer jennings
-        11 jenny jenny1 jensen jerald jeremiah jeremy jericho jerk jermaine jerome jerry jersey jess jesse jessica
-        11 jessica1 jessie jester jesus jesus1 jethro jewel jewell jewelry jewish jews jill jillian jim jimbob jimenez
-        11 jimmie jimmy jimmy1 joan joann joanna joanne joaquin job jobs jocelyn jodi jody joe joel joey johanna john
-        11 john316 johnathan johnnie johnny johns johnson johnston join joined joining joint joke joker jokes joking
-        11 jolene jon jonathan jonathon jones joni jordan1 jordan23 jorge jose josefina joseph josephine josh joshua
-        11 josie journal journalist journey joy joyce joyner jrcfyf juan juana juanita juarez judge judgment judith
-        11 judy julia julian julie julio julius july jump jumped jumper jumping junction june jungle junior junk
-        11 jupiter jury just justdoit justice justin justme juventus kaktus kamikaze kane kangaroo kansas kara karate
-        11 karen kari karin karina karl karla kasper katana kate katerina katherine kathleen kathryn kathy katie
-        11 katrin katrina kaufman kawasaki kay kayla keep keeper keeping keeps keisha keith keller kelley kelli kellie
-        11 kelly kelsey kelvin kemp ken kendall kendra kennedy kenneth kenny kent kentucky kenwood kept keri kermit
-        11 kerr kerri kerry kevin kevin1 key keyboard keystone kick kicked kicker kicking kid kidd kidding kidnapped
-        11 kidnapping kids kill killed killer1 killing killme kills kim kimball kimberley kimberly kind kinda kinds
-        11 king kingdom kingkong kingpin kings kingston kinney kirby kirill kirk kirkland kirkpatrick kirsten kiss
-        11 kissed kisses kissing kissme kitchen kitkat kitten kitty kitty1 kittycat klein kline knapp knees knew
-        11 knicks knife knight knights knock knocked know knowing knowledge knowles known knows knox koch kodiak
-        11 kolobok kong korea korean kotenok kramer krause krishna krista kristen kristi kristie kristin kristina
-        11 kristine kristopher kristy krueger krystal kurt kyle label labor laboratory labour labrador labtec lacey
-        11 lack lacrosse ladies lady ladybug laguna laid lake lakers lakes lamar lamb lambert lame lamont lana
-        11 lancaster lance lancelot lancer land landing landry lands lane lang langley language languages lansing
-        11 laptop lara large largely larger largest larisa larry larsen larson last lasvegas latasha late lately later
-        11 latest latin latino latonya latoya latter laugh laughing launch launched laundry laura laurel lauren
-        11 laurence laurie laverne law lawrence laws lawson lawyer lawyers leach lead leader leaders leadership
-        11 leading leads league leah learn learned learning least leather leave leaves leaving leblanc lecture led
-        11 ledzep lee left legacy legal legend legion legislation legislative legislature legolas legs leigh lela
-        11 leland lena length lennon lenora leo leola leon leona leonard leonardo leopard leroy lesbian lesbians
-        11 lesley leslie lespaul less lesson lessons lestat lester let leticia letmein1 letmein2 lets letsgo letter
-        11 letters letting level levels levi levine levy lewis lexie lexmark liar liberal liberty library license
-        11 licker lickit lickme lie lied lies lieutenant life lifehack lifetime lift light lightnin lights like liked
-        11 likely likes lila lillian lillie limit limited limo linda lindsay lindsey line lines linked links lionel
-        11 lips liquid lisa list listed listen listened listening literally literary literature little live lived
-        11 liver liverpoo liverpool lives living livingston livvie lizard lizzie llanview lloyd load loaded loan lobby
-        11 lobster local located location locations lock locked locker lockhart logan login logitech lois lol123 lola
-        11 lollipop lollol london lonely lonestar lonewolf long longer longhorn lonnie look looked looker lookin
-        11 looking looks loose lopez lora lord lorelai loren lorena lorene lorenzo loretta lori lorna lorraine los
-        11 lose losing loss losses lost lot lots lott lottie lou loud louie louis louise louisiana lourdes lousy love
-        11 loved loveit lovely loveme lover loverboy lovers loves loveyou loving low lowe lowell lower lowery lowrider
-        11 loyal loyalty lozano lucas lucero lucia lucifer lucille lucinda luck lucky lucky1 lucky7 luckydog lucy lugo
-        11 luis luke lula luna lunch lupe luther lutz luz lvbnhbq lydia lying lyle lynch lynda lynette lynn lynne lyon
-        11 lyons lyrics maam mabel mable macdaddy macdonald machine macias mack mackey mad madam madden maddie maddog
-        11 maddox made madeline madison madman madmax madness madonna mae maestro magazine magee magic magic1 magical
-        11 magnum magnus mahoney maid maiden mail mailcreated5240 mailman main mainly maintain maintained maintenance
-        11 major majority makaveli make makes makeup making maksim malaysia malcolm maldonado male males malibu mall
-        11 mallard malone maloney mama mamie man manage managed management manager manchest manchester mandingo mandy
-        11 maniac manley mann manner manning mansion manson manuel manufacturing manutd many marah marathon marc
-        11 marcella march marcia marco marcos marcus margaret margarita margie marguerite maria marian marianne
-        11 maribel marie marilyn marina marine mariners marines marino mario marion maris marissa marjorie mark marked
-        11 market marketing markets marks marla marlboro marlene marley marlon marquez marriage married marry marrying
-        11 marsh marsha marshall marta martha martin martinez martini marty marvin mary maryann maryjane maryland mask
-        11 mason mass massachusetts massey massimo massive master1 match matches mate mateo material materials math
-        11 mathematics mathew mathews mathis matt matter matters matthew matthew1 matthews mattie mature maude maureen
-        11 maurice max maxima maximum maximus maxine maxwell may maybe mayday mayer mayes mayfield maynard mayo mayor
-        11 mays mcallister mcbride mccall mccann mccarthy mccarty mcclain mcclure mcconnell mccormick mccoy mccray
-        11 mccullough mcdaniel mcdonald mcdowell mcfadden mcfarland mcgee mcghee mcginnis mcgowan mcgrath mcguire
-        11 mcintosh mcintyre mckay mckee mckenzie mckinney mcknight mclaughlin mclean mcleod mcmahon mcmillan mcneil
-        11 mcpherson meadows meal mean meaning means meant meantime meanwhile measure measures meat meatball medal
-        11 media median medicaid medical medicare medication medicine medieval medina medium meeks meet meeting meets
-        11 megadeth megaman megan meghan mejia melanie melba melbourne melendez melinda melissa melissa1 melody melton
-        11 melvin member members membership memorial memories memory memphis men mendez mendoza mental mention
-        11 mentioned mercado mercedes mercer mercury meredith merged meridian merle merritt mersedes mess message
-        11 messages messed messing met metal metallic metallica meters method methods metres metro metropolitan
-        11 mexican mexico meyer meyers micah michael michael1 micheal michele michelle michigan microlab microsof
-        11 microsoft mid middle middleton midnight might mighty miguel mike milano mildred mile miles military milk
-        11 mill miller million millions mills milton mind minds mindy mine minecraft mining minister ministry
-        11 minnesota minnie minor minute minutes miracle mirage miranda miriam mirror miserable misery miss missed
-        11 missing mission missions mississippi missouri mistake mistakes mister mistress misty misunderstanding
-        11 mitchell mixed mmm mnbvcxz mobile mobley mode model models modern modified molina mollie molly molly1
-        11 moloko molson mom moment moments mommy momoney mona monastery monday money money1 moneys mongoose monica
-        11 monique monitor monkey1 monkeys monopoly monroe monster montana monte montes montgomery month months
-        11 montoya montreal monument moocow mood moody mookie moomoo moon mooney moore moose mora moral morales moran
-        11 more moreno morgan morin morning morpheus morris morrison morrow morse mortal morton moscow moser moses
-        11 mosley moss most mostly motel moth mother motion motive motor motorola mount mountain mountains mounted
-        11 mouse mouth move moved movement moves movie movies moving moyer mozart mrs much mueller muffin mulder
-        11 mullen mullins multi multiple munchkin municipal municipality munoz muppet murder murdered murderer muriel
-        11 murphy murray muscle museum mushroom music musical musician musicians musicman muslim must mustang1
-        11 mustangs mustve myers mylove mypass myra myrna myron myrtle myself mysterious mystery mystic nadine nail
-        11 name named names nancy naomi napass narrow naruto nascar nash nastya natali natalie natasha nate nathan
-        11 nathaniel nation national nations native natural naturally nature naughty naval navarro navy nazi nbsp ncaa
-        11 ncc1701 ncc1701a ncc1701d ncc1701e neal near nearby nearly neat nebraska necessarily necessary neck need
-        11 needed needs negative neighbor neighborhood neighbors neil neither nell nellie nelson nemesis nephew
-        11 neptune nerve nervous netherlands nettie network networks nevada never new newell newlife newly newman
-        11 newpass newport news newsome newspaper newspapers newton newyork next nfnmzyf nguyen nice nicholas nichole
-        11 nichols nicholson nick nicola nicolas nicole niece nielsen nieves nigger night nightmare nights nikita
-        11 nikki nikolas niles nimrod nina nine niners ninety nintendo nipple nipples nirvana nissan nixon noah noble
-        11 nobody noel nofear noise nolimit nominated non none nonsense noodle noodles nookie nopass nope nora norma
-        11 normal normally norman norris north northeast northern northwest norton norway norwegian nose not notable
-        11 notably note noted notes nothin nothing notice noticed novak novel novels november now nowhere nuclear
-        11 nugget number numerous nunez nurse nurses nursing nuts nuttertools nylons nymets oakdale oakland obiwan
-        11 object objects oblivion obrien observed obsessed obtained obvious obviously occasion occasionally
-        11 occupation occupied occur occurred occurs ocean ochoa oclock oconnell oconnor october odds odom odonnell
-        11 off offense offensive offer offered offering offers office officer officers offices official officially
-        11 officials often ohhh ohio ohyeah oicu812 oilers okay oklahoma oksana ola old older oldest oldman olga olive
-        11 oliver olivia ollie olsen olson olympic olympics omar omega1 once one oneal oneil oneill onelove ones
-        11 online only ontario onto ooh oooh oops opal open opened opening openup opera operate operated operates
-        11 operating operation operational operations opinion opportunity opposed opposite opposition option options
-        11 ora oracle orchestra order ordered orders ordinary oregon organisation organization organizations organized
-        11 origin original originally origins orioles orlando orozco orr ortega orthodox ortiz orville osborn osborne
-        11 oscar oscar1 osiris other others otherwise otis otto ottoman ou812 ouch ought our ours ourselves out outfit
-        11 outlaw output outside outstanding outta over overall overlord overnight owe owen owens own owned owner
-        11 owners ownership owns oxford pa55w0rd pa55word pablo pace pacey pacheco pacific pack package packard packed
-        11 packers packing pacman padilla page paid paige pain painful paint painted painting paintings pair pakistan
-        11 palace paladin palmer pam pamela panama panasonic pancho pandora panic pantera panther panthers panties
-        11 pants pantyhos panzer paper papers paperwork paradise paradox parallel paranoid pardon parent parents paris
-        11 parish park parker parking parks parliament parliamentary parola parrish parrot parsons part participate
-        11 participated particular particularly parties partner partners partnership parts party pascal pass pass123
-        11 passat passcode passed passenger passengers passes passing passion passphrase passport passw0rd passwor
-        11 passwor1 password1 password123 passwort past pat patches pate patel path pathetic patient patients patrica
-        11 patrice patricia patrick patrick1 patriot patriots patsy pattern patterson patti patton patty paul paula
-        11 paulette pauline pavilion pay paying payne peace peaches peak peanut peanuts pearce pearl pearljam pearson
-        11 pebbles peck pediatrics pedro peekaboo peewee pegasus peggy pena pencil penguin penguins peninsula penis
-        11 pennington pennsylvania penny penthouse pentium people pepsi pepsi1 per percent percy perez perfect
-        11 perfectly perform performance performances performed performing perhaps period perkins permanent permission
-        11 perry person personal personality personally personnel persons perspective pervert pete peter peter1
-        11 peterpan peters petersen peterson petra petty peugeot phantom pharmacy phase pheebs phelps phil
-        11 philadelphia philip philippines philips phillies phillip phillips philly philosophy phoebe phoenix1 phone
-        11 phones phony photo photos phpbb phyllis physical physically physician physics piano picard picasso pick
-        11 picked pickett picking pickle pickles picture pictures piece pieces pierce pierre pierson piglet pikachu
-        11 pike pills pilot pimp pimpin pine pineappl pinkfloy pioneer pirate pirates piss pissed pistol pitbull
-        11 pittman pitts pittsburgh pity place placed places plain plan plane planet planned planning plans plant
-        11 plants plastic plate platform platinum play playboy played player players playing plays playtime pleasant
-        11 please pleased pleasure plenty plot plumber plummer plus plymouth pocket poem poet poetry point points
-        11 poison poiuyt pokemon pokemon1 poker poland polaris police policies policy polina polish polite political
-        11 politician politics polk pollard polly polska ponce poncho pontiac poohbear pookie pool poole poop pooper
-        11 poopie poopoo poor popcorn pope popeye popular popularity population porkchop porn porno pornstar porsche
-        11 porsche9 port porter portion portland portugal portuguese position positions positive possibility possible
-        11 possibly possum post postal potato potential potter potts pound pounds poverty powder powell power power1
-        11 powered powerful powers practically practice practices praised pratt pray praying precious predator prefer
-        11 pregnancy pregnant prelude premier premiered prepare prepared presario prescription presence present
-        11 presented presents president presidential press pressure preston pretend pretending pretty prevent previous
-        11 previously price pride primarily primary prime primus prince princes principal print printer prints prior
-        11 priority priscilla prison prisoner prisoners privacy private privet prix prize probably problem problems
-        11 procedure proceed process processes proctor prodigy produce produced producer producing product production
-        11 productions products professional professor profit program programme programming programs progress
-        11 progressive project projects prom prominent promise promised promises promote promoted promotion proof
-        11 proper properties property propose proposed protect protected protecting protection protein proteus proud
-        11 prove proved provide provided provider provides providing province provincial prue pruitt pryor
-        11 psychiatrist psycho public publication publications published publishing puckett puerto pugh pull pulled
-        11 pulling pulse pumpkin punch punish punisher punishment punkin punkrock puppies purchase purchased pure
-        11 purple purpose purposes purse push pushed pushing pussies pussy1 pussy69 pussycat pussys put puts putter
-        11 putting pyramid python q12345 q1w2e3 q1w2e3r4 q1w2e3r4t5y6 qawsed qawsedrf qaz123 qazqaz qazwsx123 qazwsxed
-        11 qazwsxedc qazwsxedcrfv qazxsw qazxswedc qqq111 qualified qualifying quality quarter quartermaine quebec
-        11 queen queensland quentin question questioning questions quick quickly quiet quinn quit quite qwaszx qwe123
-        11 qweasd qweasdzxc qweqwe qwer1234 qwerasdf qwert qwert123 qwerty1 qwerty12 qwerty123 qwerty12345
-        11 qwerty123456 qwertyu qwertyui qwertyuio qwertz rabbit race racecar racerx races rach rachael rachel
-        11 rachelle racial racing radar radio rafael rafe ragnarok raider raiders raiders1 rail railroad railway rain
-        11 rainbow raise raised raising raistlin ralph ramirez ramiro rammstein ramon ramona ramos ramsey ran randal
-        11 randall randolph random randy range rangel ranger1 rangers rangers1 rank ranked rankin ranking rapid
-        11 rappaport raptor raquel rare rascal rasdzv3 rasmussen rate rates rather rating ratliff raul raven raven1
-        11 ravens ray raymond razz rbhbkk reach reached reaching react reaction read reading ready real reality
-        11 realize realized really realm reaper rear reason reasonable reasons reba rebecca rebekah rebels recall
-        11 receive received receiving recent recently reception receptionist recognition recognize recognized record
-        11 recorded recording recordings records recovery red red123 redalert redbull reddog redhead redhot redman
-        11 redneck redrum redskins redsox reduce reduced redwings reed reese reeves refer reference references
-        11 referred refers reform refuse refused regarded regarding regiment regina reginald region regional regions
-        11 register registered regret regular regularly reid reign reilly rejected related relations relationship
-        11 relationships relative relatively relax release released relief relieved religion religious remain remained
-        11 remaining remains remember remembered remembering remind reminded reminds remove removed rena renamed rene
-        11 renee renegade rent repeat replace replaced replacement report reported reporter reports represent
-        11 representative representatives represented representing represents republic republican reputation request
-        11 require required requirements requires rescue research reserve residence residential residents resigned
-        11 resist resistance resolution resources respect respectively respond response responsibility responsible
-        11 rest restaurant restoration restored result resulted resulting results retained retard retired retirement
-        11 return returned returning returns reuben revealed revenge review reviews revival revolution revolutionary
-        11 reward rex reyes reynaldo reynolds rfnthbyf rfrfirf rhbcnbyf rhodes rhonda ricardo rice rich richard
-        11 richard1 richards richardson richmond rick rickey ricky riddle ride ridge ridiculous riding riggs right
-        11 rights riley ring rings rios ripped ripper rise risk rita ritter rivas river rivera rivers rjntyjr roach
-        11 road roads robbie robbins roberson robert robert1 roberta roberto roberts robertson robin robinson robles
-        11 robyn rocha rochelle rock rocker rocket rockets rockon rocks rockstar rocky rocky1 roderick rodger rodgers
-        11 rodney rodolfo rodriguez rodriquez rogelio roger rogers rojas roland rolando role roles roll roller rolling
-        11 rollins rolltide roman romance romania romantic romashka rome romero rommel ron ronald ronaldo ronda ronnie
-        11 roof rookie room roommate rooms roosevelt rooster rootbeer rope rosa rosado rosales rosalie rosario roscoe
-        11 rose rosebud rosemarie rosemary rosetta rosie ross roth rough roughly round rouse route routes routine rowe
-        11 rowland roxanne roxy roy royal royce rubber ruben rubio ruby rucker rude rudolph rudy rufus rugby ruin
-        11 ruined ruiz rule ruled rules rulez run runner running runs rural rush rush2112 ruslan russel russell russia
-        11 russian russo rustam rusty1 ruth rutherford rutledge ryan sabbath sabine sabrina sacrifice sadie safe
-        11 safety said sailboat sailing sailor saint saints sake sakes sakura salad salas salazar sale salem sales
-        11 salinas sallie sally salmon salt salvador salvatore sam same sami sammy sammy1 sampson samson samsung
-        11 samuel samurai san sanchez sand sandburg sanders sandiego sandman sandoval sandra sandwich sandy santana
-        11 santiago santos sapphire sara sarah sarah1 sargent sasha1 satan666 satellite satisfied saturday saturn
-        11 sauce saul saunders savage save saved saving saw sawyer say saying says scale scare scared scarface scarlet
-        11 scary scene scenes schaefer schedule scheduled scheme schmidt schneider scholars school schools schroeder
-        11 schultz schwartz science sciences scientific scooby scoobydo scooter1 score scored scoring scorpio scorpion
+        11 free freedom freedom1 freeman freepass freeuser freeze freezing french frequency frequently fresh friday
+        11 friedman friend friendly friends friendship fries frightened frogger froggy from front front242 frontdesk
+        11 frontier frost frosty frozen fruit fry frye fuck fucked fucker fuckers fuckface fuckin fucking fuckinside
+        11 fuckit fuckoff fuckyou1 fuckyou2 fuel fuentes full fuller fully fulton fun function functions fund funding
+        11 funds funeral funny funtime furious furniture further fusion future fyfcnfcbz fylhtq gabrie gabriel
+        11 gabriela gagnon gail gain gained gaines galaxy galina gallagher gallegos gallery galloway galore galvan
+        11 gambit gamble game games gandalf gang gangbang gangsta gangster garage garbage garcia garden gardens
+        11 gardner garfield garland garner garrett garrison garry gary garza gate gates gateway gateway1 gather gators
+        11 gave gay gayle gbpltw geez geheim gemini gender gene general generally generation generous genesis geneva
+        11 genevieve genius gentleman gentlemen gentry genus geoffrey geography george georgia gerald geraldine gerard
+        11 gerardo german germany geronimo gertrude get gets getsome gettin getting ghbdtn ghbdtnbr ghjcnj giant
+        11 giants gibbons gibbs gibson gift gifts gilbert gilberto giles gill gillespie gilliam gilmore gimme gina
+        11 ginger girl girlfriend girls give given gives giving gizmo gizmo1 gizmodo gjkbyf glad gladys glass glasses
+        11 glen glenda glenn glenna global gloria glover gloves gmina gn56gn56 goal goals goauld goblin goblue god
+        11 goddamn goddess godfrey godsmack godzilla goes goff gofish goforit goin going gold golden goldfish goldie
+        11 goldstein golf golfball golfer golfing gomez gone gonna gonzales gonzalez goober good goodbye goodluck
+        11 goodman goodness goodnight goods goodtime goodwin google gopher gordon gordon24 gore gorgeous gorilla gosh
+        11 goss got gotcha gothic gotta gotten gould government governor grab grabbed grace graciela grade graduate
+        11 graduated grady graham grams grand grandfather grandma grandmother grandpa granny grant granted grateful
+        11 grave graves gray great greater greatest greece greek green green1 greenday greene greenlee greer greg
+        11 gregg gregorio gregory gremlin grendel gretchen grew grey grief griffey griffin griffith griggs grimes
+        11 grizzly groovy gross ground grounds group groups grover grow growing grown growth grumpy guadalupe
+        11 guarantee guard guardian guards guerra guerrero guess guessing guest guests guide guillermo guilt guilty
+        11 guinness guitar guitarist gulf gun gundam gunner guns gustav gustavo guthrie gutierrez guts guy guys guzman
+        11 gwen gwendolyn haas habit habitat hacker had hadnt hahn hair hale half halflife halfway hall halloween
+        11 hallway hamburg hamilton hamlet hamm hammer hammers hammond hampton hamster hancock hand handed handle
+        11 handled handling hands handsome haney hang hanging hanna hannah hannibal hans hansen hansolo hanson happen
+        11 happened happening happens happier happily happiness happy happy1 hard hardcore harden harder hardin
+        11 harding hardly hardon hardy harlan harley harley1 harm harmon harmony harold harper harrell harriet
+        11 harrington harris harrison harry hart hartley hartman harvard harvey has hasnt hastings hatcher hate hated
+        11 hates hatfield hattie have havent having hawaii hawkeye hawkins hayden hayes haynes hays hazel head
+        11 headache headed heading headquarters heads heal health healthcare healthy hear heard hearing heart hearts
+        11 heat heath heather heather1 heaven heavily heavy hebert hector hed heidi height held helen helena helene
+        11 hell hellfire hello hello1 hello123 helms help helped helpful helping helpless helpme helps henderson
+        11 hendricks hendrix henrietta henry hensley henson hentai her herbert herbie hercules here heres heritage
+        11 herman hermes hernandez hero herrera herring herron hers herself hershey hes hesoyam hess hester hewitt hey
+        11 hickman hicks hidden hide hiding higgins high higher highest highland highly highway hilda hill hills him
+        11 himself hines hint hinton hipaa hiphop hire hired his hispanic historian historic historical history hit
+        11 hitler hitman hits hitting hjvfirf hmm hmmm hobbes hobbit hobbs hockey hodge hodges hoffman hogan holcomb
+        11 hold holden holder holding holds hole holiday holidays holland holley holloway holly hollywoo hollywood
+        11 holman holmes holt holy home homer homer1 homers homerun homes homework honda honda1 honest honestly
+        11 honesty honey honeymoon hongkong honor honorary hood hook hooked hooker hooper hooters hoover hope hoped
+        11 hopefully hopes hoping hopkins hopper horace horn horndog horne hornet horney horny horny1 horrible horse
+        11 horses horton hospital host hosted hosts hot hotboy hotdog hotel hotrod hotsex hotstuff hottie hour hours
+        11 house household households houses housing houston how howard howd howe howell however hows https hubbard
+        11 huber hubert hudson huff huffman huge hugh hughes hugo huh hull human humans humberto hummer humor humphrey
+        11 hundred hundreds hungarian hungary hungry hunt hunter hunter1 hunting hurley hurrican hurry hurst hurt
+        11 hurting hurts husband husker huskers huskies hustler hutchins hutchinson hyde ian ibanez ibarra ice
+        11 icecream iceman ida idea ideas identified identity idiot iforgot ignacio ignore iguana ihateyou ill illegal
+        11 illinois ilovesex iloveu iloveyo image images imagination imagine imagined immediately immortal imogene
+        11 impact impala imperial importance important impossible impressed impression impressive improve improved ina
+        11 inc inch incident include included includes including income incorporated increase increased increasing
+        11 increasingly incredible incredibly incubus indeed independence independent india indian indiana indians
+        11 indigo individual individuals industrial industries industry inez infantry inferno infiniti infinity
+        11 influence influenced influential information infrastructure ingram ingrid inhabitants initial initially
+        11 initiative injured injury inner innocent insane inside insist inspector inspired installed instance instead
+        11 instincts institute institution institutions instructions instruments insult insurance integra integrated
+        11 intelligence intend intended intense intention interest interested interesting interests interfere interior
+        11 internal international internet interrupt interrupting interview into intrepid introduce introduced
+        11 introduction invasion investigation investment invitation invite invited involved involving iowa ira iran
+        11 iraq ireland irene iris irish irish1 irma iron ironman irvin irving isaac isabel isabelle islamic island
+        11 islands ismael isnt israel israeli issue issued issues italia italian italy itd items itll its itself iva
+        11 ivan ivanov ive iverson iwantu jack jackal jackass jacket jackie jackoff jacks jackson jackson1 jacob
+        11 jacobs jacobson jacqueline jacquelyn jaguar jail jaime jake jamaica jamal james james1 jamesbon jamie
+        11 jammer jan jana jane janelle janet janette janice janie janine janis january japan japanese jared jarrod
+        11 jasmine jason jason1 jasper javier jax jay jazz jealous jean jeanette jeanne jeannette jeannie jeez jeff
+        11 jefferson jeffery jeffrey jen jenifer jenkins jenna jennie jennifer jennings jenny jenny1 jensen jerald
+        11 jeremiah jeremy jericho jerk jermaine jerome jerry jersey jess jesse jessica jessica1 jessie jester jesus
+        11 jesus1 jethro jewel jewell jewelry jewish jews jill jillian jim jimbob jimenez jimmie jimmy jimmy1 joan
+        11 joann joanna joanne joaquin job jobs jocelyn jodi jody joe joel joey johanna john john316 johnathan johnnie
+        11 johnny johns johnson johnston join joined joining joint joke joker jokes joking jolene jon jonathan
+        11 jonathon jones joni jordan jordan1 jordan23 jorge jose josefina joseph josephine josh joshua josie journal
+        11 journalist journey joy joyce joyner jrcfyf juan juana juanita juarez judge judgment judith judy julia
+        11 julian julie julio julius july jump jumped jumper jumping junction june jungle junior junk jupiter jury
+        11 just justdoit justice justin justme juventus kaktus kamikaze kane kangaroo kansas kara karate karen kari
+        11 karin karina karl karla kasper katana kate katerina katherine kathleen kathryn kathy katie katrin katrina
+        11 kaufman kawasaki kay kayla keep keeper keeping keeps keisha keith keller kelley kelli kellie kelly kelsey
+        11 kelvin kemp ken kendall kendra kennedy kenneth kenny kent kentucky kenwood kept keri kermit kerr kerri
+        11 kerry kevin kevin1 key keyboard keystone kick kicked kicker kicking kid kidd kidding kidnapped kidnapping
+        11 kids kill killed killer killer1 killing killme kills kim kimball kimberley kimberly kind kinda kinds king
+        11 kingdom kingkong kingpin kings kingston kinney kirby kirill kirk kirkland kirkpatrick kirsten kiss kissed
+        11 kisses kissing kissme kitchen kitkat kitten kitty kitty1 kittycat klein kline knapp knees knew knicks knife
+        11 knight knights knock knocked know knowing knowledge knowles known knows knox koch kodiak kolobok kong korea
+        11 korean kotenok kramer krause krishna krista kristen kristi kristie kristin kristina kristine kristopher
+        11 kristy krueger krystal kurt kyle label labor laboratory labour labrador labtec lacey lack lacrosse ladies
+        11 lady ladybug laguna laid lake lakers lakes lamar lamb lambert lame lamont lana lancaster lance lancelot
+        11 lancer land landing landry lands lane lang langley language languages lansing laptop lara large largely
+        11 larger largest larisa larry larsen larson last lasvegas latasha late lately later latest latin latino
+        11 latonya latoya latter laugh laughing launch launched laundry laura laurel lauren laurence laurie laverne
+        11 law lawrence laws lawson lawyer lawyers leach lead leader leaders leadership leading leads league leah
+        11 learn learned learning least leather leave leaves leaving leblanc lecture led ledzep lee left legacy legal
+        11 legend legion legislation legislative legislature legolas legs leigh lela leland lena length lennon lenora
+        11 leo leola leon leona leonard leonardo leopard leroy lesbian lesbians lesley leslie lespaul less lesson
+        11 lessons lestat lester let leticia letmein1 letmein2 lets letsgo letter letters letting level levels levi
+        11 levine levy lewis lexie lexmark liar liberal liberty library license licker lickit lickme lie lied lies
+        11 lieutenant life lifehack lifetime lift light lightnin lights like liked likely likes lila lillian lillie
+        11 limit limited limo linda lindsay lindsey line lines linked links lionel lips liquid lisa list listed listen
+        11 listened listening literally literary literature little live lived liver liverpoo liverpool lives living
+        11 livingston livvie lizard lizzie llanview lloyd load loaded loan lobby lobster local located location
+        11 locations lock locked locker lockhart logan login logitech lois lol123 lola lollipop lollol london lonely
+        11 lonestar lonewolf long longer longhorn lonnie look looked looker lookin looking looks loose lopez lora lord
+        11 lorelai loren lorena lorene lorenzo loretta lori lorna lorraine los lose losing loss losses lost lot lots
+        11 lott lottie lou loud louie louis louise louisiana lourdes lousy love loved loveit lovely loveme lover
+        11 loverboy lovers loves loveyou loving low lowe lowell lower lowery lowrider loyal loyalty lozano lucas
+        11 lucero lucia lucifer lucille lucinda luck lucky lucky1 lucky7 luckydog lucy lugo luis luke lula luna lunch
+        11 lupe luther lutz luz lvbnhbq lydia lying lyle lynch lynda lynette lynn lynne lyon lyons lyrics maam mabel
+        11 mable macdaddy macdonald machine macias mack mackey mad madam madden maddie maddog maddox made madeline
+        11 madison madman madmax madness madonna mae maestro magazine magee maggie magic magic1 magical magnum magnus
+        11 mahoney maid maiden mail mailcreated5240 mailman main mainly maintain maintained maintenance major majority
+        11 makaveli make makes makeup making maksim malaysia malcolm maldonado male males malibu mall mallard malone
+        11 maloney mama mamie man manage managed management manager manchest manchester mandingo mandy maniac manley
+        11 mann manner manning mansion manson manuel manufacturing manutd many marah marathon marc marcella march
+        11 marcia marco marcos marcus margaret margarita margie marguerite maria marian marianne maribel marie marilyn
+        11 marina marine mariners marines marino mario marion maris marissa marjorie mark marked market marketing
+        11 markets marks marla marlboro marlene marley marlon marquez marriage married marry marrying marsh marsha
+        11 marshall marta martha martin martinez martini marty marvin mary maryann maryjane maryland mask mason mass
+        11 massachusetts massey massimo massive master master1 match matches mate mateo material materials math
+        11 mathematics mathew mathews mathis matrix matt matter matters matthew matthew1 matthews mattie mature maude
+        11 maureen maurice maverick max maxima maximum maximus maxine maxwell may maybe mayday mayer mayes mayfield
+        11 maynard mayo mayor mays mcallister mcbride mccall mccann mccarthy mccarty mcclain mcclure mcconnell
+        11 mccormick mccoy mccray mccullough mcdaniel mcdonald mcdowell mcfadden mcfarland mcgee mcghee mcginnis
+        11 mcgowan mcgrath mcguire mcintosh mcintyre mckay mckee mckenzie mckinney mcknight mclaughlin mclean mcleod
+        11 mcmahon mcmillan mcneil mcpherson meadows meal mean meaning means meant meantime meanwhile measure measures
+        11 meat meatball medal media median medicaid medical medicare medication medicine medieval medina medium meeks
+        11 meet meeting meets megadeth megaman megan meghan mejia melanie melba melbourne melendez melinda melissa
+        11 melissa1 melody melton melvin member members membership memorial memories memory memphis men mendez mendoza
+        11 mental mention mentioned mercado mercedes mercer mercury meredith merged meridian merle merlin merritt
+        11 mersedes mess message messages messed messing met metal metallic metallica meters method methods metres
+        11 metro metropolitan mexican mexico meyer meyers micah michael michael1 micheal michele michelle michigan
+        11 mickey microlab microsof microsoft mid middle middleton midnight might mighty miguel mike milano mildred
+        11 mile miles military milk mill miller million millions mills milton mind minds mindy mine minecraft mining
+        11 minister ministry minnesota minnie minor minute minutes miracle mirage miranda miriam mirror miserable
+        11 misery miss missed missing mission missions mississippi missouri mistake mistakes mister mistress misty
+        11 misunderstanding mitchell mixed mmm mnbvcxz mobile mobley mode model models modern modified molina mollie
+        11 molly molly1 moloko molson mom moment moments mommy momoney mona monastery monday money money1 moneys
+        11 mongoose monica monique monitor monkey monkey1 monkeys monopoly monroe monster montana monte montes
+        11 montgomery month months montoya montreal monument moocow mood moody mookie moomoo moon mooney moore moose
+        11 mora moral morales moran more moreno morgan morin morning morpheus morris morrison morrow morse mortal
+        11 morton moscow moser moses mosley moss most mostly motel moth mother motion motive motor motorola mount
+        11 mountain mountains mounted mouse mouth move moved movement moves movie movies moving moyer mozart mrs much
+        11 mueller muffin mulder mullen mullins multi multiple munchkin municipal municipality munoz muppet murder
+        11 murdered murderer muriel murphy murray muscle museum mushroom music musical musician musicians musicman
+        11 muslim must mustang mustang1 mustangs mustve myers mylove mypass myra myrna myron myrtle myself mysterious
+        11 mystery mystic nadine nail name named names nancy naomi napass narrow naruto nascar nash nastya natali
+        11 natalie natasha nate nathan nathaniel nation national nations native natural naturally nature naughty naval
+        11 navarro navy nazi nbsp ncaa ncc1701 ncc1701a ncc1701d ncc1701e neal near nearby nearly neat nebraska
+        11 necessarily necessary neck need needed needs negative neighbor neighborhood neighbors neil neither nell
+        11 nellie nelson nemesis nephew neptune nerve nervous netherlands nettie network networks nevada never new
+        11 newell newlife newly newman newpass newport news newsome newspaper newspapers newton newyork next nfnmzyf
+        11 nguyen nice nicholas nichole nichols nicholson nick nicola nicolas nicole niece nielsen nieves nigger night
+        11 nightmare nights nikita nikki nikolas niles nimrod nina nine niners ninety nintendo nipple nipples nirvana
+        11 nissan nixon noah noble nobody noel nofear noise nolimit nominated non none nonsense noodle noodles nookie
+        11 nopass nope nora norma normal normally norman norris north northeast northern northwest norton norway
+        11 norwegian nose not notable notably note noted notes nothin nothing notice noticed novak novel novels
+        11 november now nowhere nuclear nugget number numerous nunez nurse nurses nursing nuts nuttertools nylons
+        11 nymets oakdale oakland obiwan object objects oblivion obrien observed obsessed obtained obvious obviously
+        11 occasion occasionally occupation occupied occur occurred occurs ocean ochoa oclock oconnell oconnor october
+        11 odds odom odonnell off offense offensive offer offered offering offers office officer officers offices
+        11 official officially officials often ohhh ohio ohyeah oicu812 oilers okay oklahoma oksana ola old older
+        11 oldest oldman olga olive oliver olivia ollie olsen olson olympic olympics omar omega1 once one oneal oneil
+        11 oneill onelove ones online only ontario onto ooh oooh oops opal open opened opening openup opera operate
+        11 operated operates operating operation operational operations opinion opportunity opposed opposite
+        11 opposition option options ora oracle orange orchestra order ordered orders ordinary oregon organisation
+        11 organization organizations organized origin original originally origins orioles orlando orozco orr ortega
+        11 orthodox ortiz orville osborn osborne oscar oscar1 osiris other others otherwise otis otto ottoman ou812
+        11 ouch ought our ours ourselves out outfit outlaw output outside outstanding outta over overall overlord
+        11 overnight owe owen owens own owned owner owners ownership owns oxford pa55w0rd pa55word pablo pace pacey
+        11 pacheco pacific pack package packard packed packers packing pacman padilla page paid paige pain painful
+        11 paint painted painting paintings pair pakistan palace paladin palmer pam pamela panama panasonic pancho
+        11 pandora panic pantera panther panthers panties pants pantyhos panzer paper papers paperwork paradise
+        11 paradox parallel paranoid pardon parent parents paris parish park parker parking parks parliament
+        11 parliamentary parola parrish parrot parsons part participate participated particular particularly parties
+        11 partner partners partnership parts party pascal pass pass123 passat passcode passed passenger passengers
+        11 passes passing passion passphrase passport passwor passwor1 password123 passwort past pat patches pate
+        11 patel path pathetic patient patients patrica patrice patricia patrick patrick1 patriot patriots patsy
+        11 pattern patterson patti patton patty paul paula paulette pauline pavilion pay paying payne peace peaches
+        11 peak peanut peanuts pearce pearl pearljam pearson pebbles peck pediatrics pedro peekaboo peewee pegasus
+        11 peggy pena pencil penguin penguins peninsula penis pennington pennsylvania penny penthouse pentium people
+        11 pepper pepsi pepsi1 per percent percy perez perfect perfectly perform performance performances performed
+        11 performing perhaps period perkins permanent permission perry person personal personality personally
+        11 personnel persons perspective pervert pete peter peter1 peterpan peters petersen peterson petra petty
+        11 peugeot phantom pharmacy phase pheebs phelps phil philadelphia philip philippines philips phillies phillip
+        11 phillips philly philosophy phoebe phoenix phoenix1 phone phones phony photo photos phpbb phyllis physical
+        11 physically physician physics piano picard picasso pick picked pickett picking pickle pickles picture
+        11 pictures piece pieces pierce pierre pierson piglet pikachu pike pills pilot pimp pimpin pine pineappl
+        11 pinkfloy pioneer pirate pirates piss pissed pistol pitbull pittman pitts pittsburgh pity place placed
+        11 places plain plan plane planet planned planning plans plant plants plastic plate platform platinum play
+        11 playboy played player players playing plays playtime pleasant please pleased pleasure plenty plot plumber
+        11 plummer plus plymouth pocket poem poet poetry point points poison poiuyt pokemon pokemon1 poker poland
+        11 polaris police policies policy polina polish polite political politician politics polk pollard polly polska
+        11 ponce poncho pontiac poohbear pookie pool poole poop pooper poopie poopoo poor popcorn pope popeye popular
+        11 popularity population porkchop porn porno pornstar porsche porsche9 port porter portion portland portugal
+        11 portuguese position positions positive possibility possible possibly possum post postal potato potential
+        11 potter potts pound pounds poverty powder powell power power1 powered powerful powers practically practice
+        11 practices praised pratt pray praying precious predator prefer pregnancy pregnant prelude premier premiered
+        11 prepare prepared presario prescription presence present presented presents president presidential press
+        11 pressure preston pretend pretending pretty prevent previous previously price pride primarily primary prime
+        11 primus prince princes princess principal print printer prints prior priority priscilla prison prisoner
+        11 prisoners privacy private privet prix prize probably problem problems procedure proceed process processes
+        11 proctor prodigy produce produced producer producing product production productions products professional
+        11 professor profit program programme programming programs progress progressive project projects prom
+        11 prominent promise promised promises promote promoted promotion proof proper properties property propose
+        11 proposed protect protected protecting protection protein proteus proud prove proved provide provided
+        11 provider provides providing province provincial prue pruitt pryor psychiatrist psycho public publication
+        11 publications published publishing puckett puerto pugh pull pulled pulling pulse pumpkin punch punish
+        11 punisher punishment punkin punkrock puppies purchase purchased pure purple purpose purposes purse push
+        11 pushed pushing pussies pussy pussy1 pussy69 pussycat pussys put puts putter putting pyramid python q12345
+        11 q1w2e3 q1w2e3r4t5y6 qawsed qawsedrf qaz123 qazqaz qazwsx123 qazwsxed qazwsxedcrfv qazxsw qazxswedc qqq111
+        11 qualified qualifying quality quarter quartermaine quebec queen queensland quentin question questioning
+        11 questions quick quickly quiet quinn quit quite qwaszx qwe123 qweasd qweasdzxc qweqwe qwerasdf qwert
+        11 qwert123 qwerty1 qwerty12 qwerty123 qwerty12345 qwerty123456 qwertyu qwertyui qwertyuio qwertz rabbit race
+        11 racecar racerx races rach rachael rachel rachelle racial racing radar radio rafael rafe ragnarok raider
+        11 raiders raiders1 rail railroad railway rain rainbow raise raised raising raistlin ralph ramirez ramiro
+        11 rammstein ramon ramona ramos ramsey ran randal randall randolph random randy range rangel ranger ranger1
+        11 rangers rangers1 rank ranked rankin ranking rapid rappaport raptor raquel rare rascal rasdzv3 rasmussen
+        11 rate rates rather rating ratliff raul raven raven1 ravens ray raymond razz rbhbkk reach reached reaching
+        11 react reaction read reading ready real reality realize realized really realm reaper rear reason reasonable
+        11 reasons reba rebecca rebekah rebels recall receive received receiving recent recently reception
+        11 receptionist recognition recognize recognized record recorded recording recordings records recovery red
+        11 red123 redalert redbull reddog redhead redhot redman redneck redrum redskins redsox reduce reduced redwings
+        11 reed reese reeves refer reference references referred refers reform refuse refused regarded regarding
+        11 regiment regina reginald region regional regions register registered regret regular regularly reid reign
+        11 reilly rejected related relations relationship relationships relative relatively relax release released
+        11 relief relieved religion religious remain remained remaining remains remember remembered remembering remind
+        11 reminded reminds remove removed rena renamed rene renee renegade rent repeat replace replaced replacement
+        11 report reported reporter reports represent representative representatives represented representing
+        11 represents republic republican reputation request require required requirements requires rescue research
+        11 reserve residence residential residents resigned resist resistance resolution resources respect
+        11 respectively respond response responsibility responsible rest restaurant restoration restored result
+        11 resulted resulting results retained retard retired retirement return returned returning returns reuben
+        11 revealed revenge review reviews revival revolution revolutionary reward rex reyes reynaldo reynolds
+        11 rfnthbyf rfrfirf rhbcnbyf rhodes rhonda ricardo rice rich richard richard1 richards richardson richmond
+        11 rick rickey ricky riddle ride ridge ridiculous riding riggs right rights riley ring rings rios ripped
+        11 ripper rise risk rita ritter rivas river rivera rivers rjntyjr roach road roads robbie robbins roberson
+        11 robert robert1 roberta roberto roberts robertson robin robinson robles robyn rocha rochelle rock rocker
+        11 rocket rockets rockon rocks rockstar rocky rocky1 roderick rodger rodgers rodney rodolfo rodriguez
+        11 rodriquez rogelio roger rogers rojas roland rolando role roles roll roller rolling rollins rolltide roman
+        11 romance romania romantic romashka rome romero rommel ron ronald ronaldo ronda ronnie roof rookie room
+        11 roommate rooms roosevelt rooster rootbeer rope rosa rosado rosales rosalie rosario roscoe rose rosebud
+        11 rosemarie rosemary rosetta rosie ross roth rough roughly round rouse route routes routine rowe rowland
+        11 roxanne roxy roy royal royce rubber ruben rubio ruby rucker rude rudolph rudy rufus rugby ruin ruined ruiz
+        11 rule ruled rules rulez run runner running runs rural rush rush2112 ruslan russel russell russia russian
+        11 russo rustam rusty1 ruth rutherford rutledge ryan sabbath sabine sabrina sacrifice sadie safe safety said
+        11 sailboat sailing sailor saint saints sake sakes sakura salad salas salazar sale salem sales salinas sallie
+        11 sally salmon salt salvador salvatore sam samantha same sami sammy sammy1 sampson samson samsung samuel
+        11 samurai san sanchez sand sandburg sanders sandiego sandman sandoval sandra sandwich sandy santana santiago
+        11 santos sapphire sara sarah sarah1 sargent sasha1 satan666 satellite satisfied saturday saturn sauce saul
+        11 saunders savage save saved saving saw sawyer say saying says scale scare scared scarface scarlet scary
+        11 scene scenes schaefer schedule scheduled scheme schmidt schneider scholars school schools schroeder schultz
+        11 schwartz science sciences scientific scooby scoobydo scooter scooter1 score scored scoring scorpio scorpion
         11 scotch scotland scott scottish scotty scrappy scratch scream screaming screen screw screwed script scruffy
         11 scully sea sean search searching sears season seasons seat seats seattle sebastia second secondary seconds
-        11 secretary secrets section sections sector secure security see seeing seem seemed seems seen sees seinfeld
-        11 select selected selection self selfish sell sellers selling semi seminole semperfi senate senator send
-        11 sending senior sense senses sensitive sent sentence sentinel separate separated septembe september sequence
-        11 serega serenity sergeant sergei sergey sergio series serious seriously serrano serve served server serves
-        11 service services serving sesame session set seth sets setting settle settled settlement seven seven7
-        11 seventh seventy several severe sex sex4me sexsex sexton sexual sexy sexygirl shadow1 shaffer shaggy shake
-        11 shaking shall shalom shaman shame shamrock shana shane shaney14 shanna shannon shaolin shape shaped share
-        11 shared shari sharing sharks sharon sharp sharpe shasta shaun shaved shaw shawn shawna shazam she shea shed
-        11 sheila shelby sheldon shelia shell shelley shelly shelter shelton shemale shepard shepherd sheppard sheri
-        11 sheridan sheriff sherlock sherman sherri sherrie sherry sheryl shes shhh shields shift shiloh ship ships
-        11 shirley shirt shit shithead shitty shock shocked shoe shoemaker shoes shogun shoot shooter shooting shop
-        11 shopping shore short shortly shorty shot shotgun shots should shoulder shoulders shouldnt shouldve show
-        11 showed shower showing showme shown shows showtime shrink shut sick side sides sidney siemens sierra sight
-        11 sign signal signature signed significant significantly signs silence silent silly silva silvia similar
-        11 simmons simms simon simple simply simpson simpsons sims sinatra since sinclair sing singapore singer
-        11 singing single singles singleton sink sinner sir sirius sister sisters sit site sites sithlord sitting
-        11 situated situation six sixteen sixth sixty size skater skeeter skiing skills skin skinner skinny skip
-        11 skipper skippy skittles skye skyline skywalke slappy slapshot slater slaughter slayer sleep sleeping sleepy
-        11 slept slightly slip slipknot slipped sloan slow slowly slut small smaller smart smell smells smile smiles
-        11 smiley smiling smith smitty smoke smoker smokey smokin smoking smooth smudge snake snakes snap snapper
-        11 snatch sneak sneaking snickers snider sniper snoopy snow snowball snowman snuggles snyder soap sobaka
-        11 soccer1 social socialist society socks socrates soda soft softball software soil solar sold soldier
-        11 soldiers soleil solid solis solo solution solve some somebody someday somehow someone someplace somethin
-        11 something sometime sometimes somewhat somewhere sommer son song songs sonia sonja sonny sons sonya sookie
-        11 soon sooner sooners sophia sophie sorry sort sosa soso123aljg soto sought soul sound sounded sounds
+        11 secret secretary secrets section sections sector secure security see seeing seem seemed seems seen sees
+        11 seinfeld select selected selection self selfish sell sellers selling semi seminole semperfi senate senator
+        11 send sending senior sense senses sensitive sent sentence sentinel separate separated septembe september
+        11 sequence serega serenity sergeant sergei sergey sergio series serious seriously serrano serve served server
+        11 serves service services serving sesame session set seth sets setting settle settled settlement seven seven7
+        11 seventh seventy several severe sex sex4me sexsex sexton sexual sexy sexygirl shadow shadow1 shaffer shaggy
+        11 shake shaking shall shalom shaman shame shamrock shana shane shaney14 shanna shannon shaolin shape shaped
+        11 share shared shari sharing sharks sharon sharp sharpe shasta shaun shaved shaw shawn shawna shazam she shea
+        11 shed sheila shelby sheldon shelia shell shelley shelly shelter shelton shemale shepard shepherd sheppard
+        11 sheri sheridan sheriff sherlock sherman sherri sherrie sherry sheryl shes shhh shields shift shiloh ship
+        11 ships shirley shirt shit shithead shitty shock shocked shoe shoemaker shoes shogun shoot shooter shooting
+        11 shop shopping shore short shortly shorty shot shotgun shots should shoulder shoulders shouldnt shouldve
+        11 show showed shower showing showme shown shows showtime shrink shut sick side sides sidney siemens sierra
+        11 sight sign signal signature signed significant significantly signs silence silent silly silva silver silvia
+        11 similar simmons simms simon simple simply simpson simpsons sims sinatra since sinclair sing singapore
+        11 singer singing single singles singleton sink sinner sir sirius sister sisters sit site sites sithlord
+        11 sitting situated situation six sixteen sixth sixty size skater skeeter skiing skills skin skinner skinny
+        11 skip skipper skippy skittles skye skyline skywalke slappy slapshot slater slaughter slayer sleep sleeping
+        11 sleepy slept slightly slip slipknot slipped sloan slow slowly slut small smaller smart smell smells smile
+        11 smiles smiley smiling smith smitty smoke smoker smokey smokin smoking smooth smudge snake snakes snap
+        11 snapper snatch sneak sneaking snickers snider sniper snoopy snow snowball snowman snuggles snyder soap
+        11 sobaka soccer soccer1 social socialist society socks socrates soda soft softball software soil solar sold
+        11 soldier soldiers soleil solid solis solo solution solve some somebody someday somehow someone someplace
+        11 somethin something sometime sometimes somewhat somewhere sommer son song songs sonia sonja sonny sons sonya
+        11 sookie soon sooner sooners sophia sophie sorry sort sosa soso123aljg soto sought soul sound sounded sounds
         11 soundtrack soup source sources south southeast southern southwest soviet space spain spanish spanking
-        11 spankme spanky spare sparks spartak spartan spartans speak speaker speaking spears special species specific
-        11 specifically spectrum speech speed speedy spell spence spencer spend spending spent spider spiderma
-        11 spiderman spidey spike spin spirit spit spitfire spivey splash split spoil spoke spoken sponsored spooky
-        11 sport sports spot spread spring springer springfield springs sprint sprite spunky spyder squad squadron
-        11 square squeeze squirrel squirt srinivas stacey stacie stacy stadium staff stafford stage stages stairs
-        11 stake stalker stallion stamp stan stand standard standards standing stands stanley stanton star star69
-        11 starbuck starcraft stardust starfish stargate staring stark starr starred starring stars start started
-        11 starting startrek starts starving state stated statement states stating station stations statistics status
-        11 stay stayed staying stays steady steal stealing stealth steam steel steele steelers stefanie stein stella
-        11 stenbeck step stephan stephani stephanie stephen stephens stephenson stepped steps sterlin sterling steve
-        11 steve1 steven stevens stevenson stewart stick sticking sticky still stimpy stinger stingray stinky stinson
-        11 stock stocking stokes stole stolen stomach stone stonecol stones stood stop stopped stopping stops storage
-        11 store stores stories stormy story stout straight strange stranger strangers strategic strategy street
-        11 streets strength stress stretch strickland strictly strider strike striker stripper stroke strong stronger
-        11 strongly structure structures stuart stubborn stuck student students studied studies studio studios study
-        11 studying stuff stupid style suarez subaru subject subjects sublime subsequent subsequently succeeded
-        11 success successful successfully successor such sucked sucker suckit suckme sudden suddenly sue suffer
-        11 suffered suffering sugar suggest suggested suggesting suggestion suggests suicide suit suite suits sullivan
-        11 summer1 summers summit sundance sunday sunrise sunset super super1 super123 superfly supply support
-        11 supported supporting supportive suppose supposed supreme sure surely surface surfer surfing surgeon surgery
-        11 surname surprise surprised surprises surrounding surveillance survey survive survived susan susana susanne
-        11 susie suspect suspicious sutton suzanne suzuki svetik svetlana swain swallow swanson swear sweat sweater
-        11 sweden swedish sweeney sweet sweetheart sweetie sweetpea sweets sweety swim swimming swing swinger swingers
-        11 swiss switch switched switzerland swordfis swordfish swore sydney sykes sylvester sylvia symptoms syracuse
-        11 system systems tabby tabitha table tacobell tacoma taggert tail take taken takes taking tale talent talk
-        11 talked talkin talking talks tall talley tamara tami tamika tamil tammie tammy tank tanker tanner tanya tape
-        11 tara tardis target tarheel tarheels tarzan tasha task taste tate tattoo tatum tatyana taught taurus taylor
-        11 tazman tdutybq teach teacher teachers teaching tealc team teams tear tears technical technically technics
-        11 technique techniques techno technology ted teddy teens teeth telefon telephone television tell telling
-        11 tells temperature tempest temple temporary ten tend tennessee tennis tense tension tequila terence teresa
-        11 teri term terminal terminator terms terrance terrell terrence terri terrible terribly terrific terrified
-        11 territory terror terry tess test test123 tested tester testify testimony testing tests texas texas1 text
-        11 thailand than thank thanks thanksgiving thankyou that thatd thatll thats the theater theatre thee thegame
-        11 their thekid theking thelma them theman theme themselves then theodore theone theory therapist therapy
-        11 there therefore therell theres theresa therese therock these they theyd theyll theyre theyve thick thief
-        11 thin thing things think thinking thinks third thirty this thomas thomas1 thompson thornton those thou
-        11 though thought thoughts thousand thousands threat threaten threatened threatening threats three threw
-        11 thrilled throat through throughout throw throwing thrown thuglife thumper thunder1 thursday thus thx1138
-        11 ticket tickets tickle tied tiffany tiger tiger1 tigers tight till tillman tim timber time times timing
-        11 timmy timothy tina tinker tinman tintin tiny tired titanic titans title titled titleist titles tits titties
-        11 toast toby today todd together toilet tokyo told tolkien tom tomas tomcat tommie tommy tomorrow tone tongue
-        11 toni tonight tony tonya too took tool tools top topcat topdog topgun topper torn tornado toronto torres
-        11 torture toshiba toss total totally tottenha touch touched touching tough tour tournament toward towards
-        11 towel tower town towns townsend township toyota trace tracey traci tracie track tracks tractor tracy trade
-        11 trading tradition traditional traffic tragedy tragic trail train trained training trains tran trance
-        11 transam transfer transferred translated translation transport transportation trap trapped trash trauma
-        11 travel travers travis treat treated treating treatment treaty trebor tree trees trent trevino trevor
-        11 trfnthbyf trial tribe tricia trick tricks tricky tried tries trigger trina trinity trip trisha triton
-        11 triumph trixie trojan trojans trombone trooper troops trophy tropical trouble troy trucker trucks trudy
-        11 true truelove trujillo truly trumpet trunk trunks trust trusted truth try trying tucker tuesday tune tunnel
-        11 turkey turkish turn turned turner turning turns turtle tweety twelve twenty twice twilight twin twins twist
-        11 twister two tyler type types typical typically tyrone tyson ugly ukraine ultimate ultimately unable
-        11 unbelievable uncle uncomfortable unconscious under underground underneath understand understanding
-        11 understands understood underwear underwood unfair unfortunately unhappy unicorn uniform union unique unit
-        11 united units universal universe universities university unknown unless unlike unreal until unusual upon
-        11 upper upset upstairs urban urgent ursula usa123 use used useless user username users uses using usual
-        11 usually usuckballz1 vacation vagina valdez valencia valentin valentina valentine valenzuela valera valerie
-        11 valhalla valley value values vampire vampires van vance vanessa vang vanhalen vanilla vargas variety
-        11 various vasquez vaughan vaughn vazquez vectra vega vegas vegeta vehicle vehicles velasquez velazquez velez
-        11 velma velvet vera verbatim veritas verna vernon veronica veronika version versions versus vertigo very
-        11 vfhbyf vfhecz vfrcbv vfrcbvrf vfvjxrf via vice vicente vicki vickie vicky victim victims victor victoria
-        11 victory video vienna vietnam view views viki viking vikings viktor viktoria villa village villages
-        11 villanueva villarreal vincent vinson viola violence violent violet viper viper1 vipers virgil virgin
-        11 virginia virus vision visit visited visiting visitors visual vivian vkontakte vladik vladimir vocals voice
-        11 voivodeship volume voodoo vortex vote voted votes vows voyager vulcan vulnerable wade wagner wait waited
-        11 waiting waitress wake walden wales walk walked walker walking walks wall wallace waller wallet walls walnut
-        11 walsh walter walters walton wanda wang wanker wanna want wanted wanting wants war warcraft ward ware
-        11 warehouse warhammer warlock warm warn warned warner warning warrant warren warrior warriors wars was wash
-        11 washington wasnt waste wasted wasting watch watched watching water waterloo waters watkins watson watts
-        11 wave way wayne ways weak weapon weapons wear wearing weasel weather weaver webb webber weber webmaster
-        11 website webster wed wedding week weekend weekly weeks weezer weight weird weiss welch welcome welcome1 well
-        11 wells wendell wendy went were werent werewolf wesley west western westham westside wetpussy weve what whatd
-        11 whatever whatre whats wheel wheeler wheels when whenever where whereas whered wheres wherever whether whew
-        11 which while whilst whip whiskey whitaker white whitehead whitfield whitley whitney who whoa whocares whod
-        11 whoever whole whom whoo whos whose why whyd whynot wicked wide widely wife wiggins wilbert wilbur wilcox
-        11 wild wildcat wildcats wilder wiley wilfred wilfredo wilkerson wilkins wilkinson will willard william
-        11 william1 williams williamson willie willing willis willow wills wilma wilson win wind window windows wine
-        11 wing wings winifred winner winners winning wins winston winter winters wipe wire wisconsin wisdom wise wish
-        11 wishes witch witches with within without witness witnesses witt wizard woke wolf wolfe wolfgang wolfman
-        11 wolfpack wolverin wolverine wolves womack woman wombat women won wonder wondered wonderful wondering wong
-        11 wont wood woodard wooden woodrow woods woodward woody woody1 wookie wooten word wordpass words wore work
-        11 worked workers working workman works world worldwide worried worries worry worrying worse worst worth would
-        11 wouldnt wouldve wound wounded wow wrangler wrap wrapped wreck wrestling wright wrinkle1 write writer
-        11 writers writing written wrong wrote wutang wyatt wynn xanadu xander xavier xfiles xtreme yall yamaha yang
-        11 yankee yankees1 yarbrough yard yards yates ybrbnf yeah year years yell yelling yellow yes yesterday yet
-        11 yfnfif yknow yoder yolanda yomama york you youd youll young younger your youre yourmom yours yourself
-        11 yourselves youth youve ytrewq yvette yvonne zach zachary zamora zander zaphod zaq123 zaq12wsx zaq1xsw2
-        11 zaqwsx zealand zeppelin zero zidane zimmerman zipper zombie zone zvezda zxc123 zxcasd zxcv1234
+        11 spankme spanky spare sparks sparky spartak spartan spartans speak speaker speaking spears special species
+        11 specific specifically spectrum speech speed speedy spell spence spencer spend spending spent spider
+        11 spiderma spiderman spidey spike spin spirit spit spitfire spivey splash split spoil spoke spoken sponsored
+        11 spooky sport sports spot spread spring springer springfield springs sprint sprite spunky spyder squad
+        11 squadron square squeeze squirrel squirt srinivas stacey stacie stacy stadium staff stafford stage stages
+        11 stairs stake stalker stallion stamp stan stand standard standards standing stands stanley stanton star
+        11 star69 starbuck starcraft stardust starfish stargate staring stark starr starred starring stars start
+        11 started starting startrek starts starving state stated statement states stating station stations statistics
+        11 status stay stayed staying stays steady steal stealing stealth steam steel steele steelers stefanie stein
+        11 stella stenbeck step stephan stephani stephanie stephen stephens stephenson stepped steps sterlin sterling
+        11 steve steve1 steven stevens stevenson stewart stick sticking sticky still stimpy stinger stingray stinky
+        11 stinson stock stocking stokes stole stolen stomach stone stonecol stones stood stop stopped stopping stops
+        11 storage store stores stories stormy story stout straight strange stranger strangers strategic strategy
+        11 street streets strength stress stretch strickland strictly strider strike striker stripper stroke strong
+        11 stronger strongly structure structures stuart stubborn stuck student students studied studies studio
+        11 studios study studying stuff stupid style suarez subaru subject subjects sublime subsequent subsequently
+        11 succeeded success successful successfully successor such sucked sucker suckit suckme sudden suddenly sue
+        11 suffer suffered suffering sugar suggest suggested suggesting suggestion suggests suicide suit suite suits
+        11 sullivan summer summer1 summers summit sundance sunday sunrise sunset sunshine super super1 super123
+        11 superfly superman supply support supported supporting supportive suppose supposed supreme sure surely
+        11 surface surfer surfing surgeon surgery surname surprise surprised surprises surrounding surveillance survey
+        11 survive survived susan susana susanne susie suspect suspicious sutton suzanne suzuki svetik svetlana swain
+        11 swallow swanson swear sweat sweater sweden swedish sweeney sweet sweetheart sweetie sweetpea sweets sweety
+        11 swim swimming swing swinger swingers swiss switch switched switzerland swordfis swordfish swore sydney
+        11 sykes sylvester sylvia symptoms syracuse system systems tabby tabitha table tacobell tacoma taggert tail
+        11 take taken takes taking tale talent talk talked talkin talking talks tall talley tamara tami tamika tamil
+        11 tammie tammy tank tanker tanner tanya tape tara tardis target tarheel tarheels tarzan tasha task taste tate
+        11 tattoo tatum tatyana taught taurus taylor tazman tdutybq teach teacher teachers teaching tealc team teams
+        11 tear tears technical technically technics technique techniques techno technology ted teddy teens teeth
+        11 telefon telephone television tell telling tells temperature tempest temple temporary ten tend tennessee
+        11 tennis tense tension tequila terence teresa teri term terminal terminator terms terrance terrell terrence
+        11 terri terrible terribly terrific terrified territory terror terry tess test test123 tested tester testify
+        11 testimony testing tests texas texas1 text thailand than thank thanks thanksgiving thankyou that thatd
+        11 thatll thats the theater theatre thee thegame their thekid theking thelma them theman theme themselves then
+        11 theodore theone theory therapist therapy there therefore therell theres theresa therese therock these they
+        11 theyd theyll theyre theyve thick thief thin thing things think thinking thinks third thirty this thomas
+        11 thomas1 thompson thornton those thou though thought thoughts thousand thousands threat threaten threatened
+        11 threatening threats three threw thrilled throat through throughout throw throwing thrown thuglife thumper
+        11 thunder thunder1 thursday thus thx1138 ticket tickets tickle tied tiffany tiger tiger1 tigers tigger tight
+        11 till tillman tim timber time times timing timmy timothy tina tinker tinman tintin tiny tired titanic titans
+        11 title titled titleist titles tits titties toast toby today todd together toilet tokyo told tolkien tom
+        11 tomas tomcat tommie tommy tomorrow tone tongue toni tonight tony tonya too took tool tools top topcat
+        11 topdog topgun topper torn tornado toronto torres torture toshiba toss total totally tottenha touch touched
+        11 touching tough tour tournament toward towards towel tower town towns townsend township toyota trace tracey
+        11 traci tracie track tracks tractor tracy trade trading tradition traditional traffic tragedy tragic trail
+        11 train trained training trains tran trance transam transfer transferred translated translation transport
+        11 transportation trap trapped trash trauma travel travers travis treat treated treating treatment treaty
+        11 trebor tree trees trent trevino trevor trfnthbyf trial tribe tricia trick tricks tricky tried tries trigger
+        11 trina trinity trip trisha triton triumph trixie trojan trojans trombone trooper troops trophy tropical
+        11 trouble troy trucker trucks trudy true truelove trujillo truly trumpet trunk trunks trust trusted truth try
+        11 trying tucker tuesday tune tunnel turkey turkish turn turned turner turning turns turtle tweety twelve
+        11 twenty twice twilight twin twins twist twister two tyler type types typical typically tyrone tyson ugly
+        11 ukraine ultimate ultimately unable unbelievable uncle uncomfortable unconscious under underground
+        11 underneath understand understanding understands understood underwear underwood unfair unfortunately unhappy
+        11 unicorn uniform union unique unit united units universal universe universities university unknown unless
+        11 unlike unreal until unusual upon upper upset upstairs urban urgent ursula usa123 use used useless user
+        11 username users uses using usual usually usuckballz1 vacation vagina valdez valencia valentin valentina
+        11 valentine valenzuela valera valerie valhalla valley value values vampire vampires van vance vanessa vang
+        11 vanhalen vanilla vargas variety various vasquez vaughan vaughn vazquez vectra vega vegas vegeta vehicle
+        11 vehicles velasquez velazquez velez velma velvet vera verbatim veritas verna vernon veronica veronika
+        11 version versions versus vertigo very vfhbyf vfhecz vfrcbv vfrcbvrf vfvjxrf via vice vicente vicki vickie
+        11 vicky victim victims victor victoria victory video vienna vietnam view views viki viking vikings viktor
+        11 viktoria villa village villages villanueva villarreal vincent vinson viola violence violent violet viper
+        11 viper1 vipers virgil virgin virginia virus vision visit visited visiting visitors visual vivian vkontakte
+        11 vladik vladimir vocals voice voivodeship volume voodoo vortex vote voted votes vows voyager vulcan
+        11 vulnerable wade wagner wait waited waiting waitress wake walden wales walk walked walker walking walks wall
+        11 wallace waller wallet walls walnut walsh walter walters walton wanda wang wanker wanna want wanted wanting
+        11 wants war warcraft ward ware warehouse warhammer warlock warm warn warned warner warning warrant warren
+        11 warrior warriors wars was wash washington wasnt waste wasted wasting watch watched watching water waterloo
+        11 waters watkins watson watts wave way wayne ways weak weapon weapons wear wearing weasel weather weaver webb
+        11 webber weber webmaster website webster wed wedding week weekend weekly weeks weezer weight weird weiss
+        11 welch welcome welcome1 well wells wendell wendy went were werent werewolf wesley west western westham
+        11 westside wetpussy weve what whatd whatever whatre whats wheel wheeler wheels when whenever where whereas
+        11 whered wheres wherever whether whew which while whilst whip whiskey whitaker white whitehead whitfield
+        11 whitley whitney who whoa whocares whod whoever whole whom whoo whos whose why whyd whynot wicked wide
+        11 widely wife wiggins wilbert wilbur wilcox wild wildcat wildcats wilder wiley wilfred wilfredo wilkerson
+        11 wilkins wilkinson will willard william william1 williams williamson willie willing willis willow wills
+        11 wilma wilson win wind window windows wine wing wings winifred winner winners winning wins winston winter
+        11 winters wipe wire wisconsin wisdom wise wish wishes witch witches with within without witness witnesses
+        11 witt wizard woke wolf wolfe wolfgang wolfman wolfpack wolverin wolverine wolves womack woman wombat women
+        11 won wonder wondered wonderful wondering wong wont wood woodard wooden woodrow woods woodward woody woody1
+        11 wookie wooten word wordpass words wore work worked workers working workman works world worldwide worried
+        11 worries worry worrying worse worst worth would wouldnt wouldve wound wounded wow wrangler wrap wrapped
+        11 wreck wrestling wright wrinkle1 write writer writers writing written wrong wrote wutang wyatt wynn xanadu
+        11 xander xavier xfiles xtreme yall yamaha yang yankee yankees yankees1 yarbrough yard yards yates ybrbnf yeah
+        11 year years yell yelling yellow yes yesterday yet yfnfif yknow yoder yolanda yomama york you youd youll
+        11 young younger your youre yourmom yours yourself yourselves youth youve ytrewq yvette yvonne zach zachary
+        11 zamora zander zaphod zaq123 zaq1xsw2 zaqwsx zealand zeppelin zero zidane zimmerman zipper zombie zone
+        11 zvezda zxc123 zxcasd zxcv1234
         12 10th 111111a 111qqq 11th 123123q 123321a 1234567890a 12345678a 12345678q 123456l 123456qw 123456qwe 123456r
         12 123456s 12345qwe 12345t 12345z 1234asdf 123aaa 123qq123 123qwerty 12qw12 12qw34er 12qwas 14th 1940s
         12 1a2s3d4f 1pussy 1q2w3e4r5 1qa2ws 1qa2ws3ed 1qaz2ws 1qwerty 1x2zkg8w 1z2x3c 1z2x3c4v 2000s 21st 25th 426hemi

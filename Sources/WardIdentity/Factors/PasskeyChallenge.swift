@@ -50,8 +50,16 @@ public final class PasskeyChallenges: Sendable {
     }
 
     private let entries = Mutex<[Key: Entry]>([:])
+    private let randomness: @Sendable (Int) -> [UInt8]
 
-    public init() {}
+    public init() {
+        randomness = randomBytes
+    }
+
+    /// Bytes that are not random prove nothing: for published vectors only.
+    package init(predictable bytes: [UInt8]) {
+        randomness = { _ in bytes }
+    }
 
     /// Makes the challenge of a ceremony; an older one of the same session and ceremony ends.
     ///
@@ -59,7 +67,7 @@ public final class PasskeyChallenges: Sendable {
     ///   - person: who registers, or whose passkey is asked for; nil only when the passkey shall tell who signs in.
     ///   - ticket: hash of the session's secret, so that nobody else can finish the ceremony.
     public func issue(_ ceremony: PasskeyCeremony, person: String?, ticket: Digest, now: Instant) -> [UInt8] {
-        let bytes = randomBytes(32)
+        let bytes = randomness(32)
         entries.withLock { entries in
             if entries.count >= Self.capacity { Self.makeRoom(&entries, now) }
             entries[Key(ticket: ticket, ceremony: ceremony)] = Entry(

@@ -26,7 +26,7 @@ public struct PasskeyKey: Hashable, Sendable {
     }
 
     /// Takes a COSE key with exactly the parameters of its algorithm; no optional ones (WebAuthn §6.5.1).
-    init(_ bytes: [UInt8]) throws(PasskeyFailure) {
+    package init(_ bytes: [UInt8]) throws(PasskeyFailure) {
         let key: CBOR
         do throws(CBORFailure) { key = try CBOR(bytes) } catch { throw .cbor(error) }
         guard case .map(let members) = key else { throw .malformedKey }
@@ -76,7 +76,7 @@ public struct PasskeyKey: Hashable, Sendable {
     }
 
     /// Whether the signature is one of the message, in the format of WebAuthn §6.5.5.
-    func isValid(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+    package func isValid(_ signature: [UInt8], of message: [UInt8]) -> Bool {
         switch form {
         case .p256(let point):
             guard

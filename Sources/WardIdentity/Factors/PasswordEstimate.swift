@@ -26,8 +26,10 @@ struct PasswordEstimate {
         reason = Self.reason(pieces)
     }
 
-    private static func cheapest(_ letters: PasswordLetters, _ names: Set<String>) -> [Piece] {
+    private static func cheapest(_ letters: PasswordLetters, _ names: Set<[Character]>) -> [Piece] {
         let count = letters.folded.count
+        let spellings = letters.spellings()
+        let copies = letters.copies()
         var best = [Piece?](repeating: nil, count: count + 1)
         var total = [Double](repeating: .infinity, count: count + 1)
         total[0] = 0
@@ -40,19 +42,21 @@ struct PasswordEstimate {
             }
             offer(.character, 1, letters.characterBits(start))
             if letters.isYear(start) { offer(.character, 4, 6) }
-            for length in stride(from: 2, through: min(CommonWords.longest, count - start), by: 1) {
-                let capitals = letters.hasCapital(start..<start + length) ? 1.0 : 0
-                for spelling in letters.spellings(start..<start + length) {
-                    if names.contains(spelling.text) { offer(.name, length, 2 + capitals + spelling.bits) }
-                    if let bits = CommonWords.bits(spelling.text) {
-                        offer(.word, length, bits + capitals + spelling.bits)
-                    }
+            for spelling in spellings {
+                func spellingBits(_ length: Int) -> Double {
+                    let range = start..<start + length
+                    return (letters.hasCapital(range) ? 1 : 0) + (spelling[range] == letters.folded[range] ? 0 : 1)
+                }
+                for name in names where spelling[start...].starts(with: name) {
+                    offer(.name, name.count, 2 + spellingBits(name.count))
+                }
+                CommonWords.forEachPrefix(of: spelling[start...]) { length, bits in
+                    offer(.word, length, bits + spellingBits(length))
                 }
             }
             for length in letters.runs(start) { offer(.sequence, length, 5) }
-            for length in letters.walks(start) { offer(.sequence, length.count, length.bits) }
-            let copied = letters.copyLength(start)
-            for length in stride(from: 2, through: copied, by: 1) { offer(.copy, length, 4) }
+            for walk in letters.walks(start) { offer(.sequence, walk.count, walk.bits) }
+            for length in stride(from: 3, through: copies[start], by: 1) { offer(.copy, length, 6) }
         }
         var pieces: [Piece] = []
         var end = count
@@ -74,34 +78,43 @@ struct PasswordEstimate {
         return covered[.sequence, default: 0] > covered[.word, default: 0] ? .sequence : .commonWords
     }
 
-    /// Words of at least three letters in the names.
-    private static func tokens(_ names: [String]) -> Set<String> {
-        var tokens: Set<String> = []
+    /// Words of at least three letters in the names, and each name as one word.
+    private static func tokens(_ names: [String]) -> Set<[Character]> {
+        var tokens: Set<[Character]> = []
         for name in names {
-            let words = name.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
-            tokens.formUnion(words.filter { $0.count >= 3 })
-            let whole = words.joined()
-            if (3...CommonWords.longest).contains(whole.count) { tokens.insert(whole) }
+            let words = name.lowercased().split { !$0.isLetter && !$0.isNumber }
+            tokens.formUnion((words + [Substring(words.joined())]).map(Array.init))
         }
-        return tokens
+        return tokens.filter { $0.count >= 3 }
     }
 }
 
 /// Common words with their cost.
 enum CommonWords {
-    static let longest = 40
+    /// Calls `body` with the length and the cost of each word that `letters` starts with.
+    static func forEachPrefix(of letters: ArraySlice<Character>, _ body: (_ length: Int, _ bits: Double) -> Void) {
+        var prefix = ""
+        // Words that start with the prefix stand together.
+        var first = 0
+        for (index, letter) in letters.enumerated() {
+            prefix.append(letter)
+            var last = table.count
+            while first < last {
+                let middle = (first + last) / 2
+                if table[middle].word < prefix { first = middle + 1 } else { last = middle }
+            }
+            guard first < table.count, table[first].word.hasPrefix(prefix) else { return }
+            if table[first].word == prefix { body(index + 1, table[first].bits) }
+        }
+    }
 
-    /// Nil for a word that is not in the table.
-    static func bits(_ word: String) -> Double? { table[word].map(Double.init) }
-
-    private static let table: [String: UInt8] = {
-        var table: [String: UInt8] = [:]
-        table.reserveCapacity(18_000)
+    private static let table: [(word: String, bits: Double)] = {
+        var table: [(word: String, bits: Double)] = []
         for line in "\(CommonWordTable.text)".split(separator: "\n") {
             let fields = line.split(separator: " ")
-            guard let first = fields.first, let bits = UInt8(first) else { continue }
-            for word in fields.dropFirst() { table[String(word)] = bits }
+            guard let first = fields.first, let bits = Double(first) else { continue }
+            table += fields.dropFirst().map { (String($0), bits) }
         }
-        return table
+        return table.sorted { $0.word < $1.word }
     }()
 }

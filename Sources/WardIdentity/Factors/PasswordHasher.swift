@@ -20,15 +20,17 @@ public final class PasswordHasher: Sendable {
     }
 
     private struct State {
-        var running = 0
+        /// Queues without work.
+        var idle = Array(0..<PasswordHasher.concurrency)
         var waiting: [Job] = []
         var lastID: UInt64 = 0
     }
 
     private let state = Mutex(State())
     private let parameters: Argon2id.Parameters
-    // Not the pool that Swift's tasks share: a hash would stop the server for as long as it takes.
-    private let queue = DispatchQueue(label: "ward.password-hasher", attributes: .concurrent)
+    // Serial queues have threads of their own. A concurrent one shares the threads of Swift's tasks on Linux, and two
+    // hashes would stop a server with two processors for as long as they take.
+    private let queues = (0..<concurrency).map { DispatchQueue(label: "ward.password-hasher.\($0)") }
     private let unmatched: PasswordVerifier
 
     /// - Parameter parameters: cost of new verifiers.
@@ -91,26 +93,24 @@ public final class PasswordHasher: Sendable {
 
     /// False when the line is full.
     private func admit(_ job: Job) -> Bool {
-        let admission: (starts: Bool, waits: Bool) = state.withLock { state in
-            if state.running < Self.concurrency {
-                state.running += 1
-                return (true, false)
-            }
-            guard state.waiting.count < Self.capacity else { return (false, false) }
+        let admission: (queue: Int?, isAdmitted: Bool) = state.withLock { state in
+            if let queue = state.idle.popLast() { return (queue, true) }
+            guard state.waiting.count < Self.capacity else { return (nil, false) }
             state.waiting.append(job)
-            return (false, true)
+            return (nil, true)
         }
-        if admission.starts { queue.async { self.drain(from: job) } }
-        return admission.starts || admission.waits
+        if let queue = admission.queue { queues[queue].async { self.work(from: job, on: queue) } }
+        return admission.isAdmitted
     }
 
-    private func drain(from first: Job) {
+    /// Works until nobody waits.
+    private func work(from first: Job, on queue: Int) {
         var next: Job? = first
         while let job = next {
             job.run()
             next = state.withLock { state in
                 if state.waiting.isEmpty {
-                    state.running -= 1
+                    state.idle.append(queue)
                     return nil
                 }
                 return state.waiting.removeFirst()

@@ -43,13 +43,12 @@ struct PasswordLetters {
         return (text.hasPrefix("19") || text.hasPrefix("20")) && text.allSatisfy { $0.isASCII && $0.isNumber }
     }
 
-    /// The word as it stands, and with its digits and signs read as the letters they look like.
-    func spellings(_ range: Range<Int>) -> [(text: String, bits: Double)] {
-        let text = String(folded[range])
-        guard folded[range].contains(where: { Self.likenesses[$0] != nil }) else { return [(text, 0)] }
-        let first = String(folded[range].map { Self.likenesses[$0] ?? $0 })
-        let second = String(folded[range].map { $0 == "1" || $0 == "!" ? "l" : Self.likenesses[$0] ?? $0 })
-        return [(text, 0), (first, 1), (second, 1)]
+    /// The password with digits and signs read as the letters they look like; those that look like two come twice.
+    func spellings() -> [[Character]] {
+        let first = folded.map { Self.likenesses[$0] ?? $0 }
+        guard first != folded else { return [folded] }
+        let second = folded.map { $0 == "1" || $0 == "!" ? "l" : Self.likenesses[$0] ?? $0 }
+        return [folded, first, second]
     }
 
     /// Lengths of runs in steps of one through letters or digits, up or down.
@@ -68,7 +67,7 @@ struct PasswordLetters {
         return lengths
     }
 
-    /// Lengths of walks over neighbouring keys; each turn costs.
+    /// Lengths of walks over neighbouring keys; each turn costs, and three keys have to be in a line.
     func walks(_ start: Int) -> [(count: Int, bits: Double)] {
         var walks: [(count: Int, bits: Double)] = []
         for keyboard in Self.keyboards {
@@ -83,19 +82,21 @@ struct PasswordLetters {
                 if step != direction { bits += 1.5 }
                 direction = step
                 length += 1
-                if length >= 3 { walks.append((length, bits)) }
+                if length >= 4 || length == 3 && bits < 6 { walks.append((length, bits)) }
             }
         }
         return walks
     }
 
-    /// How far the text from `start` repeats what stands anywhere before it.
-    func copyLength(_ start: Int) -> Int {
-        var longest = 0
-        for earlier in 0..<start {
+    /// For each place, how far the text from there repeats what stands anywhere before it.
+    func copies() -> [Int] {
+        var longest = [Int](repeating: 0, count: folded.count)
+        for distance in stride(from: 1, to: folded.count, by: 1) {
             var length = 0
-            while start + length < folded.count, folded[earlier + length] == folded[start + length] { length += 1 }
-            longest = max(longest, length)
+            for place in (distance..<folded.count).reversed() {
+                length = folded[place] == folded[place - distance] ? length + 1 : 0
+                longest[place] = max(longest[place], length)
+            }
         }
         return longest
     }

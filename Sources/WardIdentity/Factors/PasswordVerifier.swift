@@ -82,7 +82,7 @@ public struct PasswordVerifier: Sendable, SilentKey {
     private static func unpadded(_ bytes: [UInt8]) -> String { String(base64(bytes).prefix { $0 != "=" }) }
 
     private static func bytes(_ text: Substring) -> [UInt8]? {
-        base64Decoded(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
+        text.utf8.last == 0x3D ? nil : base64Decoded(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
     }
 }
 
