@@ -79,7 +79,7 @@ extension People {
         at now: Instant = .now()
     ) async throws(IdentityFailure) -> SignedIn {
         // Signatures cannot be guessed; only the address is slowed, for the work that checking takes.
-        let attempt = SignInThrottle.Attempt(account: "", address: context.source.address, knownDevice: nil)
+        let attempt = SignInThrottle.Attempt(account: nil, address: context.source.address, knownDevice: nil)
         try checkWait(attempt, now)
         let owner = credentials.passkey(assertion.id)?.person
         guard let owner, let person = directory.person(owner), person.isActive(at: now) else {

@@ -36,12 +36,13 @@ public final class SignInThrottle: Sendable {
 
     /// Who tries, as far as it can be told.
     public struct Attempt: Sendable {
-        public let account: String
+        /// Nil where what is shown names the account by itself and cannot be guessed.
+        public let account: String?
         public let address: String
         /// The mark of a device that has signed in to this account before; nil for any other.
         public let knownDevice: String?
 
-        public init(account: String, address: String, knownDevice: String?) {
+        public init(account: String?, address: String, knownDevice: String?) {
             self.account = account
             self.address = address
             self.knownDevice = knownDevice
@@ -80,10 +81,8 @@ public final class SignInThrottle: Sendable {
 
     /// Forgets what was counted against this account at this address; the address itself stays counted.
     public func succeed(_ attempt: Attempt) {
-        let mine = counters(attempt).first
-        counts.withLock { counts in
-            if let mine { counts[mine.digest] = nil }
-        }
+        guard attempt.account != nil, let mine = counters(attempt).first else { return }
+        counts.withLock { counts in counts[mine.digest] = nil }
     }
 
     /// 1, 2, 4 … seconds after the free ones, up to the longest.
@@ -94,14 +93,15 @@ public final class SignInThrottle: Sendable {
     }
 
     private func counters(_ attempt: Attempt) -> [(digest: Digest, free: Int)] {
-        let account = Array(attempt.account.utf8)
         let address = Array(attempt.address.utf8)
+        let byAddress = (digest: key.tag(Array("address".utf8), address), free: Self.freeFailuresOfAddress)
+        guard let account = attempt.account.map({ Array($0.utf8) }) else { return [byAddress] }
         if let device = attempt.knownDevice {
             return [(key.tag(Array("device".utf8), account, Array(device.utf8)), Self.freeFailures)]
         }
         return [
             (key.tag(Array("pair".utf8), account, address), Self.freeFailures),
-            (key.tag(Array("address".utf8), address), Self.freeFailuresOfAddress),
+            byAddress,
             (key.tag(Array("account".utf8), account), Self.freeFailuresOfAddress),
         ]
     }
