@@ -54,7 +54,8 @@ struct AuthenticatorData {
         guard (1...1023).contains(length), bytes.count > 55 + length else { throw .malformedAuthenticatorData }
         let end = try item(bytes[(55 + length)...]).end
         let credential = AttestedCredential(
-            model: Array(bytes[37..<53]), id: Array(bytes[55..<55 + length]), key: try PasskeyKey(Array(bytes[(55 + length)..<end])))
+            model: Array(bytes[37..<53]), id: Array(bytes[55..<55 + length]),
+            key: try PasskeyKey(Array(bytes[(55 + length)..<end])))
         return (credential, end)
     }
 

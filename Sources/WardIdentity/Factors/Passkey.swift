@@ -61,7 +61,7 @@ public struct Passkey: Hashable, Sendable {
 
 extension Passkey {
     /// JSON, to be sealed.
-    public func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("id", base64URL(id))
@@ -85,7 +85,7 @@ extension Passkey {
     }
 
     /// Reads what ``encoded()`` wrote.
-    public init?(decoding bytes: [UInt8]) {
+    package init?(decoding bytes: [UInt8]) {
         guard let tape = try? JSONTape(parsing: bytes) else { return nil }
         let root = tape.root
         func number(_ name: StaticString) -> Int64? { root[name].flatMap { Int64(tape.text($0.index)) } }

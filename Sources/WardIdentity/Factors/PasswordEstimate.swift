@@ -19,8 +19,8 @@ struct PasswordEstimate {
     /// - Parameter withoutSeparators: leaves out spaces and signs, so that `may the force` is found as one phrase.
     init(_ text: String, names: [String], withoutSeparators: Bool = false) {
         var letters = PasswordLetters(text)
-        // Where the separators were is a choice too, a small one.
-        if withoutSeparators { bits += letters.dropSeparators() ? 3 : 0 }
+        // Which they were and where is a choice too.
+        if withoutSeparators { bits += letters.dropSeparators() }
         let pieces = Self.cheapest(letters, Self.tokens(names))
         bits += pieces.reduce(0) { $0 + $1.bits }
         reason = Self.reason(pieces)

@@ -14,13 +14,13 @@ struct PasswordLetters {
         capitals = characters.map(\.isUppercase)
     }
 
-    /// Whether there was anything to drop, and something is left.
-    mutating func dropSeparators() -> Bool {
-        let kept = folded.indices.filter { folded[$0].isLetter || folded[$0].isNumber }
-        guard kept.count < folded.count, !kept.isEmpty else { return false }
+    /// Leaves out spaces and signs, and says what they cost by themselves.
+    mutating func dropSeparators() -> Double {
+        let kept = folded.indices.filter { !isSign($0) }
+        let bits = folded.indices.reduce(0) { $0 + (isSign($1) ? characterBits($1) : 0) }
         capitals = kept.map { capitals[$0] }
         folded = kept.map { folded[$0] }
-        return true
+        return bits
     }
 
     func hasCapital(_ range: Range<Int>) -> Bool { capitals[range].contains(true) }
@@ -28,14 +28,15 @@ struct PasswordLetters {
     /// A character by itself.
     func characterBits(_ index: Int) -> Double {
         let character = folded[index]
-        let isSign = !character.isLetter && !character.isNumber
         // Whoever separates once separates everywhere.
-        if isSign, folded[..<index].contains(character) { return 1 }
+        if isSign(index), folded[..<index].contains(character) { return 1 }
         if !character.isASCII { return 7 }
         if character.isNumber { return 3.3 }
-        if isSign { return " -_.!".contains(character) ? 2 : 5 }
+        if isSign(index) { return " -_.!".contains(character) ? 2 : 5 }
         return capitals[index] ? 5.7 : 4.7
     }
+
+    private func isSign(_ index: Int) -> Bool { !folded[index].isLetter && !folded[index].isNumber }
 
     func isYear(_ start: Int) -> Bool {
         guard start + 4 <= folded.count else { return false }
@@ -57,7 +58,8 @@ struct PasswordLetters {
         for step in [1, -1] {
             var length = 1
             while start + length < folded.count, let last = folded[start + length - 1].asciiValue,
-                let next = folded[start + length].asciiValue, Int(next) - Int(last) == step
+                let next = folded[start + length].asciiValue,
+                Int(next) - Int(last) == step
                     || (last, next, step) == (0x39, 0x30, 1) || (last, next, step) == (0x30, 0x39, -1)
             {
                 length += 1
@@ -112,7 +114,8 @@ struct PasswordLetters {
 
     /// American, German and French rows, and the number pad.
     private static let keyboards: [[Character: Key]] = [
-        ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"], ["!@#$%^&*()", "qwertyuiop", "asdfghjkl", "zxcvbnm"],
+        ["1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./"],
+        ["!@#$%^&*()", "qwertyuiop", "asdfghjkl", "zxcvbnm"],
         ["1234567890", "qwertzuiop", "asdfghjkl", "yxcvbnm"], ["1234567890", "azertyuiop", "qsdfghjklm", "wxcvbn"],
         ["789", "456", "123", " 0 "],
     ].map { rows in

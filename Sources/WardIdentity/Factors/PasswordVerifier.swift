@@ -46,7 +46,7 @@ public struct PasswordVerifier: Sendable, SilentKey {
     // MARK: Storage
 
     /// The PHC string format: `$argon2id$v=19$m=65536,t=3,p=1$SALT$HASH`; to be sealed.
-    public func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         let cost = "m=\(parameters.memoryKiB),t=\(parameters.passes),p=\(parameters.lanes)"
         return Array("$argon2id$v=19$\(cost)$\(Self.unpadded(salt))$\(Self.unpadded(hash))".utf8)
     }
@@ -55,7 +55,7 @@ public struct PasswordVerifier: Sendable, SilentKey {
     ///
     /// Nil for other hashes, for a cost below the floor of OWASP ASVS 5.0 (19 MiB and 2 passes), and for one that would
     /// stop the server (1 GiB, 16 passes, 16 lanes).
-    public init?(decoding bytes: [UInt8]) {
+    package init?(decoding bytes: [UInt8]) {
         let fields = String(decoding: bytes, as: UTF8.self).split(separator: "$", omittingEmptySubsequences: false)
         guard fields.count == 6, fields[0].isEmpty, fields[1] == "argon2id", fields[2] == "v=19" else { return nil }
         let cost = fields[3].split(separator: ",", omittingEmptySubsequences: false)
@@ -82,7 +82,8 @@ public struct PasswordVerifier: Sendable, SilentKey {
     private static func unpadded(_ bytes: [UInt8]) -> String { String(base64(bytes).prefix { $0 != "=" }) }
 
     private static func bytes(_ text: Substring) -> [UInt8]? {
-        text.utf8.last == 0x3D ? nil : base64Decoded(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
+        text.utf8.last == 0x3D
+            ? nil : base64Decoded(text + String(repeating: "=", count: (4 - text.utf8.count % 4) % 4))
     }
 }
 

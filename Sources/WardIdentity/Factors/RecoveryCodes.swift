@@ -36,10 +36,10 @@ public struct RecoveryCodes: Sendable, Hashable {
     }
 
     /// 32 bytes a code; to be sealed.
-    public func encoded() -> [UInt8] { hashes.flatMap(\.bytes) }
+    package func encoded() -> [UInt8] { hashes.flatMap(\.bytes) }
 
     /// Reads what ``encoded()`` wrote.
-    public init?(decoding bytes: [UInt8]) {
+    package init?(decoding bytes: [UInt8]) {
         guard bytes.count % 32 == 0, bytes.count <= Self.count * 32 else { return nil }
         hashes = stride(from: 0, to: bytes.count, by: 32).compactMap { Digest(bytes: bytes[$0..<$0 + 32]) }
     }

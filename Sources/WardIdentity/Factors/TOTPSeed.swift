@@ -14,7 +14,7 @@ public struct TOTPSeed: Sendable, SilentKey {
     }
 
     /// Takes 20 bytes; nil for any other length.
-    public init?(_ bytes: [UInt8]) {
+    package init?(_ bytes: [UInt8]) {
         guard bytes.count == 20 else { return nil }
         key = SymmetricKey(data: bytes)
     }

@@ -76,7 +76,8 @@ private func instant(_ seconds: Int64) -> Instant { Instant(microseconds: second
     }
 
     @Test(arguments: [
-        "", "12345", "1234567", "12345a", "１２３４５６", "+12345", "-12345", "12 34 5", "123.456", "123456\n", "\u{661}23456",
+        "", "12345", "1234567", "12345a", "１２３４５６", "+12345", "-12345", "12 34 5", "123.456", "123456\n",
+        "\u{661}23456",
         String(repeating: " ", count: 40) + "123456",
     ])
     func `does not take what is no code`(text: String) {
@@ -167,9 +168,10 @@ private func instant(_ seconds: Int64) -> Instant { Instant(microseconds: second
             }
         }
         #expect(tried > 900 && read < 12)
-        for text in ["", "0", "----", String(repeating: "0", count: 27), String(repeating: "0", count: 29),
-            String(repeating: "Z", count: 28), shown[0].exposedText() + "0", String(repeating: "-", count: 200)]
-        {
+        for text in [
+            "", "0", "----", String(repeating: "0", count: 27), String(repeating: "0", count: 29),
+            String(repeating: "Z", count: 28), shown[0].exposedText() + "0", String(repeating: "-", count: 200),
+        ] {
             #expect(SavedRecoveryCode(typed: text) == nil)
         }
     }

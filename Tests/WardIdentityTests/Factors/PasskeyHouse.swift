@@ -52,7 +52,7 @@ struct PasskeyHouse {
         let handle = ceremony.userHandle.map { #","userHandle":"\#(base64URL(Array($0.utf8)))""# } ?? ""
         let json = Self.json(
             ceremony, id: authenticator.id,
-            #""clientDataJSON":"\#(base64URL(client))","authenticatorData":"\#(base64URL(data))","signature":"#
+            #""clientDataJSON":"\#(base64URL(client))","authenticatorData":"\#(base64URL(ceremony.sentData(data)))","signature":"#
                 + #""\#(base64URL(signature))"\#(handle)"#)
         let assertion = try PasskeyAssertion(json: Array(json.utf8))
         let taking = try challenges.taking(.authentication, ticket, now)
@@ -92,7 +92,9 @@ struct Offence: Sendable, CustomTestStringConvertible {
 
     /// What both ceremonies refuse.
     static let ofBoth: [Offence] = [
-        Offence("swapped type", .wrongType) { $0.type = $0.type == "webauthn.get" ? "webauthn.create" : "webauthn.get" },
+        Offence("swapped type", .wrongType) {
+            $0.type = $0.type == "webauthn.get" ? "webauthn.create" : "webauthn.get"
+        },
         Offence("another type", .wrongType) { $0.type = "payment.get" },
         Offence("type in capitals", .wrongType) { $0.type = $0.type.uppercased() },
         Offence("another challenge", .wrongChallenge) { $0.challenge = base64URL(randomBytes(32)) },
@@ -114,14 +116,18 @@ struct Offence: Sendable, CustomTestStringConvertible {
         Offence("a top origin", .crossOrigin) { $0.more = #","crossOrigin":false,"topOrigin":"https://evil.example""# },
         Offence("a second type", .malformedClientData) { $0.more = #","type":"webauthn.get""# },
         Offence("a second origin", .malformedClientData) { $0.more = #","origin":"https://evil.example""# },
-        Offence("a second origin, escaped", .malformedClientData) { $0.more = #","\u006frigin":"https://evil.example""# },
+        Offence("a second origin, escaped", .malformedClientData) {
+            $0.more = #","\u006frigin":"https://evil.example""#
+        },
         Offence("client data of nothing", .malformedClientData) { $0.clientData = [] },
         Offence("client data that is a list", .malformedClientData) { $0.clientData = Array("[]".utf8) },
         Offence("client data without members", .malformedClientData) { $0.clientData = Array("{}".utf8) },
         Offence("client data with numbers", .malformedClientData) {
             $0.clientData = Array(#"{"type":1,"challenge":2,"origin":3}"#.utf8)
         },
-        Offence("client data in UTF-16", .malformedClientData) { $0.clientData = [0xFE, 0xFF, 0x00, 0x7B, 0x00, 0x7D] },
+        Offence("client data in UTF-16", .malformedClientData) {
+            $0.clientData = [0xFE, 0xFF, 0x00, 0x7B, 0x00, 0x7D]
+        },
         Offence("client data without end", .malformedClientData) { $0.more = #","x":{"a":1"# },
         Offence("very long client data", .malformedClientData) {
             $0.more = #","x":""# + String(repeating: "a", count: 9000) + #"""#
@@ -157,7 +163,9 @@ struct Offence: Sendable, CustomTestStringConvertible {
         Offence("two ids", .malformedResponse) { $0.json = { $0.replacing(#""id":""#, with: #""id":"AA"#) } },
         Offence("padding", .malformedResponse) { $0.json = { $0.replacing(#"","type""#, with: #"=","type""#) } },
         Offence("no response", .malformedResponse) { $0.json = { $0.replacing(#""response""#, with: #""request""#) } },
-        Offence("no client data", .malformedResponse) { $0.json = { $0.replacing("clientDataJSON", with: "clientdata") } },
+        Offence("no client data", .malformedResponse) {
+            $0.json = { $0.replacing("clientDataJSON", with: "clientdata") }
+        },
         Offence("text behind", .malformedResponse) { $0.json = { $0 + "}" } },
         Offence("nothing", .malformedResponse) { $0.json = { _ in "" } },
         Offence("a list", .malformedResponse) { $0.json = { "[\($0)]" } },

@@ -55,13 +55,15 @@ import WardIdentity
         let house = try PasskeyHouse()
         let authenticator = SoftAuthenticator(.p256)
         let passkey = try house.register(authenticator)
-        let json = #"{"rawId":"\#(base64URL(authenticator.id))","type":"public-key","response":{"clientDataJSON":"","#
+        let json =
+            #"{"rawId":"\#(base64URL(authenticator.id))","type":"public-key","response":{"clientDataJSON":"","#
             + #""authenticatorData":"","signature":"","attestationObject":""}}"#
         _ = house.challenges.issue(.registration, person: "p", ticket: ticket, now: now)
         let assertion = try PasskeyAssertion(json: Array(json.utf8))
         #expect(throws: PasskeyFailure.wrongCeremony) {
             let registration = try house.challenges.taking(.registration, ticket, now)
-            return try Passkeys.verify(assertion, passkey: passkey, challenge: registration, party: house.party, now: now)
+            return try Passkeys.verify(
+                assertion, passkey: passkey, challenge: registration, party: house.party, now: now)
         }
         let response = try PasskeyRegistration(json: Array(json.utf8))
         for ceremony in [PasskeyCeremony.authentication, .registration] {
@@ -78,8 +80,10 @@ import WardIdentity
 
 @Suite struct `A relying party` {
     @Test(arguments: [
-        ("ward.example", "https://ward.example"), ("example", "https://ward.example"), ("ward.example", "https://ward.example:8443"),
-        ("ward.example", "https://a.b.ward.example"), ("localhost", "http://localhost:8443"), ("localhost", "https://localhost"),
+        ("ward.example", "https://ward.example"), ("example", "https://ward.example"),
+        ("ward.example", "https://ward.example:8443"),
+        ("ward.example", "https://a.b.ward.example"), ("localhost", "http://localhost:8443"),
+        ("localhost", "https://localhost"),
         ("xn--bcher-kva.example", "https://xn--bcher-kva.example"),
     ])
     func `is a domain and an origin on it`(id: String, origin: String) {
@@ -88,14 +92,21 @@ import WardIdentity
 
     @Test(arguments: [
         ("", ""), ("ward.example", ""), ("ward.example", "ward.example"), ("ward.example", "http://ward.example"),
-        ("ward.example", "https://"), ("ward.example", "https://ward.example/"), ("ward.example", "https://ward.example:"),
-        ("ward.example", "https://ward.example:443"), ("localhost", "http://localhost:80"), ("ward.example", "https://ward.example:08443"),
-        ("ward.example", "https://ward.example:99999"), ("ward.example", "https://ward.example:1:2"), ("ward.example", "HTTPS://ward.example"),
-        ("ward.example", "https://WARD.example"), ("WARD.example", "https://WARD.example"), ("a.ward.example", "https://ward.example"),
-        ("ard.example", "https://ward.example"), ("ward.example", "https://evil.example"), ("ward.example", "https://user@ward.example"),
-        ("ward.example", "https://ward.example.evil"), ("ward..example", "https://ward..example"), (".example", "https://ward.example"),
+        ("ward.example", "https://"), ("ward.example", "https://ward.example/"),
+        ("ward.example", "https://ward.example:"),
+        ("ward.example", "https://ward.example:443"), ("localhost", "http://localhost:80"),
+        ("ward.example", "https://ward.example:08443"),
+        ("ward.example", "https://ward.example:99999"), ("ward.example", "https://ward.example:1:2"),
+        ("ward.example", "HTTPS://ward.example"),
+        ("ward.example", "https://WARD.example"), ("WARD.example", "https://WARD.example"),
+        ("a.ward.example", "https://ward.example"),
+        ("ard.example", "https://ward.example"), ("ward.example", "https://evil.example"),
+        ("ward.example", "https://user@ward.example"),
+        ("ward.example", "https://ward.example.evil"), ("ward..example", "https://ward..example"),
+        (".example", "https://ward.example"),
         ("127.0.0.1", "https://127.0.0.1"), ("[::1]", "https://[::1]"), ("bücher.example", "https://bücher.example"),
-        ("-ward.example", "https://-ward.example"), ("ward.example", "https://ward.example?x"), ("localhost", "http://localhost.evil"),
+        ("-ward.example", "https://-ward.example"), ("ward.example", "https://ward.example?x"),
+        ("localhost", "http://localhost.evil"),
     ])
     func `is nothing else`(id: String, origin: String) {
         #expect(RelyingParty(id: id, origin: origin) == nil)

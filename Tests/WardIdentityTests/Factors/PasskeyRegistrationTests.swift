@@ -4,8 +4,6 @@ import WardCore
 import WardCrypto
 import WardIdentity
 
-private let other = SoftAuthenticator(.p256)
-
 private func replaced(_ bytes: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt8] {
     guard let range = bytes.firstRange(of: old) else { return [] }
     return Array(bytes[..<range.lowerBound]) + new + Array(bytes[range.upperBound...])
@@ -61,7 +59,8 @@ private func replaced(_ bytes: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt
 
     @Test(arguments: [
         Offence("no key", .malformedAuthenticatorData) { $0.flags = 0x05 },
-        Offence("an id of no length", .cbor(.truncated)) { $0.idLength = 65_000 },
+        Offence("an id longer than the data", .malformedAuthenticatorData) { $0.idLength = 65_000 },
+        Offence("an id that runs into the key", .malformedKey) { $0.idLength = 33 },
         Offence("an id without bytes", .malformedAuthenticatorData) { $0.idLength = 0 },
         Offence("an id over 1023 bytes", .malformedAuthenticatorData) { $0.idLength = 1024 },
         Offence("attestation none with a statement", .malformedAttestation) { $0.statement = [0xA1, 0x01, 0x01] },
@@ -102,10 +101,7 @@ private func replaced(_ bytes: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt
     func `with a wrong attestation is refused for`(offence: Offence) throws {
         var ceremony = Ceremony.registration
         offence.change(&ceremony)
-        #expect(throws: PasskeyFailure.self) { try house.register(SoftAuthenticator(.p256), ceremony) }
-        if offence.testDescription != "an id of no length" && offence.testDescription != "data as text" {
-            #expect(throws: offence.failure) { try house.register(SoftAuthenticator(.p256), ceremony) }
-        }
+        #expect(throws: offence.failure) { try house.register(SoftAuthenticator(.p256), ceremony) }
     }
 
     @Test func `cut at any byte of its data is refused`() throws {
@@ -136,7 +132,8 @@ private func replaced(_ bytes: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt
             #expect(Passkey(decoding: Array(passkey.encoded().dropLast())) == nil)
         }
         #expect(Passkey(decoding: Array("{}".utf8)) == nil)
-        #expect(try house.register(SoftAuthenticator(.p256)).renamed(String(repeating: "x", count: 99)).name.count == 64)
+        #expect(
+            try house.register(SoftAuthenticator(.p256)).renamed(String(repeating: "x", count: 99)).name.count == 64)
     }
 }
 
@@ -153,43 +150,119 @@ private func replaced(_ bytes: [UInt8], _ old: [UInt8], _ new: [UInt8]) -> [UInt
 
     private static func string(_ bytes: [UInt8]) -> [UInt8] { SoftAuthenticator.byteString(bytes) }
 
-    @Test(arguments: [
-        ("not on the curve", .malformedKey, SoftAuthenticator.ec2(x: x, y: x)),
-        ("at infinity", .malformedKey, SoftAuthenticator.ec2(x: [UInt8](repeating: 0, count: 32), y: [UInt8](repeating: 0, count: 32))),
-        ("beyond the field", .malformedKey, SoftAuthenticator.ec2(x: [UInt8](repeating: 0xFF, count: 32), y: y)),
-        ("with a short coordinate", .malformedKey, SoftAuthenticator.ec2(x: Array(x.dropFirst()), y: y)),
-        ("with a long coordinate", .malformedKey, SoftAuthenticator.ec2(x: [0] + x, y: y)),
-        ("compressed", .malformedKey, key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], [0xF5])])),
-        ("without y", .malformedKey, key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x))])),
-        ("on another curve", .malformedKey, key([([1], [2]), ([3], [0x26]), ([0x20], [2]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("of another type", .malformedKey, key([([1], [1]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("without algorithm", .malformedKey, key([([1], [2]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("for ES384", .unsupportedAlgorithm, key([([1], [2]), ([3], [0x38, 34]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("for ES256K", .unsupportedAlgorithm, key([([1], [2]), ([3], [0x38, 46]), ([0x20], [8]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("for RS1", .unsupportedAlgorithm, key([([1], [3]), ([3], [0x39, 0xFF, 0xFE]), ([0x20], string(modulus)), ([0x21], string([1, 0, 1]))])),
-        ("for an algorithm by name", .unsupportedAlgorithm, key([([1], [2]), ([3], [0x65] + Array("ES256".utf8)), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("with key operations", .malformedKey, key([([1], [2]), ([3], [0x26]), ([4], [0x81, 0x02]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("with a private part", .malformedKey, key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y)), ([0x23], string(x))])),
-        ("unsorted", .cbor(.unsortedKeys), key([([3], [0x26]), ([1], [2]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])),
-        ("twice x", .cbor(.duplicateKey), key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x21], string(y))])),
-        ("of EdDSA, too short", .malformedKey, SoftAuthenticator.okp(x: Array(ed.dropLast()))),
-        ("of EdDSA, too long", .malformedKey, SoftAuthenticator.okp(x: ed + [0])),
-        ("of EdDSA, zero", .malformedKey, SoftAuthenticator.okp(x: [UInt8](repeating: 0, count: 32))),
-        ("of EdDSA, one", .malformedKey, SoftAuthenticator.okp(x: [1] + [UInt8](repeating: 0, count: 31))),
-        ("of EdDSA, minus one", .malformedKey, SoftAuthenticator.okp(x: [0xEC] + [UInt8](repeating: 0xFF, count: 30) + [0x7F])),
-        ("of EdDSA, minus one, other sign", .malformedKey, SoftAuthenticator.okp(x: [0xEC] + [UInt8](repeating: 0xFF, count: 31))),
-        ("of EdDSA, of order eight", .malformedKey, SoftAuthenticator.okp(x: bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))),
-        ("of X25519", .malformedKey, key([([1], [1]), ([3], [0x27]), ([0x20], [4]), ([0x21], string(ed))])),
-        ("of RSA, 1024 bits", .malformedKey, SoftAuthenticator.rsa(modulus: Array(modulus.prefix(128)), exponent: [1, 0, 1])),
-        ("of RSA, 2047 bits", .malformedKey, SoftAuthenticator.rsa(modulus: [0x75] + modulus.dropFirst(), exponent: [1, 0, 1])),
-        ("of RSA, leading zero", .malformedKey, SoftAuthenticator.rsa(modulus: [0] + modulus, exponent: [1, 0, 1])),
-        ("of RSA, even", .malformedKey, SoftAuthenticator.rsa(modulus: modulus.dropLast() + [0xD4], exponent: [1, 0, 1])),
-        ("of RSA, 8192 bits", .malformedKey, SoftAuthenticator.rsa(modulus: [UInt8](repeating: 0xD5, count: 1024), exponent: [1, 0, 1])),
-        ("of RSA, exponent 3", .malformedKey, SoftAuthenticator.rsa(modulus: modulus, exponent: [3])),
-        ("of RSA, exponent 1", .malformedKey, SoftAuthenticator.rsa(modulus: modulus, exponent: [1])),
-        ("of RSA, padded exponent", .malformedKey, SoftAuthenticator.rsa(modulus: modulus, exponent: [0, 1, 0, 1])),
-        ("that is a number", .malformedKey, [0x01]), ("that is empty", .malformedKey, [0xA0]),
-    ] as [(String, PasskeyFailure, [UInt8])])
+    @Test(
+        arguments: [
+            ("not on the curve", .malformedKey, SoftAuthenticator.ec2(x: x, y: x)),
+            (
+                "at infinity", .malformedKey,
+                SoftAuthenticator.ec2(x: [UInt8](repeating: 0, count: 32), y: [UInt8](repeating: 0, count: 32))
+            ),
+            ("beyond the field", .malformedKey, SoftAuthenticator.ec2(x: [UInt8](repeating: 0xFF, count: 32), y: y)),
+            ("with a short coordinate", .malformedKey, SoftAuthenticator.ec2(x: Array(x.dropFirst()), y: y)),
+            ("with a long coordinate", .malformedKey, SoftAuthenticator.ec2(x: [0] + x, y: y)),
+            (
+                "compressed", .malformedKey,
+                key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], [0xF5])])
+            ),
+            ("without y", .malformedKey, key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x))])),
+            (
+                "on another curve", .malformedKey,
+                key([([1], [2]), ([3], [0x26]), ([0x20], [2]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "of another type", .malformedKey,
+                key([([1], [1]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "without algorithm", .malformedKey,
+                key([([1], [2]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "for ES384", .unsupportedAlgorithm,
+                key([([1], [2]), ([3], [0x38, 34]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "for ES256K", .unsupportedAlgorithm,
+                key([([1], [2]), ([3], [0x38, 46]), ([0x20], [8]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "for RS1", .unsupportedAlgorithm,
+                key([([1], [3]), ([3], [0x39, 0xFF, 0xFE]), ([0x20], string(modulus)), ([0x21], string([1, 0, 1]))])
+            ),
+            (
+                "for an algorithm by name", .unsupportedAlgorithm,
+                key([
+                    ([1], [2]), ([3], [0x65] + Array("ES256".utf8)), ([0x20], [1]), ([0x21], string(x)),
+                    ([0x22], string(y)),
+                ])
+            ),
+            (
+                "with key operations", .malformedKey,
+                key([
+                    ([1], [2]), ([3], [0x26]), ([4], [0x81, 0x02]), ([0x20], [1]), ([0x21], string(x)),
+                    ([0x22], string(y)),
+                ])
+            ),
+            (
+                "with a private part", .malformedKey,
+                key([
+                    ([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y)),
+                    ([0x23], string(x)),
+                ])
+            ),
+            (
+                "unsorted", .cbor(.unsortedKeys),
+                key([([3], [0x26]), ([1], [2]), ([0x20], [1]), ([0x21], string(x)), ([0x22], string(y))])
+            ),
+            (
+                "twice x", .cbor(.duplicateKey),
+                key([([1], [2]), ([3], [0x26]), ([0x20], [1]), ([0x21], string(x)), ([0x21], string(y))])
+            ),
+            ("of EdDSA, too short", .malformedKey, SoftAuthenticator.okp(x: Array(ed.dropLast()))),
+            ("of EdDSA, too long", .malformedKey, SoftAuthenticator.okp(x: ed + [0])),
+            ("of EdDSA, zero", .malformedKey, SoftAuthenticator.okp(x: [UInt8](repeating: 0, count: 32))),
+            ("of EdDSA, one", .malformedKey, SoftAuthenticator.okp(x: [1] + [UInt8](repeating: 0, count: 31))),
+            (
+                "of EdDSA, minus one", .malformedKey,
+                SoftAuthenticator.okp(x: [0xEC] + [UInt8](repeating: 0xFF, count: 30) + [0x7F])
+            ),
+            (
+                "of EdDSA, minus one, other sign", .malformedKey,
+                SoftAuthenticator.okp(x: [0xEC] + [UInt8](repeating: 0xFF, count: 31))
+            ),
+            (
+                "of EdDSA, of order eight", .malformedKey,
+                SoftAuthenticator.okp(x: bytes("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"))
+            ),
+            ("of X25519", .malformedKey, key([([1], [1]), ([3], [0x27]), ([0x20], [4]), ([0x21], string(ed))])),
+            (
+                "of RSA, 1024 bits", .malformedKey,
+                SoftAuthenticator.rsa(modulus: Array(modulus.prefix(128)), exponent: [1, 0, 1])
+            ),
+            (
+                "of RSA, 2047 bits", .malformedKey,
+                SoftAuthenticator.rsa(modulus: [0x75] + modulus.dropFirst(), exponent: [1, 0, 1])
+            ),
+            (
+                "of RSA, leading zero", .malformedKey,
+                SoftAuthenticator.rsa(modulus: [0] + modulus, exponent: [1, 0, 1])
+            ),
+            (
+                "of RSA, even", .malformedKey,
+                SoftAuthenticator.rsa(modulus: modulus.dropLast() + [0xD4], exponent: [1, 0, 1])
+            ),
+            (
+                "of RSA, 8192 bits", .malformedKey,
+                SoftAuthenticator.rsa(modulus: [UInt8](repeating: 0xD5, count: 1024), exponent: [1, 0, 1])
+            ),
+            ("of RSA, exponent 3", .malformedKey, SoftAuthenticator.rsa(modulus: modulus, exponent: [3])),
+            ("of RSA, exponent 1", .malformedKey, SoftAuthenticator.rsa(modulus: modulus, exponent: [1])),
+            (
+                "of RSA, padded exponent", .malformedKey,
+                SoftAuthenticator.rsa(modulus: modulus, exponent: [0, 1, 0, 1])
+            ),
+            ("that is a number", .malformedKey, [0x01]), ("that is empty", .malformedKey, [0xA0]),
+        ] as [(String, PasskeyFailure, [UInt8])])
     func `is refused when it is`(what: String, failure: PasskeyFailure, cose: [UInt8]) throws {
         let house = try PasskeyHouse()
         var ceremony = Ceremony.registration

@@ -16,7 +16,9 @@ extension Argon2id.Parameters {
         let password = try Password(typed: "correct lantern walrus pebble")
         let verifier = try await hasher.verifier(of: password)
         #expect(try await hasher.matches(password, verifier))
-        for other in ["correct lantern walrus pebblf", "correct lantern walrus pebble ", "", "Correct lantern walrus pebble"] {
+        for other in [
+            "correct lantern walrus pebblf", "correct lantern walrus pebble ", "", "Correct lantern walrus pebble",
+        ] {
             #expect(try await !hasher.matches(Password(typed: other), verifier))
         }
         #expect(try await !hasher.matches(password, nil))
@@ -45,12 +47,16 @@ extension Argon2id.Parameters {
     @Test(arguments: [
         "", "$", "$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHRzb21lc2FsdA", "$argon2i$v=19$m=65536,t=3,p=1$SALT$HASH",
         "$argon2d$v=19$m=65536,t=3,p=1$SALT$HASH", "$argon2id$v=16$m=65536,t=3,p=1$SALT$HASH",
-        "$argon2id$m=65536,t=3,p=1$SALT$HASH", "$argon2id$v=19$m=19455,t=2,p=1$SALT$HASH", "$argon2id$v=19$m=19456,t=1,p=1$SALT$HASH",
+        "$argon2id$m=65536,t=3,p=1$SALT$HASH", "$argon2id$v=19$m=19455,t=2,p=1$SALT$HASH",
+        "$argon2id$v=19$m=19456,t=1,p=1$SALT$HASH",
         "$argon2id$v=19$m=19456,t=2,p=0$SALT$HASH", "$argon2id$v=19$m=1048577,t=2,p=1$SALT$HASH",
         "$argon2id$v=19$m=65536,t=17,p=1$SALT$HASH", "$argon2id$v=19$m=65536,t=3,p=17$SALT$HASH",
-        "$argon2id$v=19$t=3,m=65536,p=1$SALT$HASH", "$argon2id$v=19$m=065536,t=3,p=1$SALT$HASH", "$argon2id$v=19$m=+65536,t=3,p=1$SALT$HASH",
-        "$argon2id$v=19$m=65536,t=3,p=1,x=1$SALT$HASH", "$argon2id$v=19$m=65536,t=3,p=1$SALT=$HASH", "$argon2id$v=19$m=65536,t=3,p=1$SALT$HASH$",
-        " $argon2id$v=19$m=65536,t=3,p=1$SALT$HASH", "$argon2id$v=19$m=65536,t=3,p=1$$HASH", "$argon2id$v=19$m=65536,t=3,p=1$SALT$",
+        "$argon2id$v=19$t=3,m=65536,p=1$SALT$HASH", "$argon2id$v=19$m=065536,t=3,p=1$SALT$HASH",
+        "$argon2id$v=19$m=+65536,t=3,p=1$SALT$HASH",
+        "$argon2id$v=19$m=65536,t=3,p=1,x=1$SALT$HASH", "$argon2id$v=19$m=65536,t=3,p=1$SALT=$HASH",
+        "$argon2id$v=19$m=65536,t=3,p=1$SALT$HASH$",
+        " $argon2id$v=19$m=65536,t=3,p=1$SALT$HASH", "$argon2id$v=19$m=65536,t=3,p=1$$HASH",
+        "$argon2id$v=19$m=65536,t=3,p=1$SALT$",
         "$argon2id$v=19$m=65536,t=3,p=1$SALT$SALT", "$2b$12$abcdefghijklmnopqrstuv", "5f4dcc3b5aa765d61d8327deb882cf99",
     ])
     func `of another kind, below the floor or misspelt is not read`(text: String) {

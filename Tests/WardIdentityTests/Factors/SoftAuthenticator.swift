@@ -121,6 +121,8 @@ struct Ceremony: Sendable {
 
     // Assertion.
     var authenticatorData: @Sendable ([UInt8]) -> [UInt8] = { $0 }
+    /// What is sent of it, after it was signed.
+    var sentData: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     var signature: @Sendable ([UInt8]) -> [UInt8] = { $0 }
     var userHandle: String?
 
