@@ -166,6 +166,12 @@ struct OperatorService: Sendable {
         if let actor = request.options["actor"] {
             facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)"))
         }
+        if let login = request.options["about"] {
+            guard let person = house.people.directory.person(named: login) else {
+                throw CommandFailure("nobody has this login name")
+            }
+            facets.append(.subject(person.actor.id))
+        }
         if let kind = request.options["kind"] {
             guard let kind = AuditEventKind(rawValue: kind) else {
                 let names = AuditEventKind.allCases.map(\.rawValue).joined(separator: ", ")
