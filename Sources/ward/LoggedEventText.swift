@@ -11,7 +11,8 @@ extension LoggedEvent {
         let records = event.records.prefix(3).map { "\($0.type.name)/\($0.id)" }.joined(separator: " ")
         let more = event.records.count > 3 ? " and \(event.records.count - 3) more" : ""
         let count = event.count > 1 ? " x\(event.count)" : ""
-        return "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(whom)\(why) "
+        return
+            "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(whom)\(why) "
             + "from \(event.source.address)  \(event.decision)  \(records)\(more)"
     }
 

@@ -77,7 +77,8 @@ struct AuditCommand: AsyncParsableCommand {
             try await Operator.perform(store) { storeID in
                 var options = ["assertion": try await principal.assertion(storeID: storeID), "limit": "\(limit)"]
                 for (name, value) in [
-                    ("patient", patient), ("actor", actor), ("about", about), ("kind", kind), ("record", record), ("day", day),
+                    ("patient", patient), ("actor", actor), ("about", about), ("kind", kind), ("record", record),
+                    ("day", day),
                 ] {
                     if let value { options[name] = value }
                 }
