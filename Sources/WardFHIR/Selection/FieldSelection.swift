@@ -15,12 +15,15 @@ public struct FieldSelection: Sendable {
     }
 
     public let type: ResourceType
+    /// As given, sorted.
+    public private(set) var paths: [String]
     /// The resource itself comes first.
     private(set) var nodes: [Node]
 
     /// Selects `paths`, written without the type: `name`, `participant.actor`, `deceased[x]`.
     public init(_ type: ResourceType, paths: [String]) throws(FieldPathFailure) {
         self.type = type
+        self.paths = paths.sorted()
         nodes = [Node(type: Definitions.r4.typeID(of: type))]
         if Self.holdsResources.contains(type.name) { throw FieldPathFailure(position: 0, reason: .notSelectable) }
         for (position, path) in paths.enumerated() {
@@ -35,6 +38,7 @@ public struct FieldSelection: Sendable {
         guard type == other.type else { return nil }
         var result = self
         result.merge(other, from: 0, into: 0)
+        result.paths = Set(paths + other.paths).sorted()
         return result
     }
 
