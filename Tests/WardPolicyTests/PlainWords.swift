@@ -21,7 +21,7 @@ enum PlainWords {
         var hasRelationship: Bool { careTeam || appointmentToday || assigned }
     }
 
-    enum Answer: Equatable {
+    enum Answer: Hashable {
         case refused
         case whole
         case fields(String)

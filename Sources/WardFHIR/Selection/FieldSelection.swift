@@ -111,6 +111,11 @@ public struct FieldPathFailure: Error, Hashable, Sendable {
     /// Among the paths given.
     public let position: Int
     public let reason: Reason
+
+    public init(position: Int, reason: Reason) {
+        self.position = position
+        self.reason = reason
+    }
 }
 
 /// An element that a selection must not leave out.
