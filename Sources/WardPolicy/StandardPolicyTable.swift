@@ -192,8 +192,8 @@ enum StandardPolicy {
       "labels": ["self-pay"],
       "types": {
         "Condition": [
-          "identifier", "clinicalStatus", "verificationStatus", "code", "subject", "encounter", "onset[x]",
-          "abatement[x]", "recordedDate"
+          "identifier", "clinicalStatus", "verificationStatus", "code", "subject", "encounter",
+          "onsetDateTime", "onsetPeriod", "abatementDateTime", "abatementPeriod", "recordedDate"
         ],
         "DiagnosticReport": [
           "identifier", "status", "category", "code", "subject", "encounter", "effective[x]", "issued", "performer"
@@ -213,7 +213,10 @@ enum StandardPolicy {
           "identifier", "active", "name", "telecom", "gender", "birthDate", "deceased[x]", "address",
           "generalPractitioner", "managingOrganization", "link"
         ],
-        "Procedure": ["identifier", "status", "code", "subject", "encounter", "performed[x]", "performer", "location"],
+        "Procedure": [
+          "identifier", "status", "code", "subject", "encounter", "performedDateTime", "performedPeriod", "performer",
+          "location"
+        ],
         "RelatedPerson": [
           "identifier", "active", "patient", "relationship", "name", "telecom", "gender", "birthDate", "address",
           "period"

@@ -91,7 +91,7 @@ struct Fields {
         let json = """
             {"resourceType":"Appointment","_status":{"extension":[{"url":"urn:x","valueString":"secret"}]},
              "participant":[{"status":"accepted","actor":{"reference":"#c"}}],"comment":"secret",
-             "contained":[{"resourceType":"Basic","id":"c","code":{"text":"secret"}}],
+             "contained":[{"resourceType":"Device","id":"c","lotNumber":"secret"}],
              "reasonCode":[{"text":"secret"}],"description":"secret","patientInstruction":"secret",
              "supportingInformation":[{"reference":"Condition/secret"}]}
             """
@@ -117,7 +117,7 @@ struct Fields {
     @Test func `shows billers codes and dates`() throws {
         let json = """
             {"resourceType":"Condition","subject":{"reference":"Patient/1"},"code":{"coding":[{"system":"urn:s","code":"E11"}]},
-             "onsetDateTime":"2020-01-01","note":[{"text":"secret"}],"severity":{"text":"secret"},
+             "onsetDateTime":"2020-01-01","abatementString":"secret","note":[{"text":"secret"}],"severity":{"text":"secret"},
              "evidence":[{"code":[{"text":"secret"}]}],"bodySite":[{"text":"secret"}],"asserter":{"display":"secret"},
              "verificationStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-ver-status","code":"confirmed"}]}}
             """
@@ -210,7 +210,9 @@ struct Fields {
             ("Patient", "meta.tag", .notSelectable), ("Patient", "text", .notSelectable),
             ("Patient", "contained", .notSelectable), ("Patient", "extension", .notSelectable),
             ("Patient", "name.extension", .notSelectable), ("Patient", "modifierExtension", .notSelectable),
-            ("Patient", "name[x]", .unknownElement), ("Patient", "deceasedBoolean", .unknownElement),
+            ("Patient", "name[x]", .unknownElement), ("Patient", "deceasedString", .unknownElement),
+            ("Patient", "deceasedBoolean.id", .unknownElement),
+            ("Condition", "onsetDateTime[x]", .unknownElement), ("Condition", "onset.start", .unknownElement),
             ("Patient", "deceased.value", .unknownElement), ("Patient", "extension:", .unknownElement),
             ("Patient", "nothing.extension:urn:x", .unknownElement), ("Bundle", "type", .notSelectable),
             ("Parameters", "parameter", .notSelectable),
@@ -218,6 +220,30 @@ struct Fields {
     func `selects nothing by a wrong path`(type: String, path: String, reason: FieldPathFailure.Reason) throws {
         let type = try #require(ResourceType(type))
         #expect(throws: FieldPathFailure(position: 0, reason: reason)) { try FieldSelection(type, paths: [path]) }
+    }
+
+    @Test func `keeps one type of a choice`() throws {
+        let type = try #require(ResourceType("Condition"))
+        let (dates, texts) = (
+            try FieldSelection(type, paths: ["onsetDateTime", "onsetPeriod"]),
+            try FieldSelection(type, paths: ["onset[x]"])
+        )
+        func codes(_ selection: FieldSelection) -> [String] {
+            selection.searchableParameters.map(\.code).filter { $0.hasPrefix("onset") }
+        }
+        #expect(codes(dates) == ["onset-date"] && codes(texts) == ["onset-age", "onset-date", "onset-info"])
+        #expect(codes(try #require(dates.union(texts))) == codes(texts))
+        #expect(codes(try #require(texts.union(dates))) == codes(texts))
+        #expect(codes(try #require(try FieldSelection(type, paths: ["code"]).union(dates))) == ["onset-date"])
+        let json = #"{"resourceType":"Condition","subject":{"display":"d"},"onsetString":"secret"}"#
+        let result = try FieldFilter([dates]) { _, _ in false }.filtered(try JSONTape(parsing: Array(json.utf8)))
+        #expect(!String(decoding: result, as: UTF8.self).contains("secret"))
+        #expect(throws: FieldPathFailure(position: 1, reason: .repeated)) {
+            try FieldSelection(type, paths: ["onsetDateTime", "onsetDateTime"])
+        }
+        #expect(throws: FieldPathFailure(position: 1, reason: .repeated)) {
+            try FieldSelection(type, paths: ["onset[x]", "onsetDateTime"])
+        }
     }
 
     @Test func `keeps extensions that it names`() throws {

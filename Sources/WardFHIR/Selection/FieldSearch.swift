@@ -58,11 +58,30 @@ extension FieldSelection {
         case .isType(let left, _):
             guard let left else { return [.whole] }
             return ends(of: left, focus).map { _ in [.whole] }
-        case .asType(let left, _), .ofType(let left, _):
-            guard let left else { return focus }
-            return ends(of: left, focus)
+        case .asType(let left, let type), .ofType(let left, let type):
+            guard let ends = left.map({ ends(of: $0, focus) }) ?? focus else { return nil }
+            return narrowed(ends, to: type)
         default: return nil
         }
+    }
+
+    /// One type of a choice: known if that type stays.
+    private func narrowed(_ ends: [End], to type: FHIRPathTypeName) -> [End]? {
+        // The search parameters of R4 once write `DateTime` for `dateTime`.
+        let r4 = Definitions.r4
+        let wanted =
+            r4.typeID(named: type.name) ?? r4.typeID(named: type.name.prefix(1).lowercased() + type.name.dropFirst())
+        guard let wanted else { return nil }
+        var found: [End] = []
+        for end in ends {
+            if case .part(let node) = end, nodes[node].isWhole {
+                guard keeps(wanted, at: node) else { return nil }
+                found.append(.whole)
+            } else {
+                found.append(end)
+            }
+        }
+        return found
     }
 
     private func step(_ name: String, _ focus: [End]) -> [End]? {
@@ -75,7 +94,7 @@ extension FieldSelection {
             }
             guard let facts = Definitions.r4.element(named: name, of: nodes[node].type) else { return nil }
             if let child = nodes[node].children[facts.element] {
-                found.append(nodes[child].isWhole ? .whole : .part(child))
+                found.append(nodes[child].isWhole && nodes[child].choices.isEmpty ? .whole : .part(child))
             } else if node == 0, name != "meta", Self.alwaysKept.contains(name) {
                 found.append(.whole)
             } else {

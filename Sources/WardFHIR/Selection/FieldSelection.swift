@@ -1,6 +1,7 @@
 /// Elements of one resource type that stay when a record is cut down to what somebody needs (search.html#elements).
 ///
-/// A path keeps everything below it except extensions; `name.extension:URL` keeps one kind of them. Type, id, meta,
+/// A path keeps everything below it except extensions; `name.extension:URL` keeps one kind of them, `onsetDateTime` one
+/// type of a choice. Type, id, meta,
 /// implicitRules and language always stay; narrative, contained resources and other extensions are never selected.
 public struct FieldSelection: Sendable {
     /// One element on a selected path.
@@ -8,6 +9,8 @@ public struct FieldSelection: Sendable {
         let type: TypeID
         /// Whether everything below stays.
         var isWhole = false
+        /// Of a choice, the types that stay; empty: all.
+        var choices: Set<TypeID> = []
         /// By position of the element in the table.
         var children: [Int: Int] = [:]
         /// URLs of extensions that stay on this element.
@@ -44,6 +47,12 @@ public struct FieldSelection: Sendable {
 
     private mutating func merge(_ other: FieldSelection, from source: Int, into target: Int) {
         let node = other.nodes[source]
+        let isEither = nodes[target].isWhole && node.isWhole
+        if isEither, nodes[target].choices.isEmpty || node.choices.isEmpty {
+            nodes[target].choices = []
+        } else {
+            nodes[target].choices.formUnion(node.choices)
+        }
         nodes[target].isWhole = nodes[target].isWhole || node.isWhole
         nodes[target].extensions.formUnion(node.extensions)
         for (element, child) in node.children {
@@ -63,25 +72,46 @@ public struct FieldSelection: Sendable {
         }
         var at = 0
         let parts = names.isEmpty ? [] : names.split(separator: ".", omittingEmptySubsequences: false)
-        for part in parts { at = try step(part, from: at) }
+        var choice: TypeID?
+        for part in parts {
+            if choice != nil { throw .unknownElement }
+            (at, choice) = try step(part, from: at)
+        }
         if let url {
             guard !url.isEmpty else { throw .unknownElement }
             nodes[at].extensions.insert(String(url))
         } else {
             guard at != 0 else { throw .unknownElement }
-            if nodes[at].isWhole { throw .repeated }
+            if nodes[at].isWhole {
+                guard let choice, !nodes[at].choices.isEmpty, !nodes[at].choices.contains(choice) else {
+                    throw .repeated
+                }
+            }
             nodes[at].isWhole = true
+            if let choice { nodes[at].choices.insert(choice) }
         }
     }
 
-    private mutating func step(_ part: Substring, from node: Int) throws(FieldPathFailure.Reason) -> Int {
+    /// The node of an element, and the one type that a name such as `onsetDateTime` means.
+    private mutating func step(
+        _ part: Substring, from node: Int
+    ) throws(FieldPathFailure.Reason) -> (node: Int, choice: TypeID?) {
         let isChoice = part.hasSuffix("[x]")
         let name = String(isChoice ? part.dropLast(3) : part)
-        guard let facts = Definitions.r4.element(named: name, of: nodes[node].type) else { throw .unknownElement }
+        let type = nodes[node].type
+        guard let facts = Definitions.r4.element(named: name, of: type) else {
+            guard !isChoice, let match = Definitions.r4.element(name, of: type) else { throw .unknownElement }
+            return (child(match.element, of: node, type: Self.element), match.type)
+        }
         if isChoice && !facts.isChoice { throw .unknownElement }
         if Self.neverSelected.contains(name) || node == 0 && Self.alwaysKept.contains(name) { throw .notSelectable }
-        guard let type = facts.types.first else { throw .unknownElement }
-        return child(facts.element, of: node, type: facts.isChoice ? Self.element : type)
+        guard let only = facts.types.first else { throw .unknownElement }
+        return (child(facts.element, of: node, type: facts.isChoice ? Self.element : only), nil)
+    }
+
+    /// Whether a value of `type` stays at a node.
+    func keeps(_ type: TypeID, at node: Int) -> Bool {
+        nodes[node].choices.isEmpty || nodes[node].choices.contains(type)
     }
 
     private mutating func child(_ element: Int, of node: Int, type: TypeID) -> Int {
@@ -139,7 +169,8 @@ extension FieldSelection {
         var found: [FieldOmission] = []
         for facts in Definitions.r4.elements(of: nodes[node].type) {
             let name = "\(path).\(facts.name)"
-            if let child = nodes[node].children[facts.element] {
+            let child = nodes[node].children[facts.element]
+            if let child, nodes[child].choices.isEmpty {
                 found += omissions(at: child, path: name)
             } else if facts.name == "modifierExtension" || node == 0 && Self.alwaysKept.contains(facts.name) {
                 continue

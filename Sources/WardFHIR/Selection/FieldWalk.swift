@@ -52,6 +52,7 @@ struct FieldWalk {
             guard let match = element(key, isExtra: isExtra, of: type) else { continue }
             let child = row?.children[match.element]
             guard isWhole || child != nil else { continue }
+            if let child, !selection.keeps(match.type, at: child) { continue }
             if isRoot, !isWhole, isAlwaysKept(match) { continue }
             if definitions.isPrimitive(match.type) {
                 let sibling = isExtra || hasExtras ? sibling(of: key, isExtra: isExtra, in: object) : nil
