@@ -13,7 +13,7 @@ struct Ward: AsyncParsableCommand {
         version: Clinic.softwareVersion,
         subcommands: [
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
-            ClientCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
+            ClientCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self, PolicyCommand.self,
         ])
 
     static func main() async {
