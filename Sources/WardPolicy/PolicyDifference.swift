@@ -3,7 +3,7 @@ import WardFHIR
 
 /// What two policies permit differently, in plain words.
 public enum PolicyDifference {
-    /// One line for each role, kind of change and set of types: `nurse: may no longer delete Patient, Observation`.
+    /// One line for each role, change and set of types: `nurse: may no longer delete Patient, Task for TREAT`.
     public static func lines(from old: Policy, to new: Policy) -> [String] {
         var names = old.document.roles.map(\.name)
         names += new.document.roles.map(\.name).filter { !names.contains($0) }
@@ -32,77 +32,110 @@ public enum PolicyDifference {
     }
 
     private static func changes(of role: String, from old: Policy, to new: Policy) -> [String] {
-        // In order of first appearance, with the types that share it.
-        var order: [String] = []
-        var types: [String: [String]] = [:]
+        // By what is said, then by action: the types it is said of. Both in order of first appearance.
+        var order: [Change] = []
+        var found: [Change: [Action: [UInt8]]] = [:]
         for code in 0...PolicyDocument.system {
-            let type = ResourceType(code: code)
             for action in Action.allCases {
-                guard let text = change(role, action, code, old, new) else { continue }
-                if types[text] == nil { order.append(text) }
-                types[text, default: []].append(type?.name ?? "the store as a whole")
+                let (before, after) = (Leave(old, role, action, code), Leave(new, role, action, code))
+                for var change in before.changes(to: after) {
+                    change.isOfStore = code == PolicyDocument.system
+                    if found[change] == nil { order.append(change) }
+                    found[change, default: [:]][action, default: []].append(code)
+                }
             }
         }
-        return order.map { text in
-            let names = types[text] ?? []
-            let list = names.count == 146 ? "every type" : names.joined(separator: ", ")
-            return "\(role): \(text.replacingTypes(with: list))"
+        return order.flatMap { change in lines(role, change, found[change, default: [:]]) }
+    }
+
+    private static func lines(_ role: String, _ change: Change, _ types: [Action: [UInt8]]) -> [String] {
+        var lists: [[UInt8]] = []
+        for action in Action.allCases {
+            if let list = types[action], !lists.contains(list) { lists.append(list) }
+        }
+        return lists.map { list in
+            let actions = Action.allCases.filter { types[$0] == list }.map(\.rawValue).sorted()
+            return "\(role): \(change.kind.rawValue) \(actions.joined(separator: ", ")) \(names(list))\(change.words)"
         }
     }
 
-    /// Nil where nothing changed.
-    private static func change(
-        _ role: String, _ action: Action, _ type: UInt8, _ old: Policy, _ new: Policy
-    ) -> String? {
-        let (before, after) = (Leave(old, role, action, type), Leave(new, role, action, type))
-        if before == after { return nil }
-        let verb = action.rawValue
-        if before.permits.isEmpty { return "may now \(verb) {types}" + after.description }
-        if after.permits.isEmpty { return "may no longer \(verb) {types}" }
-        return "may still \(verb) {types}, but\(after.description) instead of\(before.description)"
+    private static func names(_ codes: [UInt8]) -> String {
+        let names = codes.compactMap { ResourceType(code: $0)?.name }
+        if names.isEmpty { return "the store as a whole" }
+        let others = ResourceType.allCases.filter { !codes.contains($0.code) }.map(\.name)
+        if others.isEmpty { return "every type" }
+        return names.count > 73 ? "every type but \(others.joined(separator: ", "))" : names.joined(separator: ", ")
     }
 }
 
-/// All that a policy says of one role, action and type, in words; equal words, equal leave.
+/// One thing that is said of an action and a type.
+private struct Change: Hashable {
+    enum Kind: String {
+        case barred = "is now barred from"
+        case freed = "is no longer barred from"
+        case gained = "may now"
+        case lost = "may no longer"
+    }
+
+    let kind: Kind
+    let words: String
+    /// Whether it is said of the store as a whole.
+    var isOfStore = false
+}
+
+/// All that a policy says of one role, action and type, in words.
 private struct Leave: Hashable {
-    /// One for each purpose, rule and condition.
-    var permits: Set<String> = []
-    var forbids: Set<String> = []
+    /// Conditions and fields, with the purposes they are said of.
+    private var permits: [String: UInt8] = [:]
+    private var forbids: [String: UInt8] = [:]
 
     init(_ policy: Policy, _ role: String, _ action: Action, _ type: UInt8) {
         let document = policy.document
         guard let number = document.role(named: role) else { return }
-        let purposes = document.roles[number].purposes
         for rule in document.rules where rule.roles >> UInt64(number) & 1 == 1 {
-            guard rule.types.contains(type), rule.actions & action.bit != 0 else { continue }
-            var words = ""
-            if !rule.conditions.isEmpty { words += " with " + rule.conditions.names.joined(separator: " or ") }
-            if rule.labels != 0 {
-                let labels = document.labels.filter { rule.labels & $0.bit != 0 }.map(\.name).sorted()
-                words = " labelled " + labels.joined(separator: " or ") + (words.isEmpty ? "" : " except" + words)
-            }
-            if let profile = rule.profile, let code = ResourceType(code: type) {
-                let profile = document.profiles[Int(profile)]
-                words += " (only fields: \(profile.selections[code]?.paths.joined(separator: " ") ?? "none"))"
-            }
-            for purpose in PurposeOfUse.allCases where rule.purposes & purposes & purpose.bit != 0 {
-                let text = " for \(purpose.rawValue)" + words
-                if rule.isForbid { forbids.insert(text) } else { permits.insert(text) }
+            let purposes = rule.purposes & document.roles[number].purposes
+            guard purposes != 0, rule.types.contains(type), rule.actions & action.bit != 0 else { continue }
+            let words = Self.words(rule, document, type)
+            if rule.isForbid { forbids[words, default: 0] |= purposes } else { permits[words, default: 0] |= purposes }
+        }
+        // What nobody permits needs no ban.
+        if permits.isEmpty { forbids = [:] }
+        if document.roles[number].isCeiling {
+            permits = Dictionary(uniqueKeysWithValues: permits.map { ($0 + " within the person's own leave", $1) })
+        }
+    }
+
+    private static func words(_ rule: PolicyDocument.Rule, _ document: PolicyDocument, _ type: UInt8) -> String {
+        var words = ""
+        if rule.labels != 0 {
+            let labels = document.labels.filter { rule.labels & $0.bit != 0 }.map(\.name).sorted()
+            words += " labelled " + labels.joined(separator: " or ")
+        }
+        if !rule.conditions.isEmpty {
+            words += (rule.isForbid ? " except with " : " with ") + rule.conditions.names.joined(separator: " or ")
+        }
+        if let profile = rule.profile, let code = ResourceType(code: type) {
+            let paths = document.profiles[Int(profile)].selections[code]?.paths ?? []
+            words += " (only fields: \(paths.joined(separator: " ")))"
+        }
+        return words
+    }
+
+    func changes(to new: Leave) -> [Change] {
+        Self.changes(permits, new.permits, gained: .gained, lost: .lost)
+            + (permits.isEmpty || new.permits.isEmpty
+                ? [] : Self.changes(forbids, new.forbids, gained: .barred, lost: .freed))
+    }
+
+    private static func changes(
+        _ old: [String: UInt8], _ new: [String: UInt8], gained: Change.Kind, lost: Change.Kind
+    ) -> [Change] {
+        Set(old.keys).union(new.keys).sorted().flatMap { words in
+            let (before, after) = (old[words, default: 0], new[words, default: 0])
+            return [(lost, before & ~after), (gained, after & ~before)].filter { $0.1 != 0 }.map { kind, purposes in
+                let names = PurposeOfUse.allCases.filter { purposes & $0.bit != 0 }.map(\.rawValue).sorted()
+                return Change(kind: kind, words: " for " + names.joined(separator: ", ") + words)
             }
         }
-        if document.roles[number].isCeiling && !permits.isEmpty { permits.insert(" within the person's own leave") }
-        if permits.isEmpty { forbids = [] }
-    }
-
-    var description: String {
-        permits.sorted().joined(separator: ";")
-            + (forbids.isEmpty ? "" : "; never" + forbids.sorted().joined(separator: ", nor"))
-    }
-}
-
-extension String {
-    fileprivate func replacingTypes(with list: String) -> String {
-        guard let range = firstRange(of: "{types}") else { return self }
-        return self[..<range.lowerBound] + list + self[range.upperBound...]
     }
 }
