@@ -19,6 +19,17 @@ struct PolicyAnalysis {
                 found.append(PolicyIssue(path: path, problem: .neverMatches))
             }
         }
+        // A clinic may decide who sees such records, but not that nothing is special about them.
+        let banned = document.rules.filter(\.isForbid).reduce(UInt32(0)) { $0 | $1.labels }
+        for (position, name) in LabelSet.names.enumerated() {
+            let bit = UInt32(1) << UInt32(position)
+            let path = "labels.\(name)"
+            if !document.labels.contains(where: { $0.bit == bit }) {
+                found.append(PolicyIssue(path: path, problem: .missing))
+            } else if banned & bit == 0 {
+                found.append(PolicyIssue(path: path, problem: .lawIgnored))
+            }
+        }
         for (position, label) in document.labels.enumerated()
         where document.labels[..<position].contains(where: { $0.bit == label.bit }) {
             found.append(PolicyIssue(path: "labels.\(label.name)", problem: .duplicate))

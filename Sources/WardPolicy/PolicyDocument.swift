@@ -71,6 +71,7 @@ public struct PolicyIssue: Error, Hashable, Sendable {
         case conditionNotHere = "cannot be used in this kind of rule"
         case duplicate = "says the same as an earlier one"
         case empty = "is empty"
+        case lawIgnored = "is protected by law, and no rule forbids anything by it"
         case malformedJSON = "is no JSON that can be read"
         case missing = "is missing"
         case modifierLeftOut = "leaves out an element that changes the meaning of the rest"

@@ -13,7 +13,11 @@ enum SmallPolicy {
           "scribe": {"says": "s", "purposes": ["TREAT", "HOPERAT"]},
           "app": {"says": "s", "purposes": ["TREAT"], "ceiling": true}},
          "groups": {"times": {"says": "s", "types": ["Schedule", "Slot"]}},
-         "labels": {"secret": {"says": "s", "codes": [{"system": "urn:s", "code": "S"}]}},
+         "labels": {"secret": {"says": "s", "codes": [{"system": "urn:s", "code": "S"}]},
+          "part2": {"says": "s", "codes": [{"system": "urn:l", "code": "part2"}]},
+          "psychotherapy": {"says": "s", "codes": [{"system": "urn:l", "code": "notes"}]},
+          "restricted": {"says": "s", "codes": [{"system": "urn:l", "code": "R"}]},
+          "self-pay": {"says": "s", "codes": [{"system": "urn:l", "code": "paid"}]}},
          "profiles": {"short": {"says": "s", "types": {"Appointment": ["status", "participant", "start"]}}},
          "rules": [
           {"id": "one", "says": "s", "effect": "permit", "roles": ["clinician", "app"],
@@ -21,7 +25,9 @@ enum SmallPolicy {
           {"id": "two", "says": "s", "effect": "permit", "roles": ["scribe"], "actions": ["read"],
            "types": ["Appointment"], "profile": "short", "if": ["care-team"], "purposes": ["HOPERAT"]},
           {"id": "three", "says": "s", "effect": "forbid", "roles": ["*"], "exceptRoles": ["app"],
-           "actions": ["read"], "types": ["*"], "except": ["times"], "labels": ["secret"], "unless": ["consent"]}]}
+           "actions": ["read"], "types": ["*"], "except": ["times"], "labels": ["secret"], "unless": ["consent"]},
+          {"id": "law", "says": "s", "effect": "forbid", "roles": ["*"], "actions": ["read", "search"],
+           "types": ["*"], "labels": ["part2", "psychotherapy", "restricted", "self-pay"], "unless": ["author"]}]}
         """
 
     static let bytes = Array(text.utf8)
@@ -136,6 +142,15 @@ extension String {
             (
                 #""effect": "forbid", "roles""#, #""effect": "forbid", "because": "x", "roles""#, "rules[2].because",
                 .unknownKey
+            ),
+            (#""self-pay": {"says""#, #""paid": {"says""#, "rules[3].labels[3]", .unknownLabel),
+            (
+                #""part2", "psychotherapy", "restricted", "self-pay"]"#, #""part2", "psychotherapy", "self-pay"]"#,
+                "labels.restricted", .lawIgnored
+            ),
+            (
+                #", "labels": ["part2", "psychotherapy", "restricted", "self-pay"], "unless": ["author"]"#, "",
+                "labels.part2", .lawIgnored
             ),
             // What is well formed and makes no difference.
             (#""purposes": ["HOPERAT"]"#, #""purposes": ["HPAYMT"]"#, "rules[1]", .neverMatches),
