@@ -24,10 +24,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 // WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
+// WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
 let scope = Context.environment["WARD_SCOPE"]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+// RSA signatures of passkeys; JWTKit builds it in any case.
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 
 var dependencies: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -42,7 +45,7 @@ var targets: [Target] = [
     // 0
     ward("WardCore", ["CWardSystem"]),
     // 1
-    ward("WardCrypto", ["WardCore", crypto]),
+    ward("WardCrypto", ["WardCore", "CArgon2", crypto]),
     ward("WardFHIR", ["WardCore"]),
     ward("WardStorage", ["WardCore"]),
     ward("WardMarkup"),
@@ -55,7 +58,7 @@ var targets: [Target] = [
         "WardIdentity",
         [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", crypto,
-            .product(name: "JWTKit", package: "jwt-kit"),
+            cryptoExtras, .product(name: "JWTKit", package: "jwt-kit"),
         ]),
     // 4
     ward("WardGate", ["WardCore", "WardFHIR", "WardAudit", "WardPolicy", "WardIdentity"]),
@@ -76,7 +79,7 @@ var targets: [Target] = [
     ward("WardDemo", ["WardCore"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
-    ward("WardKeys", ["WardCore", "WardCrypto", "CArgon2"]),
+    ward("WardKeys", ["WardCore", "WardCrypto"]),
     // Tests
     ward(
         "WardTestKit",
@@ -85,7 +88,7 @@ var targets: [Target] = [
             "WardGate", "WardVault", "WardClinic", crypto,
         ]),
     tests("WardCoreTests", ["WardCore"]),
-    tests("WardCryptoTests", ["WardCore", "WardCrypto"]),
+    tests("WardCryptoTests", ["WardCore", "WardCrypto", "CArgon2"]),
     tests("WardStorageTests", ["WardCore", "WardStorage", "WardSQLite", "WardTestKit"]),
     tests(
         "WardAuditTests",
@@ -93,7 +96,10 @@ var targets: [Target] = [
     tests("WardPolicyTests", ["WardCore", "WardCrypto", "WardFHIR", "WardPolicy"]),
     tests(
         "WardIdentityTests",
-        ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardTestKit", crypto]),
+        [
+            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardTestKit", crypto,
+            cryptoExtras,
+        ]),
     tests(
         "WardGateTests",
         ["WardCore", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate", "WardTestKit"]),
@@ -116,6 +122,13 @@ if scope == "fuzz" {
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))
+} else if scope == "thread" {
+    let instrumented = "InstrumentedSynchronization"
+    for target in targets where target.swiftSettings != nil {
+        target.dependencies.append(.target(name: instrumented))
+        target.swiftSettings?.append(.unsafeFlags(["-module-alias", "Synchronization=\(instrumented)"]))
+    }
+    targets.append(.target(name: instrumented, path: "Sanitizer/\(instrumented)", swiftSettings: strict))
 } else if scope != "core" {
     dependencies += [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -144,6 +157,7 @@ if scope == "fuzz" {
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -165,7 +179,9 @@ if scope == "fuzz" {
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-            ], swiftSettings: strict),
+            ], swiftSettings: strict,
+            // Takes the place of the C library's allocator: a read costs a tenth less CPU (docs/benchmarks.md).
+            linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux]))]),
     ]
 }
 

@@ -21,6 +21,10 @@ public struct AuditEvent: Sendable {
     public var candidates: Int
     /// How many identical events this one stands for; above 1 only for coalesced failures of strangers.
     public var count: Int
+    /// Whom it was done to, named as an actor is: a change of rights, a session ended by an officer.
+    public var subject: String?
+    /// Number of the session it was done in.
+    public var session: String?
 
     public init(
         kind: AuditEventKind, time: Instant, outcome: AuditOutcome, actor: AuditActor?, purpose: PurposeOfUse?,
@@ -50,22 +54,36 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case clientRemoved = "client-removed"
     case create
     case delete
+    case enrolmentIssued = "enrolment-issued"
+    case enrolmentUsed = "enrolment-used"
     case export
+    case factorAdded = "factor-added"
+    case factorRemoved = "factor-removed"
     case historyInstance = "history-instance"
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
-    case patientKeyCreated = "patient-key-created"
+    case personAdded = "person-added"
+    case personChanged = "person-changed"
+    case personDisabled = "person-disabled"
     case read
+    case recoveryApproved = "recovery-approved"
+    case recoveryAsked = "recovery-asked"
     /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
     case requestRefused = "request-refused"
+    case rolesGranted = "roles-granted"
+    case rolesRefused = "roles-refused"
+    case rolesRequested = "roles-requested"
     case search
+    case sessionEnded = "session-ended"
+    case sessionUnlocked = "session-unlocked"
     case signInFailed = "sign-in-failed"
+    case signedIn = "signed-in"
     case start
+    case steppedUp = "stepped-up"
     case stop
     case storeVerified = "store-verified"
     case tokenIssued = "token-issued"
-    case tokenRefused = "token-refused"
     case transaction
     case update
     case vread

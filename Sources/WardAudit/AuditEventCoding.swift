@@ -55,6 +55,8 @@ extension AuditEvent {
         }
         if candidates > 0 { writer.member("candidates", candidates) }
         if count > 1 { writer.member("count", count) }
+        if let subject { writer.member("subject", subject) }
+        if let session { writer.member("session", session) }
         writer.endObject()
         return writer.bytes
     }
@@ -79,6 +81,8 @@ extension AuditEvent {
             records: (root["records"]?.elements ?? []).compactMap(AuditedRecord.init(decoding:)),
             patients: (root["patients"]?.elements ?? []).compactMap(\.string),
             candidates: Int(root["candidates"]?.integer ?? 0), count: Int(root["count"]?.integer ?? 1))
+        subject = root["subject"]?.string
+        session = root["session"]?.string
     }
 }
 

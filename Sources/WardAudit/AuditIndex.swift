@@ -1,3 +1,4 @@
+internal import Dispatch
 import Synchronization
 import WardCore
 import WardCrypto
@@ -5,25 +6,45 @@ import WardStorage
 
 /// Finds events by person, patient, record, kind or day among millions, without a readable index on disk.
 ///
-/// Tokens of the newest leaves are in memory; every 16,384 leaves they are written, sorted and sealed, as one segment of
-/// 16 KB chunks. Chunk 0 of a segment holds the first token of each further chunk.
+/// Tokens of the newest leaves are in memory, one generation for every 16,384 leaves. A full generation is sorted and
+/// sealed away from the path of commits, and written a few chunks per commit as a segment of 16 KB chunks. Chunk 0 of a
+/// segment holds the first token of each further chunk; it is written last, so that a segment without it is not there
+/// yet and is built again from the leaves.
 final class AuditIndex: Sendable {
     static let segmentSize: Int64 = 16_384
-    private static let entriesPerChunk = 1_365
+    /// Chunks that one commit carries along: about a millisecond of work.
+    static let chunksPerCommit = 8
 
     private struct State {
-        /// First tokens of the chunks of each full segment.
+        /// First tokens of the chunks of each segment on disk.
         var directories: [[Int64]] = []
-        var tail: [Int64: [Int64]] = [:]
-        /// Tokens in log order of the leaves after the last full segment.
-        var recent: [(index: Int64, tokens: [Int64])] = []
+        /// The leaves after those, by segment they will be in; the last one grows.
+        var generations: [Generation] = []
+        var progress = Progress.idle
+
+        /// The oldest generation, if it is full and nothing is on its way.
+        mutating func takeFull() -> Generation? {
+            guard case .idle = progress, let oldest = generations.first, oldest.count == segmentSize else {
+                return nil
+            }
+            progress = .building
+            return oldest
+        }
+    }
+
+    /// How far the oldest generation is on its way to disk.
+    private enum Progress {
+        case idle
+        case building
+        case writing(SealedSegment, written: Int)
     }
 
     private let state = Mutex(State())
     private let store: any SealedStore
     private let keys: AuditKeys
+    private let queue = DispatchQueue(label: "ward.audit.index", qos: .utility)
 
-    /// Reads the segment directories and opens the leaves after the last full segment.
+    /// Reads the segment directories and opens the leaves after the last segment.
     init(store: any SealedStore, keys: AuditKeys) throws(AuditFailure) {
         self.store = store
         self.keys = keys
@@ -31,21 +52,25 @@ final class AuditIndex: Sendable {
             let size = try store.leafCount()
             var directories: [[Int64]] = []
             while let sealed = try store.auditChunk(segment: Int64(directories.count), chunk: 0) {
-                directories.append(integers(try keys.open(sealed, segment: Int64(directories.count), chunk: 0)))
+                directories.append(
+                    SealedSegment.directory(try keys.open(sealed, segment: Int64(directories.count), chunk: 0)))
             }
             let first = Int64(directories.count) * Self.segmentSize
             guard first <= size else { throw AuditFailure.damaged }
-            var recent: [(index: Int64, tokens: [Int64])] = []
-            while first + Int64(recent.count) < size {
-                let page = try store.leaves(from: first + Int64(recent.count), limit: 1000)
-                guard !page.isEmpty else { throw AuditFailure.damaged }
-                for leaf in page {
-                    let event = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
-                    recent.append((index: leaf.index, tokens: keys.tokens(of: event)))
-                }
-            }
             state.withLock { $0.directories = directories }
-            add(recent)
+            var next = first
+            while next < size {
+                let page = try store.leaves(from: next, limit: 1000)
+                guard page.first?.index == next, page.last?.index == next + Int64(page.count) - 1 else {
+                    throw AuditFailure.damaged
+                }
+                add(
+                    try page.map { leaf in
+                        let event = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
+                        return (index: leaf.index, tokens: keys.tokens(of: event))
+                    })
+                next += Int64(page.count)
+            }
         } catch let failure as AuditFailure {
             throw failure
         } catch {
@@ -55,53 +80,63 @@ final class AuditIndex: Sendable {
 
     /// Makes committed leaves findable.
     func add(_ leaves: [(index: Int64, tokens: [Int64])]) {
-        state.withLock { state in
+        let full: Generation? = state.withLock { state in
             for leaf in leaves {
-                state.recent.append(leaf)
-                for token in leaf.tokens { state.tail[token, default: []].append(leaf.index) }
-            }
-            while state.recent.count >= Self.segmentSize,
-                let directory = Self.chunks(of: state.recent.prefix(Int(Self.segmentSize)))?.directory
-            {
-                state.directories.append(directory)
-                state.recent.removeFirst(Int(Self.segmentSize))
-                state.tail = [:]
-                for leaf in state.recent {
-                    for token in leaf.tokens { state.tail[token, default: []].append(leaf.index) }
+                let segment = leaf.index / Self.segmentSize
+                if state.generations.last?.segment != segment {
+                    state.generations.append(Generation(segment: segment))
                 }
+                state.generations[state.generations.count - 1].add(leaf.index, leaf.tokens)
             }
+            return state.takeFull()
+        }
+        if let full { build(full) }
+    }
+
+    private func build(_ generation: Generation) {
+        queue.async { [self] in
+            let segment = SealedSegment(generation, keys)
+            state.withLock { $0.progress = segment.map { .writing($0, written: 0) } ?? .idle }
         }
     }
 
-    /// Writes the segments that `added`, not yet committed, fills; part of the transaction that adds those leaves.
-    func writeFullSegments(
-        after added: [(index: Int64, tokens: [Int64])], _ transaction: any StoreTransaction
-    ) throws(StorageFailure) {
-        let (recent, count) = state.withLock { state in
-            state.recent.count + added.count >= Self.segmentSize ? (state.recent, state.directories.count) : ([], 0)
+    /// Chunks that the next commit is to carry; what comes of it is told by ``finish(_:)``.
+    func pendingChunks() -> PendingChunks? {
+        state.withLock { state in
+            guard case .writing(let segment, let written) = state.progress else { return nil }
+            return PendingChunks(segment: segment, first: written, count: Self.chunksPerCommit)
         }
-        guard recent.count + added.count >= Self.segmentSize else { return }
-        var pending = (recent + added)[...]
-        var segment = Int64(count)
-        while pending.count >= Self.segmentSize {
-            guard let (directory, chunks) = Self.chunks(of: pending.prefix(Int(Self.segmentSize))) else { return }
-            for (number, content) in ([bytes(directory)] + chunks).enumerated() {
-                guard let sealed = try? keys.seal(content, segment: segment, chunk: Int64(number)) else {
-                    throw .engine(0)
-                }
-                try transaction.putAuditChunk(segment: segment, chunk: Int64(number), sealed: sealed)
+    }
+
+    /// Notes that a commit with `chunks` is on disk.
+    func finish(_ chunks: PendingChunks) {
+        let (done, full): (Generation?, Generation?) = state.withLock { state in
+            guard case .writing(let segment, let written) = state.progress, written == chunks.first else {
+                return (nil, nil)
             }
-            pending = pending.dropFirst(Int(Self.segmentSize))
-            segment += 1
+            guard chunks.isLast else {
+                state.progress = .writing(segment, written: chunks.end)
+                return (nil, nil)
+            }
+            state.progress = .idle
+            state.directories.append(segment.directory)
+            let done = state.generations.removeFirst()
+            return (done, state.takeFull())
         }
+        // Letting go of a hundred thousand lists takes a while; not on the path of commits.
+        if let done { queue.async { withExtendedLifetime(done) {} } }
+        if let full { build(full) }
     }
 
     /// Leaf indexes that carry all of `tokens`, newest first, below `before`, at most `limit`.
     func leaves(with tokens: [Int64], before: Int64, limit: Int) throws(AuditFailure) -> [Int64] {
-        let (directories, tail) = state.withLock { state in
-            (state.directories, tokens.map { state.tail[$0] ?? [] })
+        let (directories, recent) = state.withLock { state in
+            (state.directories, state.generations.map { generation in tokens.map { generation.postings($0) } })
         }
-        var found = Self.common(tail).filter { $0 < before }.reversed().prefix(limit).map { $0 }
+        var found: [Int64] = []
+        for lists in recent.reversed() where found.count < limit {
+            found += Self.common(lists).filter { $0 < before }.reversed().prefix(limit - found.count)
+        }
         for segment in directories.indices.reversed() {
             if found.count >= limit { break }
             var lists: [[Int64]] = []
@@ -125,14 +160,7 @@ final class AuditIndex: Sendable {
             do { sealed = try store.auditChunk(segment: segment, chunk: Int64(chunk + 1)) } catch { throw .storage }
             guard let sealed else { throw .damaged }
             let content = try keys.open(sealed, segment: segment, chunk: Int64(chunk + 1))
-            var offset = 0
-            while offset + 12 <= content.count {
-                if integer(content, offset) == token {
-                    let place = Int64(integer(content, offset + 4) & 0xFFFF_FFFF)
-                    found.append(segment * Self.segmentSize + place)
-                }
-                offset += 12
-            }
+            found += SealedSegment.places(of: token, in: content).map { segment * Self.segmentSize + $0 }
             chunk += 1
         }
         return found
@@ -144,57 +172,27 @@ final class AuditIndex: Sendable {
         let sets = lists.filter { $0.count > shortest.count || $0 != shortest }.map(Set.init)
         return shortest.filter { index in sets.allSatisfy { $0.contains(index) } }
     }
+}
 
-    /// Sorted (token, place in segment) entries, cut into chunks, and each chunk's first token.
-    private static func chunks(
-        of leaves: ArraySlice<(index: Int64, tokens: [Int64])>
-    ) -> (directory: [Int64], chunks: [[UInt8]])? {
-        guard let first = leaves.first?.index else { return nil }
-        var entries = leaves.flatMap { leaf in leaf.tokens.map { (token: $0, place: leaf.index - first) } }
-        entries.sort { $0.token != $1.token ? $0.token < $1.token : $0.place < $1.place }
-        var directory: [Int64] = []
-        var chunks: [[UInt8]] = []
-        for start in stride(from: 0, to: entries.count, by: entriesPerChunk) {
-            let slice = entries[start..<min(start + entriesPerChunk, entries.count)]
-            directory.append(slice.first?.token ?? 0)
-            var content: [UInt8] = []
-            content.reserveCapacity(slice.count * 12)
-            for entry in slice {
-                content += bytes([entry.token])
-                content += bytes([entry.place]).suffix(4)
-            }
-            chunks.append(content)
+/// Some chunks of a segment, to be written in one transaction.
+struct PendingChunks: Sendable {
+    fileprivate let segment: SealedSegment
+    fileprivate let first: Int
+    fileprivate let end: Int
+
+    fileprivate init(segment: SealedSegment, first: Int, count: Int) {
+        self.segment = segment
+        self.first = first
+        end = min(first + count, segment.chunks.count)
+    }
+
+    fileprivate var isLast: Bool { end == segment.chunks.count }
+
+    func write(_ transaction: any StoreTransaction) throws(StorageFailure) {
+        for place in first..<end {
+            try transaction.putAuditChunk(
+                segment: segment.number, chunk: Int64(place + 1), sealed: segment.chunks[place])
         }
-        return (directory, chunks)
+        if isLast { try transaction.putAuditChunk(segment: segment.number, chunk: 0, sealed: segment.head) }
     }
-}
-
-extension AuditKeys {
-    func seal(_ content: [UInt8], segment: Int64, chunk: Int64) throws(SealFailure) -> [UInt8] {
-        try self.segment.seal(content, boundTo: context(segment: segment, chunk: chunk))
-    }
-
-    func open(_ sealed: [UInt8], segment: Int64, chunk: Int64) throws(AuditFailure) -> [UInt8] {
-        do throws(SealFailure) {
-            return try self.segment.open(sealed, boundTo: context(segment: segment, chunk: chunk))
-        } catch {
-            throw .damaged
-        }
-    }
-
-    private func context(segment: Int64, chunk: Int64) -> [UInt8] {
-        Array("ward/audit-segment/1".utf8) + withBytes(of: tenant.number) + bytes([segment, chunk])
-    }
-}
-
-private func bytes(_ integers: [Int64]) -> [UInt8] {
-    integers.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(56 - 8 * $0)) } }
-}
-
-private func integer(_ bytes: [UInt8], _ offset: Int) -> Int64 {
-    bytes[offset..<offset + 8].reduce(Int64(0)) { $0 << 8 | Int64($1) }
-}
-
-private func integers(_ bytes: [UInt8]) -> [Int64] {
-    stride(from: 0, to: bytes.count - 7, by: 8).map { integer(bytes, $0) }
 }

@@ -10,7 +10,7 @@ public struct AuditKeys: Sendable {
     let token: MacKey
     let signing: SigningKey
     let tenant: TenantID
-    private let common = CommonTokens()
+    private let recent = RecentTokens()
 
     /// - Parameters:
     ///   - material: derived from the tenant key for the log alone.
@@ -30,27 +30,21 @@ public struct AuditKeys: Sendable {
 
     /// The search token of one facet of an event.
     func token(_ facet: AuditFacet) -> Int64 {
-        switch facet {
-        case .actor, .day, .kind: common.token(facet) { derived(facet) }
-        case .patient, .record: derived(facet)
-        }
-    }
-
-    private func derived(_ facet: AuditFacet) -> Int64 {
-        token.tag(Array(facet.name.utf8), Array(facet.value.utf8)).token
+        recent.token(facet) { token.tag(Array(facet.name.utf8), Array(facet.value.utf8)).token }
     }
 }
 
-/// Tokens of the few facets that nearly every event has.
-private final class CommonTokens: Sendable {
-    private let known = Mutex<[AuditFacet: Int64]>([:])
+/// Tokens of the facets that were asked for lately: a few of them stand in nearly every event.
+private final class RecentTokens: Sendable {
+    private static let shelfSize = 2048
+    private let shelves = Mutex<(newer: [AuditFacet: Int64], older: [AuditFacet: Int64])>(([:], [:]))
 
     func token(_ facet: AuditFacet, derive: () -> Int64) -> Int64 {
-        if let token = known.withLock({ $0[facet] }) { return token }
+        if let token = shelves.withLock({ $0.newer[facet] ?? $0.older[facet] }) { return token }
         let token = derive()
-        known.withLock { known in
-            if known.count > 4096 { known = [:] }
-            known[facet] = token
+        shelves.withLock { shelves in
+            shelves.newer[facet] = token
+            if shelves.newer.count > Self.shelfSize { shelves = ([:], shelves.newer) }
         }
         return token
     }
@@ -123,11 +117,12 @@ extension AuditKeys {
     }
 
     func tokens(of event: AuditEvent) -> [Int64] {
-        var facets: Set<AuditFacet> = [.kind(event.kind), .day(event.day)]
-        if let actor = event.actor { facets.insert(.actor(actor.id)) }
-        for patient in event.patients { facets.insert(.patient(patient)) }
-        for record in event.records { facets.insert(.record(type: record.type, id: record.id)) }
-        return facets.map(token)
+        var tokens = [token(.kind(event.kind)), token(.day(event.day))]
+        if let actor = event.actor { tokens.append(token(.actor(actor.id))) }
+        for patient in event.patients { tokens.append(token(.patient(patient))) }
+        for record in event.records { tokens.append(token(.record(type: record.type, id: record.id))) }
+        // A token stands once in a leaf's list, though a transaction may touch a record twice.
+        return event.records.count > 1 || event.patients.count > 1 ? Array(Set(tokens)) : tokens
     }
 
     private func commitment(_ salted: [UInt8]) -> Digest { sha256(Array("ward/event/1".utf8), salted) }

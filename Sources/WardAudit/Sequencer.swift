@@ -28,6 +28,7 @@ final class Sequencer: Sendable {
         /// Nil if the transaction was given up before its end, so that it cannot be on disk.
         let next: State?
         let added: [(index: Int64, tokens: [Int64])]
+        let chunks: PendingChunks?
         let applied: @Sendable () -> Void
     }
 
@@ -52,6 +53,7 @@ final class Sequencer: Sendable {
         var next = state.withLock { $0 }
         var outcomes: [Result<Committed, SubmissionFailure>] = []
         var added: [(index: Int64, tokens: [Int64])] = []
+        let chunks = index.pendingChunks()
         var isComplete = false
         do throws(StorageFailure) {
             try store.commit { transaction throws(StorageFailure) in
@@ -71,7 +73,7 @@ final class Sequencer: Sendable {
                     outcomes.append(.success(Committed(receipt: receipt, records: records)))
                 }
                 guard !added.isEmpty else { return isComplete = true }
-                try index.writeFullSegments(after: added, transaction)
+                try chunks?.write(transaction)
                 guard let note = next.checkpoint(origin: origin).signed(with: keys.signing) else { throw .engine(0) }
                 try transaction.putMetadata(.checkpoint, Array(note.utf8))
                 isComplete = true
@@ -79,12 +81,13 @@ final class Sequencer: Sendable {
         } catch {
             // What reached the disk is unknown. Nobody is answered as if it had; the next batch starts from the disk.
             let pending = Doubt(
-                next: isComplete ? next : nil, added: added, applied: Self.applied(batch, outcomes))
+                next: isComplete ? next : nil, added: added, chunks: chunks, applied: Self.applied(batch, outcomes))
             doubt.withLock { $0 = pending }
             return batch.forEach { $0.answer(.failure(.unavailable)) }
         }
         state.withLock { $0 = next }
         index.add(added)
+        if let chunks, !added.isEmpty { index.finish(chunks) }
         Self.applied(batch, outcomes)()
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
     }
@@ -99,6 +102,7 @@ final class Sequencer: Sendable {
         let known = state.withLock { $0 }
         if let next = doubt.next, stored.isSameLog(as: next) {
             index.add(doubt.added)
+            if let chunks = doubt.chunks { index.finish(chunks) }
             doubt.applied()
         } else if !stored.isSameLog(as: known) {
             return false

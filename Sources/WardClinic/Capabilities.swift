@@ -4,7 +4,7 @@ import WardFHIR
 extension Clinic {
     /// `GET metadata`: generated from the definitions and what the code answers (FHIR R4 capabilitystatement.html).
     public func capabilities(date: Instant) -> [UInt8] {
-        var writer = JSONWriter(reservingCapacity: 400_000)
+        var writer = JSONWriter(reservingCapacity: 800_000)
         writer.beginObject()
         writer.member("resourceType", "CapabilityStatement")
         writer.member("status", "active")
@@ -75,6 +75,16 @@ extension Clinic {
         writer.endObject()
     }
 
+    /// Reference parameters of any type that may point at a type, by ``ResourceType/code``.
+    private static let referrers: [[String]] = {
+        var referrers = [[String]](repeating: [], count: ResourceType.allCases.count)
+        for parameter in Definitions.r4.searchParameters where parameter.type == .reference {
+            let name = "\(parameter.base.name):\(parameter.code)"
+            for target in parameter.targets { referrers[Int(target.code)].append(name) }
+        }
+        return referrers
+    }()
+
     private func write(_ type: ResourceType, _ writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("type", type.name)
@@ -95,6 +105,8 @@ extension Clinic {
         let parameters = Definitions.r4.searchParameters(of: type).filter { $0.type != .special }
         let references = parameters.filter { $0.type == .reference }.map { "\(type.name):\($0.code)" }
         if !references.isEmpty { writer.strings("searchInclude", references) }
+        let referrers = Self.referrers[Int(type.code)]
+        if !referrers.isEmpty { writer.strings("searchRevInclude", referrers) }
         writer.key("searchParam")
         writer.beginArray()
         for parameter in parameters {

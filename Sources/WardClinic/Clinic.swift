@@ -1,6 +1,8 @@
-import WardCore
+import WardAudit
+public import WardCore
 import WardFHIR
 public import WardGate
+import WardIdentity
 public import WardVault
 
 /// The FHIR R4 interactions: each asks the gate, hands the grant to the vault, and frames what comes back.
@@ -9,15 +11,35 @@ public struct Clinic: Sendable {
     let vault: Vault
     /// `https://host:port/fhir`, without a slash at the end.
     public let base: String
+    private let clock: @Sendable () -> Instant
 
-    public init(gate: Gate, vault: Vault, base: String) {
+    /// - Parameter clock: what sessions are held against while an import or export goes on.
+    public init(
+        gate: Gate, vault: Vault, base: String, clock: @escaping @Sendable () -> Instant = { .now() }
+    ) {
         self.gate = gate
         self.vault = vault
         self.base = base
+        self.clock = clock
     }
 
     /// Whether searches and writes are possible yet.
     public var isReady: Bool { vault.isReady }
+
+    /// Stops a transfer whose principal's session has ended since it began; the stop stands in the log.
+    func checkSession(
+        of request: ClinicRequest, during kind: AuditEventKind
+    ) async throws(TransferFailure) {
+        guard request.principal.expires <= clock() else { return }
+        do throws(GateFailure) {
+            _ = try await gate.account(
+                for: kind, .denied, decision: "session-ended", type: nil, principal: request.principal,
+                source: request.source)
+        } catch {
+            throw .auditUnavailable
+        }
+        throw .sessionEnded
+    }
 
     func searchContext() -> SearchContext { SearchContext(baseURL: base, now: .now(), zoneOffsetMinutes: 0) }
 
@@ -54,6 +76,16 @@ public struct Clinic: Sendable {
     }
 }
 
+/// Why an import or export stopped between two chunks.
+public enum TransferFailure: Error, Hashable, Sendable {
+    /// The log could not take the event, so nothing more was stored or released.
+    case auditUnavailable
+    /// The principal's session ended; whoever goes on must sign in again.
+    case sessionEnded
+    /// A record could not be read; see `ward verify`.
+    case unreadable
+}
+
 /// A request that is wrong in itself, with its answer.
 struct Rejection: Error {
     let answer: ClinicAnswer
@@ -80,13 +112,25 @@ func version(ofTag tag: String) -> Int64? {
 
 /// `Sat, 21 Nov 2026 08:30:00 GMT` (RFC 9110 §5.6.7).
 func httpDate(_ instant: Instant) -> String {
-    let text = instant.text
-    let day = CalendarDay(daysSinceEpoch: instant.microseconds.floorDivided(by: 86_400_000_000))
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][Int(((day.daysSinceEpoch % 7) + 7) % 7)]
-    let month = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ][Int(day.month - 1)]
-    let time = text.dropFirst(text.utf8.count - 13).prefix(8)
-    let number = day.day < 10 ? "0\(day.day)" : "\(day.day)"
-    return "\(weekday), \(number) \(month) \(day.year) \(time) GMT"
+    let seconds = instant.microseconds.floorDivided(by: 1_000_000)
+    let day = CalendarDay(daysSinceEpoch: seconds.floorDivided(by: 86_400))
+    let second = Int(seconds - day.daysSinceEpoch * 86_400)
+    var text = "Thu, Fri, Sat, Sun, Mon, Tue, Wed, ".utf8.dropFirst(5 * Int((day.daysSinceEpoch % 7 + 7) % 7)).prefix(5)
+        .map { $0 }
+    func append(_ number: Int) {
+        text.append(UInt8(0x30 + number / 10))
+        text.append(UInt8(0x30 + number % 10))
+    }
+    append(Int(day.day))
+    text += " Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec ".utf8.dropFirst(4 * Int(day.month - 1)).prefix(5)
+    append(Int(day.year) / 100)
+    append(Int(day.year) % 100)
+    text.append(0x20)
+    append(second / 3600)
+    text.append(0x3A)
+    append(second / 60 % 60)
+    text.append(0x3A)
+    append(second % 60)
+    text += " GMT".utf8
+    return String(decoding: text, as: UTF8.self)
 }

@@ -1,3 +1,4 @@
+import WardAudit
 public import WardFHIR
 import WardGate
 public import WardVault
@@ -21,11 +22,18 @@ extension Clinic {
     }
 
     /// The next chunk as NDJSON, accounted for in the log; nil at the end.
-    public func nextLines(_ cursor: inout ExportCursor) async throws(VaultFailure) -> (
-        lines: ReleasedBytes, count: Int
-    )? {
-        guard let disclosure = try await vault.next(&cursor) else { return nil }
-        return (disclosure.lines(), disclosure.records.count)
+    ///
+    /// - Parameter request: the one that the export was started by.
+    public func nextLines(
+        _ cursor: inout ExportCursor, _ request: ClinicRequest
+    ) async throws(TransferFailure) -> (lines: ReleasedBytes, count: Int)? {
+        guard cursor.remaining > 0 else { return nil }
+        try await checkSession(of: request, during: .export)
+        do throws(VaultFailure) {
+            return try await vault.next(&cursor).map { ($0.lines(), $0.records.count) }
+        } catch {
+            throw error == .auditUnavailable ? .auditUnavailable : .unreadable
+        }
     }
 }
 

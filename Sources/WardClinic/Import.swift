@@ -48,22 +48,29 @@ extension Clinic {
     }
 
     /// Imports one JSON file: a transaction or collection Bundle by its entries, anything else as one resource.
-    public func importFile(_ bytes: [UInt8], _ request: ClinicRequest) async -> ImportOutcome {
+    ///
+    /// - Throws: ``TransferFailure/sessionEnded`` before anything of the file is stored.
+    public func importFile(
+        _ bytes: [UInt8], _ request: ClinicRequest
+    ) async throws(TransferFailure) -> ImportOutcome {
+        try await checkSession(of: request, during: .import)
         let tape: JSONTape
         do throws(JSONFailure) {
             tape = try JSONTape(parsing: bytes, limits: JSONLimits(size: 1 << 30, depth: 64))
         } catch {
             return .rejected(0, "byte \(error.offset)", error.reason.rawValue)
         }
-        guard tape.root["resourceType"]?.string == "Bundle" else { return await importResources([bytes], request) }
+        guard tape.root["resourceType"]?.string == "Bundle" else {
+            return try await importResources([bytes], request)
+        }
         switch tape.root["type"]?.string {
         case "transaction", "batch": return await importTransaction(tape, request)
         case "collection":
             let resources = (tape.root["entry"]?.elements ?? []).compactMap { entry in
                 entry["resource"].map { Array(tape.slice(tape.range($0.index))) }
             }
-            return await importResources(resources, request)
-        default: return await importResources([bytes], request)
+            return try await importResources(resources, request)
+        default: return try await importResources([bytes], request)
         }
     }
 
@@ -99,9 +106,11 @@ extension Clinic {
     /// Imports resources, each under its own id or a new one; valid ones are stored together, others reported.
     ///
     /// - Parameter firstPlace: line number of the first.
+    /// - Throws: ``TransferFailure/sessionEnded`` before any of them is stored.
     public func importResources(
         _ resources: [[UInt8]], _ request: ClinicRequest, firstPlace: Int = 1
-    ) async -> ImportOutcome {
+    ) async throws(TransferFailure) -> ImportOutcome {
+        try await checkSession(of: request, during: .import)
         var outcome = ImportOutcome()
         var changes: [(place: Int, change: RecordChange)] = []
         var joined: [UInt8] = []

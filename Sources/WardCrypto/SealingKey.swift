@@ -17,9 +17,10 @@ public struct SealingKey: Sendable {
 
     /// Seals `plaintext`; it opens only with the same key and the same `context`.
     public func seal(_ plaintext: [UInt8], boundTo context: [UInt8]) throws(SealFailure) -> [UInt8] {
-        guard let box = try? AES.GCM.seal(plaintext, using: key, authenticating: Self.header + context) else {
-            throw .sealing
-        }
+        guard
+            let nonce = try? AES.GCM.Nonce(data: randomBytes(12)),
+            let box = try? AES.GCM.seal(plaintext, using: key, nonce: nonce, authenticating: Self.header + context)
+        else { throw .sealing }
         var envelope: [UInt8] = []
         envelope.reserveCapacity(plaintext.count + Self.overhead)
         envelope += Self.header

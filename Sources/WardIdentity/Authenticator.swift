@@ -26,13 +26,20 @@ public final class Authenticator: Sendable {
     private let locators: MacKey
     private let log: AuditLog
     private let started: Instant
+    private let clock: @Sendable () -> Instant
 
-    /// - Parameter material: derived from the tenant key for identities alone.
-    public init(store: any SealedStore, material: KeyMaterial, log: AuditLog) throws(IdentityFailure) {
+    /// - Parameters:
+    ///   - material: derived from the tenant key for identities alone.
+    ///   - clock: what assertions and tokens are held against.
+    public init(
+        store: any SealedStore, material: KeyMaterial, log: AuditLog,
+        clock: @escaping @Sendable () -> Instant = { .now() }
+    ) throws(IdentityFailure) {
         sealing = SealingKey(material.derived("ward/identity/1"))
         locators = MacKey(material.derived("ward/identity-id/1"))
         self.log = log
-        started = .now()
+        self.clock = clock
+        started = clock()
         let stored: [StoredEntry]
         do throws(StorageFailure) { stored = try store.entries(.client) } catch { throw .storage }
         var clients: [String: Client] = [:]
@@ -56,7 +63,7 @@ public final class Authenticator: Sendable {
         // Taken in one step with the check: of two registrations of one name, one is refused.
         guard state.withLock({ $0.clients[name] == nil && $0.pending.insert(name).inserted }) else { throw .nameTaken }
         defer { state.withLock { _ = $0.pending.remove(name) } }
-        let client = Client(name: name, role: role, purpose: purpose, key: key, added: .now(), isRemoved: false)
+        let client = Client(name: name, role: role, purpose: purpose, key: key, added: clock(), isRemoved: false)
         try await write(client, event: .clientAdded, by: source)
     }
 
@@ -80,7 +87,7 @@ public final class Authenticator: Sendable {
         let id = locators.tag(Array("client".utf8), Array(client.name.utf8)).locator
         guard let sealed = try? sealing.seal(client.encoded(), boundTo: id.bytes) else { throw .storage }
         let event = AuditEvent(
-            kind: kind, time: .now(), outcome: .success,
+            kind: kind, time: clock(), outcome: .success,
             actor: AuditActor(id: "client/\(client.name)", name: client.name, role: client.role.rawValue),
             purpose: .systemAdministration, source: source, decision: "operator")
         do throws(SubmissionFailure) {
@@ -115,7 +122,7 @@ public final class Authenticator: Sendable {
     private func principal(
         assertion: String, audiences: [String], scope: String?
     ) async throws(IdentityFailure) -> Principal {
-        let now = Instant.now()
+        let now = clock()
         guard let issuer = ClientAssertion.claimedIssuer(assertion) else { throw .malformedAssertion }
         guard let client = state.withLock({ $0.clients[issuer] }), !client.isRemoved else { throw .unknownClient }
         let verified = try await ClientAssertion.verify(
@@ -145,13 +152,13 @@ public final class Authenticator: Sendable {
     /// Issues an opaque token of 256 random bits; only its hash is kept.
     public func issueToken(for principal: Principal, source: RequestSource) async throws(IdentityFailure) -> String {
         let event = AuditEvent(
-            kind: .tokenIssued, time: .now(), outcome: .success, actor: principal.actor, purpose: principal.purpose,
+            kind: .tokenIssued, time: clock(), outcome: .success, actor: principal.actor, purpose: principal.purpose,
             source: source, decision: "assertion-verified")
         do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
         let token = base64URL(randomBytes(32))
         try state.withLock { state throws(IdentityFailure) in
             guard state.isActive(principal) else { throw .unknownClient }
-            let now = Instant.now()
+            let now = clock()
             if state.tokens.count > 1000 { state.tokens = state.tokens.filter { $0.value.expires > now } }
             state.tokens[sha256(Array(token.utf8))] = principal
         }
@@ -192,7 +199,7 @@ public final class Authenticator: Sendable {
         }
         for (address, count) in counts.sorted(by: { $0.key < $1.key }) {
             let event = AuditEvent(
-                kind: .signInFailed, time: .now(), outcome: .failed, actor: nil, purpose: nil,
+                kind: .signInFailed, time: clock(), outcome: .failed, actor: nil, purpose: nil,
                 source: RequestSource(address: address, request: ""), decision: "bad-token", count: count)
             // Nothing was answered to a stranger that this event would have to precede; if the log is down, count on.
             if (try? await log.append(event)) == nil {

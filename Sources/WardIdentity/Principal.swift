@@ -2,31 +2,76 @@ public import WardAudit
 public import WardCore
 public import WardPolicy
 
-/// Somebody proved who they are.
+/// Somebody proved who they are: a person by two factors, a client by a signature of its registered key.
 ///
-/// In this release: a client, by a signature of its registered key.
-///
-/// Only ``Authenticator`` makes one.
+/// Only ``Authenticator`` and ``People`` make one.
 public struct Principal: Sendable {
+    public enum Kind: String, Sendable {
+        case client, person
+    }
+
+    public let kind: Kind
     public let id: String
-    public let role: Role
+    public let name: String
+    /// Never empty. A person may be more than one thing in a small clinic.
+    public let roles: [Role]
     public let purpose: PurposeOfUse
     /// What the token was narrowed to; nil for the whole role.
     public let scopes: [Scope]?
-    /// Ends with the token.
+    /// Ends with the token or the session.
     public let expires: Instant
+    /// `Practitioner` id of a member of the clinic.
+    public let practitioner: String?
+    /// `Patient` ids of somebody's own record, or of those they act for.
+    public let patients: [String]
+    /// Newest proof of two factors; for a client, of its key.
+    public let authenticated: Instant
+    /// Number of the session, for the log.
+    public let session: String?
 
     // Internal on purpose: identity is proven in this module or nowhere.
     init(client: Client, scopes: [Scope]?, expires: Instant) {
+        kind = .client
         id = client.name
-        role = client.role
+        name = client.name
+        roles = [client.role]
         purpose = client.purpose
         self.scopes = scopes
         self.expires = expires
+        practitioner = nil
+        patients = []
+        authenticated = expires.adding(seconds: -Authenticator.tokenLifetime)
+        session = nil
+    }
+
+    /// Nil for somebody without any role: they are known, and may nothing.
+    init?(person: Person, session: Session) {
+        guard let first = person.roles.first else { return nil }
+        kind = .person
+        id = person.id
+        name = person.displayName
+        roles = person.roles
+        purpose = first.usualPurpose
+        scopes = nil
+        expires = person.ends.map { min($0, session.ends) } ?? session.ends
+        practitioner = person.practitioner
+        patients = person.patients
+        authenticated = session.authenticated
+        self.session = session.number
+    }
+
+    /// What policy is asked about first.
+    public var role: Role { roles[0] }
+
+    /// Whether two factors were shown within the last five minutes, as sensitive acts need.
+    public func isFresh(at now: Instant) -> Bool {
+        kind == .person && authenticated.adding(seconds: Session.freshness) > now && authenticated <= now
     }
 
     /// As the audit log names it.
-    public var actor: AuditActor { AuditActor(id: "client/\(id)", name: id, role: role.rawValue) }
+    public var actor: AuditActor {
+        AuditActor(id: "\(kind.rawValue)/\(id)", name: name, role: roles.map(\.rawValue).joined(separator: " "))
+    }
 }
 
 /// Why somebody was not recognised, or a registration not taken.
@@ -34,16 +79,31 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case auditUnavailable
     case badKey
     case badName
+    case badPasskey
+    case badPassword(PasswordFailure)
     case badScope
     case badSignature
+    case busy
     case expired
+    case hasherBusy
+    case lastFactor
     case livesTooLong
     case malformedAssertion
     case nameTaken
+    case notRecognised
+    case reasonNeeded
     case replayed
+    case secondPersonNeeded
+    case sessionEnded
+    case stepUpNeeded
     case storage
+    case throttled(seconds: Int64)
+    case tooManyPasskeys
     case unknownClient
     case unknownKey
+    case unknownLink
+    case unknownPerson
+    case unknownRequest
     case wrongAudience
     case wrongIssuer
 }

@@ -43,7 +43,7 @@ public struct Keyring: Codable, Sendable {
         switch consume unlock {
         case .keyFile(let key): (provider, wrapping) = (.keyFile, key)
         case .passphrase(let phrase):
-            guard phrase.count >= Passphrase.minimumLength else { throw .tooShortPassphrase }
+            guard Passphrase.isLongEnough(phrase) else { throw .tooShortPassphrase }
             (provider, wrapping) = (.passphrase, try Passphrase.key(phrase, salt: salt, parameters: parameters))
         case .recovery: throw .notConfigured
         }

@@ -1,4 +1,3 @@
-import CArgon2
 public import WardCore
 public import WardCrypto
 
@@ -7,36 +6,32 @@ public struct Passphrase: Sendable {
     /// Shortest passphrase in characters (NIST SP 800-63B-4 §3.1.1.2).
     public static let minimumLength = 15
 
-    /// argon2id parameters, stored with the salt so that they can grow.
-    public struct Parameters: Hashable, Sendable {
-        public let memoryKiB: UInt32
-        public let passes: UInt32
-        public let lanes: UInt32
-
-        public init(memoryKiB: UInt32, passes: UInt32, lanes: UInt32) {
-            self.memoryKiB = memoryKiB
-            self.passes = passes
-            self.lanes = lanes
+    /// Whether a passphrase has as many characters as it must.
+    ///
+    /// Characters as people count them, which no way of encoding an accent can add to; text that is not UTF-8 has none.
+    public static func isLongEnough(_ passphrase: borrowing SecretBytes) -> Bool {
+        passphrase.withBytes { bytes in
+            // Read in place: a String would leave a copy of the secret behind.
+            unsafe bytes.withUnsafeBytes { buffer in
+                let units = unsafe Span(_unsafeElements: buffer.assumingMemoryBound(to: UInt8.self))
+                guard let text = try? UTF8Span(validating: units) else { return false }
+                var characters = text.makeCharacterIterator()
+                return characters.skipForward(by: minimumLength) == minimumLength
+            }
         }
-
-        /// 64 MiB, 3 passes: about 0.2 s on a small machine, far above OWASP ASVS' floor.
-        public static let standard = Parameters(memoryKiB: 65_536, passes: 3, lanes: 1)
     }
+
+    /// argon2id parameters, stored with the salt so that they can grow.
+    public typealias Parameters = Argon2id.Parameters
 
     /// - Throws: ``KeyFailure/argon2`` if there is not enough memory.
     public static func key(
         _ passphrase: borrowing SecretBytes, salt: [UInt8], parameters: Parameters
     ) throws(KeyFailure) -> KeyMaterial {
-        var output = [UInt8](repeating: 0, count: 32)
-        defer { wipe(&output) }
-        let code = passphrase.withBytes { span in
-            unsafe span.withUnsafeBytes { phrase in
-                unsafe argon2id_hash_raw(
-                    parameters.passes, parameters.memoryKiB, parameters.lanes, phrase.baseAddress, phrase.count, salt,
-                    salt.count, &output, output.count)
-            }
-        }
-        guard code == 0, let material = KeyMaterial(output) else { throw .argon2 }
+        guard
+            let hash = try? Argon2id.hash(passphrase, salt: salt, parameters: parameters),
+            let material = KeyMaterial(hash)
+        else { throw .argon2 }
         return material
     }
 }

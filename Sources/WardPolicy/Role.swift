@@ -1,3 +1,5 @@
+public import WardCore
+
 /// What somebody is in the clinic; a role starts with nothing, and the policy's document says what it may do.
 public struct Role: Hashable, Sendable, RawRepresentable, CaseIterable {
     /// As the document and the log name it.
@@ -57,4 +59,17 @@ public struct Role: Hashable, Sendable, RawRepresentable, CaseIterable {
     public static func == (left: Role, right: Role) -> Bool { left.rawValue == right.rawValue }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
+}
+
+extension Role {
+    /// What somebody in this role is there for, where a request says nothing else.
+    public var usualPurpose: PurposeOfUse {
+        switch self {
+        case .administrator, .securityOfficer: .systemAdministration
+        case .clinician, .nurse, .app, .integration: .treatment
+        case .biller: .payment
+        case .patient, .proxy: .patientRequest
+        default: .operations
+        }
+    }
 }

@@ -44,9 +44,11 @@ extension SQLiteStore {
 /// The statements of one transaction.
 struct SQLiteTransaction: StoreTransaction {
     private let connection: Connection
+    private let known: CurrentVersions
 
-    init(_ connection: Connection) {
+    init(_ connection: Connection, known: CurrentVersions) {
         self.connection = connection
+        self.known = known
     }
 
     func head(of locator: Locator) throws(StorageFailure) -> Head? { try connection.head(of: locator) }
@@ -62,6 +64,7 @@ struct SQLiteTransaction: StoreTransaction {
     }
 
     func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure) {
+        known.willChange(version.locator)
         try connection.query(
             "INSERT INTO version (record, locator, version, deleted, owner, body) VALUES (?, ?, ?, ?, ?, ?)",
             .integer(version.record.value), .locator(version.locator), .integer(version.version),
@@ -112,7 +115,7 @@ struct SQLiteTransaction: StoreTransaction {
 
     func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure) {
         try connection.query(
-            "INSERT INTO audit_segment (segment, chunk, sealed) VALUES (?, ?, ?)", .integer(segment),
+            "INSERT OR REPLACE INTO audit_segment (segment, chunk, sealed) VALUES (?, ?, ?)", .integer(segment),
             .integer(chunk), .bytes(sealed))
     }
 

@@ -10,6 +10,7 @@ public final class SQLiteStore: SealedStore {
     private let path: String
     private let writer: Mutex<Connection?>
     private let readers: Mutex<[Connection]?>
+    private let known = CurrentVersions()
 
     /// Opens or creates the file at `path`.
     ///
@@ -68,7 +69,9 @@ public final class SQLiteStore: SealedStore {
     }
 
     public func current(of locator: Locator) throws(StorageFailure) -> StoredVersion? {
-        try read { connection throws(StorageFailure) in
+        let (kept, generation) = known.version(of: locator)
+        if let kept { return kept }
+        return try read { connection throws(StorageFailure) in
             var found: StoredVersion?
             try connection.query(
                 """
@@ -76,6 +79,7 @@ public final class SQLiteStore: SealedStore {
                 FROM head AS h JOIN version AS v ON v.record = h.record WHERE h.locator = ?
                 """, .locator(locator)
             ) { row throws(StorageFailure) in found = try row.version() }
+            if let found { known.keep(found, readIn: generation) }
             return found
         }
     }
@@ -191,10 +195,11 @@ public final class SQLiteStore: SealedStore {
     ) throws(StorageFailure) {
         let result: Result<Void, StorageFailure> = writer.withLock { connection in
             guard let connection else { return .failure(.closed) }
+            defer { known.settle() }
             do throws(StorageFailure) {
                 try connection.execute("BEGIN IMMEDIATE")
                 do throws(StorageFailure) {
-                    try body(SQLiteTransaction(connection))
+                    try body(SQLiteTransaction(connection, known: known))
                     try connection.execute("COMMIT")
                     return .success(())
                 } catch {
@@ -211,6 +216,7 @@ public final class SQLiteStore: SealedStore {
 
     public func close() {
         readers.withLock { $0 = nil }
+        known.close()
         writer.withLock { connection in
             try? connection?.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection = nil

@@ -19,6 +19,14 @@ enum FHIRRoute {
     case update(ResourceType, String)
     case versionRead(ResourceType, String, String)
 
+    /// Whether the work is that of one record, done in well under a millisecond.
+    var isShort: Bool {
+        switch self {
+        case .create, .delete, .read, .update, .versionRead: true
+        default: false
+        }
+    }
+
     init(_ method: HTTPRequest.Method, _ path: [Substring]) {
         guard let first = path.first else {
             self = method == .post ? .bundle : .methodNotAllowed(allow: "POST")

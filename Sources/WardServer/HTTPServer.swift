@@ -5,6 +5,7 @@ import HummingbirdHTTP2
 import HummingbirdTLS
 import NIOCertificateReloading
 import NIOCore
+import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 import UnixSignals
@@ -55,8 +56,9 @@ public struct ServerSettings: Sendable {
     var tokenAudiences: [String] { names.map { "https://\($0):\(port)/oauth/token" } }
 
     func headers(host authority: String?) -> HTTPFields {
-        let name = authority?.prefix { $0 != ":" }.lowercased()
-        return name == "localhost" ? localHeaders : remoteHeaders
+        let name = (authority ?? "").utf8.prefix { $0 != UInt8(ascii: ":") }
+        let isLocalhost = name.elementsEqual("localhost".utf8) || String(Substring(name)).lowercased() == "localhost"
+        return isLocalhost ? localHeaders : remoteHeaders
     }
 }
 
@@ -108,18 +110,23 @@ public struct HTTPServer: Sendable {
             additionalChannelHandlers: [ConnectionDeadlines()], idleTimeout: .seconds(30),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 16_384, maxHeaderListSize: 32_768, maxHeaderFieldCount: 100))
+        let loops = MultiThreadedEventLoopGroup.singleton
         let server: HTTPServerBuilder =
             settings.offersHTTP2
             ? try .http2Upgrade(
                 tlsConfiguration: tls, configuration: .init(idleTimeout: .seconds(60), streamConfiguration: http1))
-            : try .tls(.http1(configuration: http1), tlsConfiguration: tls)
+            : HTTPServerBuilder { responder in
+                let channel = HTTP1Channel(responder: responder, configuration: http1)
+                return try TLSChannel(LoopBoundChannel(channel, loops: loops), tlsConfiguration: tls)
+            }
         let logger = OperationalLog.libraryLogger()
         let application = Application(
             responder: responder, server: server,
             configuration: ApplicationConfiguration(
                 address: .hostname(settings.host, port: settings.port), backlog: 1024,
                 availableConnectionsDelegate: .maximum(8192, logger: logger)),
-            services: services, onServerRunning: { _ in await onReady() }, logger: logger)
+            services: services, onServerRunning: { _ in await onReady() },
+            eventLoopGroupProvider: .shared(loops), logger: logger)
         try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])
     }
 

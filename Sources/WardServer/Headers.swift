@@ -11,6 +11,15 @@ enum HeaderNames {
     static let receipt = HTTPField.Name("Ward-Audit-Receipt")
     static let referrerPolicy = HTTPField.Name("Referrer-Policy")
     static let requestID = HTTPField.Name("X-Request-Id")
+
+    /// Names are checked letter by letter when they are made; those of every answer are made once.
+    private static let usual: [String: HTTPField.Name] = [
+        "ETag": .eTag, "Last-Modified": .lastModified, "Location": .location,
+    ]
+
+    static func name(_ text: String) -> HTTPField.Name? {
+        text == "Ward-Audit-Receipt" ? receipt : usual[text] ?? HTTPField.Name(text)
+    }
 }
 
 /// Headers that every answer carries.

@@ -96,7 +96,10 @@ struct WardResponder: HTTPResponder {
         if let refusal {
             answer = refusal
         } else if let body = try? await collect(request, limit: settings.largestBody) {
-            answer = await self.answer(route, request, principal, source, body)
+            answer =
+                route.isShort && body.count <= 65_536
+                ? await self.answer(route, request, principal, source, body)
+                : await offLoop { await self.answer(route, request, principal, source, body) }
         } else {
             answer = .tooLarge
         }
@@ -285,7 +288,7 @@ struct WardResponder: HTTPResponder {
     func response(_ answer: ClinicAnswer) -> Response {
         var headers = HTTPFields()
         for header in answer.headers {
-            if let name = HTTPField.Name(header.name) { headers[name] = header.value }
+            if let name = HeaderNames.name(header.name) { headers[name] = header.value }
         }
         let status = HTTPResponse.Status(code: answer.status)
         switch answer.body {

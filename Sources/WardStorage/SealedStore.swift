@@ -64,6 +64,7 @@ public protocol StoreTransaction {
     func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure)
     func append(_ leaf: StoredLeaf) throws(StorageFailure)
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure)
+    /// Takes the place of a chunk that is there: a segment half written when the process ended is written again.
     func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure)
     func putMetadata(_ key: MetadataKey, _ value: [UInt8]) throws(StorageFailure)
 }
@@ -87,6 +88,16 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case client = 1
     /// Marks a part of an import as done, in the transaction that did it.
     case importMark = 2
+    case person = 3
+    /// What proves who a person is; apart from the person.
+    case credentials = 4
+    case session = 5
+    /// A one-time link that has not been used.
+    case enrolment = 6
+    /// A change of rights that waits for a second person.
+    case roleRequest = 7
+    /// A lost factor that waits for a second person.
+    case recovery = 8
 }
 
 /// The current version of a resource, or one line of its history.

@@ -23,10 +23,13 @@ package final class FailingStore: SealedStore {
     }
 
     private let inner: any SealedStore
+    /// Where its files lie, if that shall go with it.
+    private let folder: TemporaryFolder?
     private let state = Mutex(State())
 
-    package init(_ inner: any SealedStore) {
+    package init(_ inner: any SealedStore, in folder: TemporaryFolder? = nil) {
         self.inner = inner
+        self.folder = folder
     }
 
     /// What goes wrong from now on; the count of steps starts over.

@@ -183,8 +183,8 @@ private final class MemoryTransaction: StoreTransaction {
         try insert(hashes, at: MemoryStore.Content.Place(Int64(level), number), of: \.tiles)
     }
 
-    func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure) {
-        try insert(sealed, at: MemoryStore.Content.Place(segment, chunk), of: \.chunks)
+    func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) {
+        content.chunks[MemoryStore.Content.Place(segment, chunk)] = sealed
     }
 
     func putMetadata(_ key: MetadataKey, _ value: [UInt8]) { content.metadata[key] = value }

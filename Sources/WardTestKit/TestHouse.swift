@@ -37,11 +37,15 @@ package struct TestHouse: Sendable {
     package let clinic: Clinic
 
     /// Opens the house on a store, empty or not, and builds its index.
-    package init(_ store: any SealedStore = MemoryStore(), keys: Keys = Keys(), buildsIndex: Bool = true) throws {
+    package init(
+        _ store: any SealedStore = MemoryStore(), keys: Keys = Keys(), buildsIndex: Bool = true,
+        clock: @escaping @Sendable () -> Instant = { .now() }
+    ) throws {
         self.store = store
         self.keys = keys
         log = try AuditLog(store: store, keys: Self.auditKeys(keys), origin: Self.origin)
-        authenticator = try Authenticator(store: store, material: keys.tenant.derived("ward/identities/1"), log: log)
+        authenticator = try Authenticator(
+            store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clock: clock)
         vault = Vault(
             store: store, material: keys.tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: Self.base)
         gate = Gate(policy: Policy(), log: log)

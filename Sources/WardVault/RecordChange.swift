@@ -63,7 +63,8 @@ extension RecordChange {
 public struct ChangeResult: Sendable {
     public enum Outcome: Sendable {
         case created, deleted, updated
-        /// Nothing to do: If-None-Exist found one, or the resource to delete was not there.
+        /// Nothing to do: If-None-Exist found one, here or created by an earlier change of the same transaction, or the
+        /// resource to delete was not there.
         case unchanged
     }
 

@@ -42,9 +42,14 @@ extension Vault {
         event.time = .now()
         var records: [DisclosedRecord] = []
         for hit in cursor.hits.prefix(limit) where index.record(for: hit.locator) != nil {
-            let stored = try version(hit.record)
-            let body = try open(stored, at: hit.locator)
-            guard cursor.frame.permits(body.type) else { throw .damaged }
+            let (stored, body): (StoredVersion, RecordBody)
+            do throws(VaultFailure) {
+                stored = try version(hit.record)
+                body = try open(stored, at: hit.locator)
+                guard cursor.frame.permits(body.type) else { throw .damaged }
+            } catch {
+                throw try await accounted(error, cursor.frame.event)
+            }
             records.append(DisclosedRecord(body, version: stored.version))
             event.add(body, version: stored.version)
         }

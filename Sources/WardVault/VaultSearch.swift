@@ -30,6 +30,16 @@ extension Vault {
     ) async throws(VaultFailure) -> SearchAnswer {
         guard isReady else { throw .indexNotReady }
         let frame = grant.frame(principal: grant.principal.id)
+        do throws(VaultFailure) {
+            return try await firstPage(of: query, type: type, pageSize: pageSize, frame: frame)
+        } catch {
+            throw try await accounted(error, frame.event)
+        }
+    }
+
+    private func firstPage(
+        of query: SearchQuery, type: ResourceType?, pageSize: Int, frame: SearchFrame
+    ) async throws(VaultFailure) -> SearchAnswer {
         var event = frame.event
         let found = index.evaluate(query, residual: residual(for: query.plans.map(\.type), frame.permits))
         var hits = found.hits
@@ -60,8 +70,12 @@ extension Vault {
         let frame = grant.frame(principal: grant.principal.id)
         guard let (handle, result, offset) = pages.result(of: link, principal: frame.principal), result.type == type
         else { throw .pageExpired }
-        return try await release(
-            result, handle: handle, offset: offset, isFixed: true, frame: frame, event: frame.event)
+        do throws(VaultFailure) {
+            return try await release(
+                result, handle: handle, offset: offset, isFixed: true, frame: frame, event: frame.event)
+        } catch {
+            throw try await accounted(error, frame.event)
+        }
     }
 
     /// - Parameter isFixed: the result was found by an earlier request.

@@ -81,10 +81,10 @@ extension Vault {
             do throws(VaultFailure) {
                 let existing = try existing(for: changes, frame: frame, into: &draft)
                 for (entry, change) in changes.enumerated() {
-                    if let found = existing[entry] {
-                        draft.reuse(found.body, version: found.version)
-                    } else {
-                        try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
+                    switch existing.found[entry] {
+                    case .stored(let body, let version): draft.reuse(body, version: version)
+                    case .created(let first): draft.reuse(first)
+                    case nil: try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
                     }
                 }
             } catch {
@@ -109,7 +109,7 @@ extension Vault {
     private static let attempts = 16
 
     private func prepare(
-        _ change: RecordChange, entry: Int, existing: [Int: ExistingRecord], frame: WriteFrame,
+        _ change: RecordChange, entry: Int, existing: ExistingRecords, frame: WriteFrame,
         into draft: inout WriteDraft
     ) throws(VaultFailure) {
         draft.attempted = change
@@ -124,10 +124,7 @@ extension Vault {
         guard let resource = change.resource else {
             return try prepareDeletion(change, locator: locator, head: head, into: &draft)
         }
-        var replacements = change.replacements.map { replacement in
-            let found = existing.values.first { $0.replaces == replacement.text }
-            return (range: replacement.range, text: found?.text ?? replacement.text)
-        }
+        var replacements = existing.resolved(change.replacements)
         for reference in change.conditionalReferences {
             let found = try matches(reference.query, permitted: frame.permits, limit: 2)
             draft.event.candidates += found.candidates
@@ -146,6 +143,8 @@ extension Vault {
         let patients = Self.patients(of: change.type, id: change.id, values: values)
         let body = RecordBody(
             type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients, json: json)
+        // Who loses the record must see it in the log as well as who gets it.
+        if let head { draft.event.add(patients: try earlierPatients(head, at: locator, now: patients)) }
         let card = cards.card(type: change.type, lastUpdated: draft.now, values: values)
         try seal(body, card: card, locator: locator, version: version, ending: nil, into: &draft)
         draft.add(
@@ -202,20 +201,6 @@ extension Vault {
                 newKey: newKey))
         draft.cards.append(CardEntry(locator: locator, card: card, ended: ended))
     }
-
-    /// The patients in whose compartment a record is (FHIR R4 compartmentdefinition-patient.html).
-    static func patients(of type: ResourceType, id: String, values: [IndexedValue]) -> [String] {
-        var found: [String] = type == patientType ? [id] : []
-        let parameters = Definitions.r4.patientCompartment(of: type)
-        for value in values where parameters.contains(value.parameter) {
-            if case .reference(let target, let id, _) = value.value, target == patientType, !found.contains(id) {
-                found.append(id)
-            }
-        }
-        return found
-    }
-
-    private static let patientType = ResourceType("Patient")
 }
 
 /// Says that a part of an import is done; see ``Vault/mark(ofPart:)``.
@@ -280,6 +265,15 @@ struct WriteDraft {
         event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
         event.add(patients: body.patients)
         finish(body, version: version, outcome: .unchanged)
+    }
+
+    /// A record that an earlier change of the same transaction writes.
+    mutating func reuse(_ earlier: Int) {
+        let first = results[earlier]
+        results.append(
+            ChangeResult(
+                outcome: .unchanged, type: first.type, id: first.id, version: first.version,
+                lastUpdated: first.lastUpdated, record: first.record))
     }
 
     mutating func keepAbsent(_ change: RecordChange) {

@@ -73,23 +73,19 @@ struct House: Sendable {
         guard let ring = try store.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
         let keyring = try Keyring(decoding: ring)
         let tenant: KeyMaterial
-        do throws(KeyFailure) {
-            let way: Keyring.Unlock
-            do { way = try unlock(header, keyring) } catch let failure as KeyFailure { throw failure } catch {
-                throw KeyFailure.refused
-            }
-            tenant = try keyring.open(storeID: header.id, unlock: way)
-        } catch {
-            throw CommandFailure(error.text)
+        do {
+            tenant = try keyring.open(storeID: header.id, unlock: try unlock(header, keyring))
+        } catch let failure as KeyFailure {
+            throw CommandFailure(failure.text)
         }
         let house: House
         do throws(AuditFailure) {
             house = try wire(folder, header, store, tenant, origin: origin)
         } catch {
+            guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
-                error == .damaged
-                    ? "the audit log does not agree with itself or its checkpoint; nothing is opened. keep the folder as evidence"
-                    : "the store could not be read")
+                "the audit log does not agree with itself or its checkpoint; nothing is opened. keep the folder as evidence",
+                isDamage: true)
         }
         _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
         return house

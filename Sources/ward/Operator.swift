@@ -22,6 +22,16 @@ enum Operator {
         try outcome.finish()
     }
 
+    /// A verification: exits with 2 as well if the log does not even open.
+    static func verify(
+        _ options: StoreOptions, make: @Sendable (String) async throws -> OperatorRequest
+    ) async throws {
+        do { try await perform(options, make: make) } catch let failure as CommandFailure where failure.isDamage {
+            Terminal.warn(failure.text)
+            Glibc.exit(2)
+        }
+    }
+
     private static func rebuildIndex(of house: House) async throws {
         do {
             try house.vault.rebuildIndex()

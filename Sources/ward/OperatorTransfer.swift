@@ -30,18 +30,27 @@ extension OperatorService {
             } catch {
                 throw CommandFailure("file \(number + 1) of \(files.count) cannot be read")
             }
-            let before = done
-            let outcome =
-                file.isLines
-                ? await importLines(bytes, clinicRequest) { part in
-                    reply(.progress(done: (before + part) / 1024, total: max(total / 1024, 1), what: "KiB imported"))
-                } : await house.clinic.importFile(bytes, clinicRequest)
-            // Paths go back to the person who gave them, and nowhere else.
-            for rejection in outcome.rejected {
-                let place = rejection.place > 0 ? ":\(rejection.place)" : ""
-                reply(.output("rejected  \(file.path)\(place)  \(rejection.expression)  \(rejection.reason)"))
+            func take(_ outcome: ImportOutcome, upTo part: Int) {
+                // Paths go back to the person who gave them, and nowhere else.
+                for rejection in outcome.rejected {
+                    let place = rejection.place > 0 ? ":\(rejection.place)" : ""
+                    reply(.output("rejected  \(file.path)\(place)  \(rejection.expression)  \(rejection.reason)"))
+                }
+                sum.add(outcome)
+                reply(.progress(done: (done + part) / 1024, total: max(total / 1024, 1), what: "KiB imported"))
             }
-            sum.add(outcome)
+            do throws(TransferFailure) {
+                if file.isLines {
+                    try await importLines(bytes, clinicRequest, take)
+                } else {
+                    take(try await house.clinic.importFile(bytes, clinicRequest), upTo: file.size)
+                }
+            } catch {
+                throw CommandFailure(
+                    error == .sessionEnded
+                        ? "the client's session ended after \(sum.stored) resources. repeat the command to go on: what is in is skipped"
+                        : "the audit log cannot be written, so the import stopped; it can be repeated")
+            }
             done += file.size
             reply(.progress(done: done / 1024, total: max(total / 1024, 1), what: "KiB imported"))
         }
@@ -54,30 +63,27 @@ extension OperatorService {
         if !sum.rejected.isEmpty { reply(.unsound) }
     }
 
+    /// Imports lines in groups; `take` gets what became of each, and where in the file it ends.
     private func importLines(
-        _ bytes: [UInt8], _ request: ClinicRequest, progress: @Sendable (Int) -> Void
-    ) async -> ImportOutcome {
-        var outcome = ImportOutcome()
+        _ bytes: [UInt8], _ request: ClinicRequest, _ take: (ImportOutcome, Int) -> Void
+    ) async throws(TransferFailure) {
         var group: [[UInt8]] = []
         var (firstPlace, place, offset) = (1, 0, 0)
         for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
             place += 1
             offset += line.count + 1
-            if line.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) {
-                // A group holds consecutive lines, so that places can be counted.
-                outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
-                (group, firstPlace) = ([], place + 1)
-                continue
+            let isBlank = line.allSatisfy { $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }
+            if !isBlank { group.append(Array(line)) }
+            // A group holds consecutive lines, so that places can be counted.
+            guard group.count == 500 || isBlank else { continue }
+            if !group.isEmpty {
+                guard !Task.isCancelled else { return }
+                take(try await house.clinic.importResources(group, request, firstPlace: firstPlace), offset)
             }
-            group.append(Array(line))
-            guard group.count == 500 else { continue }
-            guard !Task.isCancelled else { return outcome }
-            outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
             (group, firstPlace) = ([], place + 1)
-            progress(offset)
         }
-        outcome.add(await house.clinic.importResources(group, request, firstPlace: firstPlace))
-        return outcome
+        guard !group.isEmpty else { return }
+        take(try await house.clinic.importResources(group, request, firstPlace: firstPlace), offset)
     }
 
     private struct ImportFile {
@@ -150,9 +156,15 @@ extension OperatorService {
             guard let handle = FileHandle(forWritingAtPath: path) else {
                 throw CommandFailure("\(path) cannot be written")
             }
-            while let (lines, records) = try await house.clinic.nextLines(&cursor) {
-                try lines.exposed { bytes in Result { try handle.write(contentsOf: bytes) } }.get()
-                count += records
+            do {
+                while let (lines, records) = try await house.clinic.nextLines(&cursor, clinicRequest) {
+                    try lines.exposed { bytes in Result { try handle.write(contentsOf: bytes) } }.get()
+                    count += records
+                }
+            } catch TransferFailure.sessionEnded {
+                let rest = types[(number - 1)...].map(\.name).joined(separator: ",")
+                throw CommandFailure(
+                    "the client's session ended within \(path). remove that file and go on with --types \(rest)")
             }
             try handle.close()
             reply(.progress(done: number, total: types.count, what: type.name))
@@ -169,6 +181,7 @@ extension OperatorService {
             writer.beginObject()
             writer.member("store", house.header.id)
             writer.member("provider", keyring.provider.rawValue)
+            if keyring.provider == .keyFile, let path = request.options["keyFile"] { writer.member("keyFile", path) }
             writer.member("algorithm", "AES-256-GCM")
             writer.key("fipsValidatedModule")
             writer.bool(false)
@@ -181,6 +194,9 @@ extension OperatorService {
             ))
         switch keyring.provider {
         case .keyFile:
+            if let path = request.options["keyFile"] {
+                reply(.output("key file: \(path)\(PrivateFile.exists(path) ? "" : " (not there)")"))
+            }
             reply(
                 .output(
                     "protects against: a copied or stolen data folder without the key file; a curious database or backup operator"

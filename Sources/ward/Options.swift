@@ -20,9 +20,16 @@ struct StoreOptions: ParsableArguments {
     /// The way in that the keyring asks for.
     func unlock(_ header: StoreHeader, _ keyring: Keyring) throws -> Keyring.Unlock {
         switch keyring.provider {
-        case .keyFile: .keyFile(try KeyFile.read(keyFile ?? folder.defaultKeyFile, storeID: header.id))
+        case .keyFile: .keyFile(try KeyFile.read(try keyFilePath(), storeID: header.id))
         case .passphrase: .passphrase(try passphrase())
         }
+    }
+
+    /// Where the key file lies, or shall lie; refused inside the data folder, where a copy would take it along.
+    func keyFilePath() throws(CommandFailure) -> String {
+        let path = keyFile ?? folder.defaultKeyFile
+        guard !folder.holds(path) else { throw CommandFailure("the key file must lie outside the data folder") }
+        return path
     }
 
     /// From a strict file, the service manager's credentials, or the terminal; never from the environment or arguments.

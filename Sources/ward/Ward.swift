@@ -40,8 +40,11 @@ struct Ward: AsyncParsableCommand {
 /// A failure told in one line.
 struct CommandFailure: Error {
     let text: String
+    /// The log is not what was written: what a verification looks for, so that it ends as one that found faults.
+    let isDamage: Bool
 
-    init(_ text: String) {
+    init(_ text: String, isDamage: Bool = false) {
         self.text = text
+        self.isDamage = isDamage
     }
 }

@@ -138,6 +138,16 @@ def test_a_key_file_inside_the_data_folder_is_refused(new_house, path):
     assert not list(new_house.data.rglob("*.key"))
 
 
+@pytest.mark.parametrize("path", ["data/own.key", "data/../data/own.key", "link/own.key", "data/deeper/own.key"])
+@pytest.mark.parametrize("command", [("serve", "--listen", "127.0.0.1:1"), ("keys", "status"), ("client", "list")])
+def test_a_key_file_that_was_moved_into_the_data_folder_opens_nothing(store, command, path):
+    (store.data / "deeper").mkdir()
+    (store.folder / "link").symlink_to(store.data)
+    key_path(store).rename(store.folder / path)
+    done = store.ward(*command, "--key-file", store.folder / path)
+    assert done.returncode == 1 and "outside the data folder" in done.stderr, done.stderr
+
+
 def test_init_never_overwrites_a_key_file(new_house):
     private_file(key_path(new_house), "precious")
     done = new_house.ward("init")
@@ -232,7 +242,7 @@ def test_a_passphrase_typed_into_standard_input_does_not_count(locked):
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("short", ["", "fourteen chars", "x"])
+@pytest.mark.parametrize("short", ["", "fourteen chars", "x", "vierzehn Zühäß", "e\u0301" * 14])
 def test_a_short_passphrase_is_refused(new_house, tmp_path, short):
     done = new_house.ward("init", "--passphrase-file", private_file(tmp_path / "short", short))
     assert done.returncode != 0 and "at least 15 characters" in done.stderr
@@ -379,12 +389,24 @@ def test_status_of_a_key_file_store_claims_no_more_than_is_true(store):
     told = json.loads(store.ward("keys", "status", "--json").stdout)
     assert told["provider"] == "key-file" and told["fipsValidatedModule"] is False
     assert told["store"] == key_fields(store)["store"]
+    assert told["keyFile"] == str(key_path(store)) and f"key file: {key_path(store)}\n" in text
+
+
+def test_status_names_the_key_file_it_was_given(store, tmp_path):
+    elsewhere = tmp_path / "media.key"
+    key_path(store).rename(elsewhere)
+    told = store.ward("keys", "status", "--json", "--key-file", elsewhere)
+    assert json.loads(told.stdout)["keyFile"] == str(elsewhere)
+    store.start("--key-file", elsewhere)
+    text = store.ward("keys", "status").stdout
+    store.stop()
+    assert f"key file: {key_path(store)} (not there)\n" in text
 
 
 def test_status_of_a_passphrase_store_claims_no_more_than_is_true(locked):
     options = ("--passphrase-file", locked.passphrase)
     text = locked.ward("keys", "status", *options).stdout
-    assert "argon2id" in text.split("\n")[0]
+    assert "argon2id" in text.split("\n")[0] and "key file:" not in text
     assert "does not protect against: whoever reads the memory" in text
     assert json.loads(locked.ward("keys", "status", "--json", *options).stdout)["provider"] == "passphrase"
 

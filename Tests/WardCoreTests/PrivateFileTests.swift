@@ -1,12 +1,12 @@
-import Glibc
+import Foundation
 import Testing
 import WardCore
 
 @Suite struct `Private files` {
-    private let folder: String
+    private let temporary = TemporaryFolder()
+    private var folder: String { temporary.path }
 
     init() throws {
-        folder = "/tmp/ward-core-tests-\(getpid())-\(UInt64.random(in: .min ... .max))"
         try PrivateFile.makeFolder(folder + "/a/b")
     }
 
@@ -60,4 +60,11 @@ import WardCore
         #expect(throws: FileFailure.self) { try PrivateFile.create(folder + "/no/folder", [1]) }
         #expect(throws: FileFailure.self) { try PrivateFile.read(folder, secret: false) }
     }
+}
+
+/// A folder of one test's own, gone with all that is in it when the test ends.
+private final class TemporaryFolder: Sendable {
+    let path = FileManager.default.temporaryDirectory.path + "/ward-tests-\(UUID().uuidString)"
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
 }

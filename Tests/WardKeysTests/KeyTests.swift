@@ -1,16 +1,31 @@
-import Glibc
+import Foundation
 import Testing
 import WardCore
 import WardCrypto
 import WardKeys
 
-private func temporaryPath() -> String { "/tmp/ward-keys-tests-\(getpid())-\(UInt64.random(in: .min ... .max))" }
+/// A folder of one test's own, gone with all that is in it when the test ends.
+private final class TemporaryFolder: Sendable {
+    let path = FileManager.default.temporaryDirectory.path + "/ward-tests-\(UUID().uuidString)"
+
+    init() throws {
+        try PrivateFile.makeFolder(path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+}
 
 private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0 } }
 
 @Suite struct `A key file` {
+    private let folder: TemporaryFolder
+    private var path: String { folder.path + "/data.key" }
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
     @Test func `belongs to the owner alone, is never overwritten, and reads back`() throws {
-        let path = temporaryPath()
         let key = try KeyFile.create(path, storeID: "store-1")
         var status = stat()
         #expect(unsafe stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
@@ -21,21 +36,18 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
 
     @Test(arguments: [0o640, 0o604, 0o644, 0o660, 0o777] as [mode_t])
     func `that others can read is refused`(mode: mode_t) throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "s")
         #expect(unsafe chmod(path, mode) == 0)
         #expect(throws: KeyFailure.file(.readableByOthers)) { try KeyFile.read(path, storeID: "s") }
     }
 
     @Test func `of another store, or none, is refused`() throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "store-1")
         #expect(throws: KeyFailure.foreignKeyFile) { try KeyFile.read(path, storeID: "store-2") }
         #expect(throws: KeyFailure.file(.missing)) { try KeyFile.read(path + ".x", storeID: "store-1") }
     }
 
     @Test func `with any letter changed or any line missing is refused`() throws {
-        let path = temporaryPath()
         _ = try KeyFile.create(path, storeID: "store-1")
         let content = try PrivateFile.read(path, secret: true)
         for place in content.indices.dropLast() {
@@ -170,11 +182,33 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: phrase("correct horse batterz")) }
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: phrase("")) }
         #expect(throws: KeyFailure.notConfigured) { try keyring.open(storeID: "s", unlock: .keyFile(keyFile)) }
-        for short in ["", "fourteen bytes"] {
+        // 14 characters each, of more bytes and code points; and 20 bytes that are no text.
+        let shorts = [
+            "", "fourteen bytes", "vierzehn Zühäß", "ключ от четыре", String(repeating: "e\u{301}", count: 14),
+            String(repeating: "👩‍👩‍👧‍👦", count: 14), "a" + String(repeating: "\u{301}", count: 40),
+        ]
+        for short in shorts {
             #expect(throws: KeyFailure.tooShortPassphrase) {
                 try Keyring.create(storeID: "s", unlock: phrase(short), recovery: recovery)
             }
         }
+    }
+
+    private func isLongEnough(_ phrase: [UInt8]) -> Bool { Passphrase.isLongEnough(SecretBytes(copying: phrase)) }
+
+    @Test(arguments: [
+        "exactly fifteen", "fünfzehn Zühäß!", "ключ от пятнадц", String(repeating: "e\u{301}", count: 15),
+        String(repeating: "鍵", count: 15),
+    ])
+    func `takes a passphrase of fifteen characters in any script`(text: String) throws {
+        #expect(text.count == 15)
+        #expect(isLongEnough(Array(text.utf8)))
+        #expect(!isLongEnough(Array(text.dropLast().utf8)))
+    }
+
+    @Test func `takes no passphrase that is not text`() {
+        #expect(!isLongEnough([UInt8](repeating: 0xFF, count: 40)))
+        #expect(!isLongEnough(Array("a long passphrase".utf8) + [0xC3]))
     }
 
     @Test func `takes a new key file in exchange for the recovery code`() throws {

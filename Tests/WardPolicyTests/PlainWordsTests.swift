@@ -204,6 +204,21 @@ extension PlainWords.Facts {
         }
     }
 
+    @Test(arguments: Role.allCases.filter { $0 != .app })
+    func `lets every role act for its usual purpose`(role: Role) {
+        let words = PlainWords.Facts("care-team self proxy fresh")
+        let isPermitted = types.contains { type in
+            Action.allCases.contains { action in
+                policy.decide(
+                    AccessQuestion(
+                        action: action, type: type, roles: [role], purpose: role.usualPurpose, isFresh: true,
+                        facts: words.stated)
+                ).isPermitted
+            }
+        }
+        #expect(isPermitted)
+    }
+
     @Test func `knows no role that it does not define`() {
         #expect(policy.role(named: "scribe") == nil && Role(rawValue: "scribe") == nil)
         #expect(policy.roles.map(\.rawValue) == Role.allCases.map(\.rawValue))

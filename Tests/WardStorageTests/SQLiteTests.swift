@@ -6,12 +6,18 @@ import WardStorage
 import WardTestKit
 
 @Suite struct `The SQLite store` {
+    private let folder: TemporaryFolder
+    private var path: String { folder.path + "/ward.db" }
+
+    init() throws {
+        folder = try TemporaryFolder()
+    }
+
     private func write(_ bytes: [UInt8], to path: String) throws {
         try PrivateFile.create(path, bytes)
     }
 
     @Test func `refuses a file that a newer Ward wrote`() throws {
-        let path = temporaryPath()
         try SQLiteStore(path: path).close()
         var bytes = try PrivateFile.read(path, secret: false, limit: 1 << 24)
         // user_version stands at offset 60 of the database header (SQLite file format §1.3).
@@ -22,7 +28,6 @@ import WardTestKit
     }
 
     @Test func `refuses what is no database`() throws {
-        let path = temporaryPath()
         try write(Array("this is not a database, although it is long enough to have a header of one".utf8), to: path)
         #expect(throws: StorageFailure.corrupt) { try SQLiteStore(path: path) }
     }
@@ -36,7 +41,6 @@ import WardTestKit
     }
 
     @Test func `refuses a row whose locator has another length`() throws {
-        let path = temporaryPath()
         let store = try SQLiteStore(path: path)
         try store.commit { transaction throws(StorageFailure) in
             try transaction.putEntry(StoredEntry(id: place(1), sealed: [1]), kind: .client)
@@ -54,7 +58,6 @@ import WardTestKit
     }
 
     @Test func `leaves no write-ahead log behind when it closes`() throws {
-        let path = temporaryPath()
         let store = try SQLiteStore(path: path)
         try store.commit { transaction throws(StorageFailure) in try transaction.putMetadata(.header, [1]) }
         store.close()
@@ -64,7 +67,7 @@ import WardTestKit
     }
 
     @Test func `takes bodies of any size`() throws {
-        let store = try SQLiteStore(path: temporaryPath())
+        let store = try SQLiteStore(path: path)
         let body = [UInt8](repeating: 0xA5, count: 5_000_000)
         try store.commit { transaction throws(StorageFailure) in
             try transaction.put(version(1, at: place(1), 1, body: body), card: nil, replacing: nil)
@@ -73,7 +76,7 @@ import WardTestKit
     }
 
     @Test func `treats zero bytes and quotes in values as bytes`() throws {
-        let store = try SQLiteStore(path: temporaryPath())
+        let store = try SQLiteStore(path: path)
         let value: [UInt8] = [0, 39, 34, 0, 59, 0]
         try store.commit { transaction throws(StorageFailure) in try transaction.putMetadata(.header, value) }
         #expect(try store.metadata(.header) == value)

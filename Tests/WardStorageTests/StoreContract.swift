@@ -1,4 +1,4 @@
-import Glibc
+import Synchronization
 import Testing
 import WardCore
 import WardSQLite
@@ -23,21 +23,19 @@ enum Engine: String, CaseIterable, Sendable {
                 }
             )
         case .sqlite:
-            let path = temporaryPath()
+            let folder = try TemporaryFolder()
+            let path = folder.path + "/ward.db"
             let store = try SQLiteStore(path: path)
             return (
-                store,
+                FailingStore(store, in: folder),
                 {
                     store.close()
-                    return try SQLiteStore(path: path)
+                    return FailingStore(try SQLiteStore(path: path), in: folder)
                 }
             )
         }
     }
 }
-
-/// A file name nobody has used; the folder goes with the machine.
-func temporaryPath() -> String { "/tmp/ward-storage-tests-\(getpid())-\(UInt64.random(in: .min ... .max)).db" }
 
 func place(_ number: UInt64) -> Locator { Locator(high: number &* 0x9E37_79B9_7F4A_7C15, low: number) }
 
@@ -228,10 +226,9 @@ func version(
             try transaction.put(version(1, at: place(1), 1), card: [1], replacing: nil)
             try transaction.append(StoredLeaf(index: 0, leaf: [1], payload: [1]))
             try transaction.putTile(level: 0, number: 0, hashes: [1])
-            try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: [1])
             try transaction.putPatientKey(place(1), wrapped: [1])
         }
-        for place in 0..<5 {
+        for place in 0..<4 {
             #expect(throws: StorageFailure.self) {
                 try store.commit { transaction throws(StorageFailure) in
                     try transaction.putMetadata(.header, [9])
@@ -249,17 +246,71 @@ func version(
         case 0: try transaction.put(version(1, at: place(2), 1), card: nil, replacing: nil)
         case 1: try transaction.append(StoredLeaf(index: 0, leaf: [2], payload: [2]))
         case 2: try transaction.putTile(level: 0, number: 0, hashes: [2])
-        case 3: try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: [2])
         default: try transaction.putPatientKey(place(1), wrapped: [2])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `puts a chunk of a search segment in the place of an older one`(engine: Engine) throws {
+        let store = try engine.make().store
+        for content in [[1], [2]] as [[UInt8]] {
+            try store.commit { transaction throws(StorageFailure) in
+                try transaction.putAuditChunk(segment: 0, chunk: 0, sealed: content)
+            }
+        }
+        #expect(try store.auditChunk(segment: 0, chunk: 0) == [2])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `answers with no version older than the last one that was committed`(engine: Engine) async throws {
+        let store = try engine.make().store
+        let place = place(1)
+        final class Newest: Sendable { let value = Mutex<Int64>(0) }
+        let newest = Newest()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    while newest.value.withLock({ $0 }) < 300 {
+                        let known = newest.value.withLock { $0 }
+                        let found = try store.current(of: place)
+                        #expect(found?.version ?? 0 >= known)
+                        if let found {
+                            #expect(found.body == version(found.record.value, at: place, found.version).body)
+                        }
+                        await Task.yield()
+                    }
+                }
+            }
+            for number in Int64(1)...300 {
+                let old =
+                    number == 1 ? nil : Head(record: RecordNumber(number - 1), version: number - 1, isDeleted: false)
+                // One that is given up half way must leave no trace either.
+                #expect(throws: StorageFailure.full) {
+                    try store.commit { transaction throws(StorageFailure) in
+                        try transaction.put(version(900, at: place, number), card: nil, replacing: old)
+                        throw .full
+                    }
+                }
+                #expect(try store.current(of: place)?.version ?? 0 == number - 1)
+                try store.commit { transaction throws(StorageFailure) in
+                    try transaction.put(version(number, at: place, number), card: nil, replacing: old)
+                }
+                newest.value.withLock { $0 = number }
+                await Task.yield()
+            }
         }
     }
 
     @Test(arguments: Engine.allCases)
     func `answers nothing once closed`(engine: Engine) throws {
         let store = try engine.make().store
-        _ = try store.leafCount()
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: place(1), 1), card: nil, replacing: nil)
+        }
+        #expect(try store.current(of: place(1)) != nil)
         store.close()
         store.close()
+        #expect(throws: StorageFailure.closed) { try store.current(of: place(1)) }
         #expect(throws: StorageFailure.closed) { try store.leafCount() }
         #expect(throws: StorageFailure.closed) { try store.metadata(.header) }
         #expect(throws: StorageFailure.closed) { try store.head(of: place(1)) }

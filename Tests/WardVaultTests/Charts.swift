@@ -1,4 +1,3 @@
-import Glibc
 import WardAudit
 import WardClinic
 import WardCore
@@ -16,8 +15,10 @@ enum Engine: String, CaseIterable, Sendable {
 
     func make() throws -> any SealedStore {
         switch self {
-        case .memory: MemoryStore()
-        case .sqlite: try SQLiteStore(path: "/tmp/ward-vault-tests-\(getpid())-\(UInt64.random(in: .min ... .max)).db")
+        case .memory: return MemoryStore()
+        case .sqlite:
+            let folder = try TemporaryFolder()
+            return FailingStore(try SQLiteStore(path: folder.path + "/ward.db"), in: folder)
         }
     }
 }

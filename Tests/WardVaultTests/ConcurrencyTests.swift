@@ -127,3 +127,64 @@ import WardVault
         }
     }
 }
+
+@Suite struct `Readers at the same time as writers` {
+    private static let patients = 6
+
+    /// Updates only: at each instant there are as many patients as at the first.
+    @Test(arguments: Engine.allCases)
+    func `see whole versions that only go forward`(engine: Engine) async throws {
+        let house = try TestHouse(try engine.make())
+        let (writer, reader) = (try await house.signIn("writer"), try await house.signIn("reader"))
+        let patient = try ResourceType.named("Patient")
+        for id in 0..<Self.patients {
+            try await house.put(Chart.patient("p\(id)", family: "F1", city: "1"), as: writer)
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for task in 0..<3 {
+                group.addTask {
+                    for step in 1...12 {
+                        let id = "p\((task + step) % Self.patients)"
+                        let current = try await house.read(patient, id, as: writer).records[0].version
+                        // Another may be first; the value tells its version only if the write is the next one.
+                        _ = try? await house.put(
+                            Chart.patient(id, family: "F\(current + 1)", city: "\(current + 1)"), ifMatch: current,
+                            as: writer)
+                    }
+                }
+            }
+            for task in 0..<2 {
+                group.addTask {
+                    var last: [String: Int64] = [:]
+                    for step in 0..<15 {
+                        let id = "p\((task + step) % Self.patients)"
+                        let disclosure = try await house.read(patient, id, as: reader)
+                        let version = disclosure.records[0].version
+                        #expect(version >= last[id, default: 1])
+                        #expect(disclosure.text.contains(#""family":"F\#(version)""#))
+                        last[id] = version
+                    }
+                }
+            }
+            group.addTask { for _ in 0..<10 { try await browse(house, as: reader) } }
+            try await group.waitForAll()
+        }
+        try house.checkLog()
+    }
+
+    /// Follows a search through its pages: each patient once, although all change meanwhile.
+    private func browse(_ house: TestHouse, as principal: Principal) async throws {
+        let patient = try ResourceType.named("Patient")
+        var answer = try await house.search(patient, pageSize: 2, as: principal)
+        #expect(answer.total == Self.patients)
+        var ids = answer.disclosure.records.map(\.id)
+        while let link = answer.next {
+            answer = try await house.vault.page(
+                link, type: patient,
+                with: try await house.grant(Search.self, on: GrantSubject(types: [patient]), to: principal))
+            ids += answer.disclosure.records.map(\.id)
+        }
+        #expect(Set(ids).count == ids.count)
+        #expect(ids.count <= Self.patients)
+    }
+}

@@ -51,6 +51,84 @@ import WardVault
         #expect(try await house.search(patient, [("organization", "Organization/\(id)")], as: principal).total == 2)
     }
 
+    /// A transaction of conditional creates of organizations (name, condition), and of a patient for each.
+    private func creates(_ entries: [(name: String, condition: String?)]) -> String {
+        func url(_ number: Int) -> String { "urn:uuid:0a0a0a0a-0000-4000-8000-00000000000\(number)" }
+        let organizations = entries.enumerated().map { number, entry in
+            let condition = entry.condition.map { #","ifNoneExist":"\#($0)""# } ?? ""
+            return """
+                {"fullUrl":"\(url(number))","resource":{"resourceType":"Organization","name":"\(entry.name)"},
+                "request":{"method":"POST","url":"Organization"\(condition)}}
+                """
+        }
+        let patients = entries.indices.map { number in
+            """
+            {"resource":{"resourceType":"Patient","id":"p\(number)","managingOrganization":{"reference":"\(url(number))"}},
+            "request":{"method":"PUT","url":"Patient/p\(number)"}}
+            """
+        }
+        // The patients first: what they refer to is known only after the creates.
+        return
+            #"{"resourceType":"Bundle","type":"transaction","entry":[\#((patients + organizations).joined(separator: ","))]}"#
+    }
+
+    @Test(
+        arguments: [
+            // The same condition twice; the second entry's own content does not count.
+            ([("Ward", "name=Ward"), ("Ward", "name=Ward")], [201, 200], 1, [0, 0]),
+            (
+                [("Ward", "name=Ward"), ("Ward and more", "name=Ward"), ("Ward", "name=Ward")], [201, 200, 200], 1,
+                [0, 0, 0]
+            ),
+            // Other words for the same record.
+            ([("Ward", "name=Ward"), ("Ward", "name:exact=Ward")], [201, 200], 1, [0, 0]),
+            // A create without a condition comes first.
+            ([("Ward", nil), ("Ward", "name=Ward")], [201, 200], 1, [0, 0]),
+            // The condition does not find what it guards, or another.
+            ([("Ward", "name=Other"), ("Ward", "name=Other")], [201, 201], 2, [0, 1]),
+            ([("Ward", "name:exact=ward"), ("Ward", "name:exact=ward")], [201, 201], 2, [0, 1]),
+            ([("Ward", "name=Ward"), ("Other", "name=Other")], [201, 201], 2, [0, 1]),
+            ([("Ward", "name=Ward"), ("Ward", nil)], [201, 201], 2, [0, 1]),
+        ] as [([(String, String?)], [Int], Int, [Int])])
+    func `of a transaction find what earlier entries create`(
+        entries: [(String, String?)], statuses: [Int], count: Int, targets: [Int]
+    ) async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        let answer = await house.clinic.bundle(
+            house.request(principal, creates(entries.map { (name: $0.0, condition: $0.1) })))
+        #expect(answer.status == 200, "\(answer.text)")
+        let responses = try JSONTape(parsing: Array(answer.text.utf8)).root["entry"]?.elements ?? []
+        let answered = responses.dropFirst(entries.count).map { $0["response"] }
+        #expect(answered.compactMap { $0?["status"]?.string?.prefix(3) } == statuses.map { "\($0)" })
+        let ids = answered.compactMap { $0?["location"]?.string?.split(separator: "/").dropLast(2).last }
+        #expect(ids.count == entries.count && ids == targets.map { ids[$0] })
+        #expect(try await house.search(organization, as: principal).total == count)
+        for (number, id) in ids.enumerated() {
+            let text = try await house.read(patient, "p\(number)", as: principal).text
+            #expect(text.contains("\"Organization/\(id)\""))
+        }
+        try house.checkLog()
+    }
+
+    @Test(
+        arguments: [
+            [("Ward", nil), ("Ward", nil), ("Ward", "name=Ward")], [("Ward known", nil), ("Ward", "name=Ward")],
+            [("Ward", "name=Ward known"), ("Ward known", "name=Nobody"), ("Ward", "name=Ward")],
+        ] as [[(String, String?)]])
+    func `of a transaction that find several, stored or created, are refused as a whole`(
+        entries: [(String, String?)]
+    ) async throws {
+        let house = try TestHouse()
+        let principal = try await house.signIn()
+        try await house.put(Chart.organization("known", name: "Ward known"), as: principal)
+        let answer = await house.clinic.bundle(
+            house.request(principal, creates(entries.map { (name: $0.0, condition: $0.1) })))
+        #expect(answer.status == 412, "\(answer.text)")
+        #expect(try await house.search(organization, as: principal).total == 1)
+        #expect(try await house.search(patient, as: principal).total == 0)
+    }
+
     @Test func `that match several are refused, and the look is in the log`() async throws {
         let house = try TestHouse()
         let principal = try await house.signIn()

@@ -9,7 +9,7 @@ struct DefinitionReader {
     private var ownElements: [[ElementRow]] = []
     private var elementTypes: [TypeID] = []
     private var valueSets = ByteTable(slotCount: 1024)
-    private var valueSetCount = 0
+    private var codeLines: [[Range<Int>]] = []
     private var codeTable = ByteTable(slotCount: 32768)
     private var systemTable = ByteTable(slotCount: 1024)
     private var systemCount: UInt32 = 0
@@ -37,12 +37,12 @@ struct DefinitionReader {
         }
         completeTypes(lines)
         let (elements, keyTable) = flattened()
-        search.read(lines, resourceNames: names[..<resourceCount], types: typeTable)
+        search.read(lines, resourceNames: names[..<resourceCount], types: typeTable, valueSets: valueSets)
         return Definitions(
             typeNames: Array(names[..<resourceCount]), searchParameters: search.parameters, text: text, names: names,
             types: types, elements: elements, elementTypes: elementTypes, typeTable: typeTable, keyTable: keyTable,
-            codeTable: codeTable, systemTable: systemTable, targetSets: targetSets, parameterTable: search.table,
-            parameterRanges: search.ranges, compartments: search.compartments)
+            codeTable: codeTable, systemTable: systemTable, codeLines: codeLines, targetSets: targetSets,
+            parameterTable: search.table, parameterRanges: search.ranges, compartments: search.compartments)
     }
 
     // MARK: Types
@@ -159,8 +159,8 @@ struct DefinitionReader {
     // MARK: Codes
 
     private mutating func addValueSet(_ line: ArraySlice<UInt8>) {
-        valueSets.insert(owner: 0, line.dropFirst(2), payload: UInt32(valueSetCount))
-        valueSetCount += 1
+        valueSets.insert(owner: 0, line.dropFirst(2), payload: UInt32(codeLines.count))
+        codeLines.append([])
     }
 
     private mutating func addCodes(_ line: ArraySlice<UInt8>) {
@@ -170,9 +170,11 @@ struct DefinitionReader {
             systemTable.insert(owner: 0, fields[0], payload: system)
             systemCount += 1
         }
+        let valueSet = codeLines.count - 1
+        codeLines[valueSet].append(line.startIndex + 2..<line.endIndex)
         for code in fields[1...] {
-            codeTable.insert(owner: CodeOwner.any(valueSet: valueSetCount - 1), code, payload: 0)
-            codeTable.insert(owner: CodeOwner.of(valueSet: valueSetCount - 1, system: system), code, payload: 0)
+            codeTable.insert(owner: CodeOwner.any(valueSet: valueSet), code, payload: 0)
+            codeTable.insert(owner: CodeOwner.of(valueSet: valueSet, system: system), code, payload: 0)
         }
     }
 }

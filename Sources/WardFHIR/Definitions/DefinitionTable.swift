@@ -5878,7 +5878,7 @@ P name string - - Account.name
 P owner reference - Organization Account.owner
 P patient reference - Patient Account.subject.where(resolve() is Patient)
 P period date - - Account.servicePeriod
-P status token L - Account.status
+P status token L=account-status - Account.status
 P subject reference - Device,HealthcareService,Location,Organization,Patient,Practitioner,PractitionerRole Account.subject
 P type token - - Account.type
 M subject
@@ -5912,7 +5912,7 @@ P jurisdiction token - - ActivityDefinition.jurisdiction
 P name string - - ActivityDefinition.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ActivityDefinition.relatedArtifact.where(type='predecessor').resource
 P publisher string - - ActivityDefinition.publisher
-P status token L - ActivityDefinition.status
+P status token L=publication-status - ActivityDefinition.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ActivityDefinition.relatedArtifact.where(type='successor').resource
 P title string - - ActivityDefinition.title
 P topic token - - ActivityDefinition.topic
@@ -5928,7 +5928,7 @@ P _security token - - AdverseEvent.meta.security
 P _source uri - - AdverseEvent.meta.source
 P _tag token - - AdverseEvent.meta.tag
 P _text special - -
-P actuality token L - AdverseEvent.actuality
+P actuality token L=adverse-event-actuality - AdverseEvent.actuality
 P category token - - AdverseEvent.category
 P date date - - AdverseEvent.date
 P event token - - AdverseEvent.event
@@ -5952,10 +5952,10 @@ P _source uri - - AllergyIntolerance.meta.source
 P _tag token - - AllergyIntolerance.meta.tag
 P _text special - -
 P asserter reference - Patient,Practitioner,PractitionerRole,RelatedPerson AllergyIntolerance.asserter
-P category token L - AllergyIntolerance.category
+P category token L=allergy-intolerance-category - AllergyIntolerance.category
 P clinical-status token - - AllergyIntolerance.clinicalStatus
 P code token - - AllergyIntolerance.code | AllergyIntolerance.reaction.substance
-P criticality token L - AllergyIntolerance.criticality
+P criticality token L=allergy-intolerance-criticality - AllergyIntolerance.criticality
 P date date - - AllergyIntolerance.recordedDate
 P identifier token - - AllergyIntolerance.identifier
 P last-date date - - AllergyIntolerance.lastOccurrence
@@ -5964,8 +5964,8 @@ P onset date - - AllergyIntolerance.reaction.onset
 P patient reference - Group,Patient AllergyIntolerance.patient
 P recorder reference - Patient,Practitioner,PractitionerRole,RelatedPerson AllergyIntolerance.recorder
 P route token - - AllergyIntolerance.reaction.exposureRoute
-P severity token L - AllergyIntolerance.reaction.severity
-P type token L - AllergyIntolerance.type
+P severity token L=reaction-event-severity - AllergyIntolerance.reaction.severity
+P type token L=allergy-intolerance-type - AllergyIntolerance.type
 P verification-status token - - AllergyIntolerance.verificationStatus
 M patient,recorder,asserter
 B Appointment
@@ -5984,7 +5984,7 @@ P based-on reference - ServiceRequest Appointment.basedOn
 P date date - - Appointment.start
 P identifier token - - Appointment.identifier
 P location reference - Location Appointment.participant.actor.where(resolve() is Location)
-P part-status token L - Appointment.participant.status
+P part-status token L=participationstatus - Appointment.participant.status
 P patient reference - Patient Appointment.participant.actor.where(resolve() is Patient)
 P practitioner reference - Practitioner Appointment.participant.actor.where(resolve() is Practitioner)
 P reason-code token - - Appointment.reasonCode
@@ -5993,7 +5993,7 @@ P service-category token - - Appointment.serviceCategory
 P service-type token - - Appointment.serviceType
 P slot reference - Slot Appointment.slot
 P specialty token - - Appointment.specialty
-P status token L - Appointment.status
+P status token L=appointmentstatus - Appointment.status
 P supporting-info reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Appointment.supportingInformation
 M actor
 B AppointmentResponse
@@ -6010,7 +6010,7 @@ P actor reference - Device,HealthcareService,Location,Patient,Practitioner,Pract
 P appointment reference - Appointment AppointmentResponse.appointment
 P identifier token - - AppointmentResponse.identifier
 P location reference - Location AppointmentResponse.actor.where(resolve() is Location)
-P part-status token L - AppointmentResponse.participantStatus
+P part-status token L=participationstatus - AppointmentResponse.participantStatus
 P patient reference - Patient AppointmentResponse.actor.where(resolve() is Patient)
 P practitioner reference - Practitioner AppointmentResponse.actor.where(resolve() is Practitioner)
 M actor
@@ -6024,7 +6024,7 @@ P _security token - - AuditEvent.meta.security
 P _source uri - - AuditEvent.meta.source
 P _tag token - - AuditEvent.meta.tag
 P _text special - -
-P action token L - AuditEvent.action
+P action token L=audit-event-action - AuditEvent.action
 P address string - - AuditEvent.agent.network.address
 P agent reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson AuditEvent.agent.who
 P agent-name string - - AuditEvent.agent.name
@@ -6035,7 +6035,7 @@ P entity reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,
 P entity-name string - - AuditEvent.entity.name
 P entity-role token - - AuditEvent.entity.role
 P entity-type token - - AuditEvent.entity.type
-P outcome token L - AuditEvent.outcome
+P outcome token L=audit-event-outcome - AuditEvent.outcome
 P patient reference - Patient AuditEvent.agent.who.where(resolve() is Patient) | AuditEvent.entity.what.where(resolve() is Patient)
 P policy uri - - AuditEvent.agent.policy
 P site token - - AuditEvent.source.site
@@ -6107,7 +6107,7 @@ P composition reference - Composition Bundle.entry[0].resource
 P identifier token - - Bundle.identifier
 P message reference - MessageHeader Bundle.entry[0].resource
 P timestamp date - - Bundle.timestamp
-P type token L - Bundle.type
+P type token L=bundle-type - Bundle.type
 B CapabilityStatement
 P _content special - -
 P _id token - - CapabilityStatement.id
@@ -6133,14 +6133,14 @@ P fhirversion token - - CapabilityStatement.version
 P format token - - CapabilityStatement.format
 P guide reference - ImplementationGuide CapabilityStatement.implementationGuide
 P jurisdiction token - - CapabilityStatement.jurisdiction
-P mode token L - CapabilityStatement.rest.mode
+P mode token L=restful-capability-mode - CapabilityStatement.rest.mode
 P name string - - CapabilityStatement.name
 P publisher string - - CapabilityStatement.publisher
-P resource token - - CapabilityStatement.rest.resource.type
+P resource token -=resource-types - CapabilityStatement.rest.resource.type
 P resource-profile reference - StructureDefinition CapabilityStatement.rest.resource.profile
 P security-service token - - CapabilityStatement.rest.security.service
 P software string - - CapabilityStatement.software.name
-P status token L - CapabilityStatement.status
+P status token L=publication-status - CapabilityStatement.status
 P supported-profile reference - StructureDefinition CapabilityStatement.rest.resource.supportedProfile
 P title string - - CapabilityStatement.title
 P url uri - - CapabilityStatement.url
@@ -6168,12 +6168,12 @@ P goal reference - Goal CarePlan.goal
 P identifier token - - CarePlan.identifier
 P instantiates-canonical reference - ActivityDefinition,Measure,OperationDefinition,PlanDefinition,Questionnaire CarePlan.instantiatesCanonical
 P instantiates-uri uri - - CarePlan.instantiatesUri
-P intent token L - CarePlan.intent
+P intent token L=care-plan-intent - CarePlan.intent
 P part-of reference - CarePlan CarePlan.partOf
 P patient reference - Patient CarePlan.subject.where(resolve() is Patient)
 P performer reference - CareTeam,Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson CarePlan.activity.detail.performer
 P replaces reference - CarePlan CarePlan.replaces
-P status token L - CarePlan.status
+P status token L=request-status - CarePlan.status
 P subject reference - Group,Patient CarePlan.subject
 M patient,performer
 B CareTeam
@@ -6192,7 +6192,7 @@ P encounter reference - Encounter CareTeam.encounter
 P identifier token - - CareTeam.identifier
 P participant reference - CareTeam,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson CareTeam.participant.member
 P patient reference - Patient CareTeam.subject.where(resolve() is Patient)
-P status token L - CareTeam.status
+P status token L=care-team-status - CareTeam.status
 P subject reference - Group,Patient CareTeam.subject
 M patient,participant
 B CatalogEntry
@@ -6258,7 +6258,7 @@ P effective date - - ChargeItemDefinition.effectivePeriod
 P identifier token - - ChargeItemDefinition.identifier
 P jurisdiction token - - ChargeItemDefinition.jurisdiction
 P publisher string - - ChargeItemDefinition.publisher
-P status token L - ChargeItemDefinition.status
+P status token L=publication-status - ChargeItemDefinition.status
 P title string - - ChargeItemDefinition.title
 P url uri - - ChargeItemDefinition.url
 P version token - - ChargeItemDefinition.version
@@ -6286,9 +6286,9 @@ P payee reference - Organization,Patient,Practitioner,PractitionerRole,RelatedPe
 P priority token - - Claim.priority
 P procedure-udi reference - Device Claim.procedure.udi
 P provider reference - Organization,Practitioner,PractitionerRole Claim.provider
-P status token L - Claim.status
+P status token L=fm-status - Claim.status
 P subdetail-udi reference - Device Claim.item.detail.subDetail.udi
-P use token L - Claim.use
+P use token L=claim-use - Claim.use
 M patient,payee
 B ClaimResponse
 P _content special - -
@@ -6304,13 +6304,13 @@ P created date - - ClaimResponse.created
 P disposition string - - ClaimResponse.disposition
 P identifier token - - ClaimResponse.identifier
 P insurer reference - Organization ClaimResponse.insurer
-P outcome token L - ClaimResponse.outcome
+P outcome token L=remittance-outcome - ClaimResponse.outcome
 P patient reference - Patient ClaimResponse.patient
 P payment-date date - - ClaimResponse.payment.date
 P request reference - Claim ClaimResponse.request
 P requestor reference - Organization,Practitioner,PractitionerRole ClaimResponse.requestor
-P status token L - ClaimResponse.status
-P use token L - ClaimResponse.use
+P status token L=fm-status - ClaimResponse.status
+P use token L=claim-use - ClaimResponse.use
 M patient
 B ClinicalImpression
 P _content special - -
@@ -6332,7 +6332,7 @@ P investigation reference - DiagnosticReport,FamilyMemberHistory,ImagingStudy,Me
 P patient reference - Patient ClinicalImpression.subject.where(resolve() is Patient)
 P previous reference - ClinicalImpression ClinicalImpression.previous
 P problem reference - AllergyIntolerance,Condition ClinicalImpression.problem
-P status token L - ClinicalImpression.status
+P status token L=clinicalimpression-status - ClinicalImpression.status
 P subject reference - Group,Patient ClinicalImpression.subject
 P supporting-info reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ClinicalImpression.supportingInfo
 M subject
@@ -6347,7 +6347,7 @@ P _source uri - - CodeSystem.meta.source
 P _tag token - - CodeSystem.meta.tag
 P _text special - -
 P code token - - CodeSystem.concept.code
-P content-mode token L - CodeSystem.content
+P content-mode token L=codesystem-content-mode - CodeSystem.content
 P context token - - (CodeSystem.useContext.value as CodeableConcept)
 P context-quantity quantity - - (CodeSystem.useContext.value as Quantity) | (CodeSystem.useContext.value as Range)
 P context-type token - - CodeSystem.useContext.code
@@ -6364,7 +6364,7 @@ P jurisdiction token - - CodeSystem.jurisdiction
 P language token - - CodeSystem.concept.designation.language
 P name string - - CodeSystem.name
 P publisher string - - CodeSystem.publisher
-P status token L - CodeSystem.status
+P status token L=publication-status - CodeSystem.status
 P supplements reference - CodeSystem CodeSystem.supplements
 P system uri - - CodeSystem.url
 P title string - - CodeSystem.title
@@ -6393,7 +6393,7 @@ P received date - - Communication.received
 P recipient reference - CareTeam,Device,Group,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Communication.recipient
 P sender reference - Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Communication.sender
 P sent date - - Communication.sent
-P status token L - Communication.status
+P status token L=event-status - Communication.status
 P subject reference - Group,Patient Communication.subject
 M subject,sender,recipient
 B CommunicationRequest
@@ -6415,12 +6415,12 @@ P identifier token - - CommunicationRequest.identifier
 P medium token - - CommunicationRequest.medium
 P occurrence date - - (CommunicationRequest.occurrence as dateTime)
 P patient reference - Patient CommunicationRequest.subject.where(resolve() is Patient)
-P priority token L - CommunicationRequest.priority
+P priority token L=request-priority - CommunicationRequest.priority
 P recipient reference - CareTeam,Device,Group,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson CommunicationRequest.recipient
 P replaces reference - CommunicationRequest CommunicationRequest.replaces
 P requester reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson CommunicationRequest.requester
 P sender reference - Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson CommunicationRequest.sender
-P status token L - CommunicationRequest.status
+P status token L=request-status - CommunicationRequest.status
 P subject reference - Group,Patient CommunicationRequest.subject
 M subject,sender,recipient,requester
 B CompartmentDefinition
@@ -6433,7 +6433,7 @@ P _security token - - CompartmentDefinition.meta.security
 P _source uri - - CompartmentDefinition.meta.source
 P _tag token - - CompartmentDefinition.meta.tag
 P _text special - -
-P code token L - CompartmentDefinition.code
+P code token L=compartment-type - CompartmentDefinition.code
 P context token - - (CompartmentDefinition.useContext.value as CodeableConcept)
 P context-quantity quantity - - (CompartmentDefinition.useContext.value as Quantity) | (CompartmentDefinition.useContext.value as Range)
 P context-type token - - CompartmentDefinition.useContext.code
@@ -6447,8 +6447,8 @@ P date date - - CompartmentDefinition.date
 P description string - - CompartmentDefinition.description
 P name string - - CompartmentDefinition.name
 P publisher string - - CompartmentDefinition.publisher
-P resource token - - CompartmentDefinition.resource.code
-P status token L - CompartmentDefinition.status
+P resource token -=resource-types - CompartmentDefinition.resource.code
+P status token L=publication-status - CompartmentDefinition.status
 P url uri - - CompartmentDefinition.url
 P version token - - CompartmentDefinition.version
 B Composition
@@ -6464,7 +6464,7 @@ P _text special - -
 P attester reference - Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Composition.attester.party
 P author reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Composition.author
 P category token - - Composition.category
-P confidentiality token L - Composition.confidentiality
+P confidentiality token L=v3-ConfidentialityClassification - Composition.confidentiality
 P context token - - Composition.event.code
 P date date - - Composition.date
 P encounter reference - Encounter,EpisodeOfCare Composition.encounter
@@ -6475,7 +6475,7 @@ P period date - - Composition.event.period
 P related-id token - - (Composition.relatesTo.target as Identifier)
 P related-ref reference - Composition (Composition.relatesTo.target as Reference)
 P section token - - Composition.section.code
-P status token L - Composition.status
+P status token L=composition-status - Composition.status
 P subject reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Composition.subject
 P title string - - Composition.title
 P type token - - Composition.type
@@ -6512,7 +6512,7 @@ P source reference - ValueSet (ConceptMap.source as canonical)
 P source-code token - - ConceptMap.group.element.code
 P source-system uri - - ConceptMap.group.source
 P source-uri reference - ValueSet (ConceptMap.source as uri)
-P status token L - ConceptMap.status
+P status token L=publication-status - ConceptMap.status
 P target reference - ValueSet (ConceptMap.target as canonical)
 P target-code token - - ConceptMap.group.element.target.code
 P target-system uri - - ConceptMap.group.target
@@ -6576,7 +6576,7 @@ P purpose token - - Consent.provision.purpose
 P scope token - - Consent.scope
 P security-label token - - Consent.provision.securityLabel
 P source-reference reference - Consent,Contract,DocumentReference,QuestionnaireResponse Consent.source
-P status token L - Consent.status
+P status token L=consent-state-codes - Consent.status
 M patient
 B Contract
 P _content special - -
@@ -6595,7 +6595,7 @@ P instantiates uri - - Contract.instantiatesUri
 P issued date - - Contract.issued
 P patient reference - Patient Contract.subject.where(resolve() is Patient)
 P signer reference - Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Contract.signer.party
-P status token L - Contract.status
+P status token L=contract-status - Contract.status
 P subject reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Contract.subject
 P url uri - - Contract.url
 B Coverage
@@ -6616,7 +6616,7 @@ P identifier token - - Coverage.identifier
 P patient reference - Patient Coverage.beneficiary
 P payor reference - Organization,Patient,RelatedPerson Coverage.payor
 P policy-holder reference - Organization,Patient,RelatedPerson Coverage.policyHolder
-P status token L - Coverage.status
+P status token L=fm-status - Coverage.status
 P subscriber reference - Patient,RelatedPerson Coverage.subscriber
 P type token - - Coverage.type
 M policy-holder,subscriber,beneficiary,payor
@@ -6636,7 +6636,7 @@ P facility reference - Location CoverageEligibilityRequest.facility
 P identifier token - - CoverageEligibilityRequest.identifier
 P patient reference - Patient CoverageEligibilityRequest.patient
 P provider reference - Organization,Practitioner,PractitionerRole CoverageEligibilityRequest.provider
-P status token L - CoverageEligibilityRequest.status
+P status token L=fm-status - CoverageEligibilityRequest.status
 M patient
 B CoverageEligibilityResponse
 P _content special - -
@@ -6652,11 +6652,11 @@ P created date - - CoverageEligibilityResponse.created
 P disposition string - - CoverageEligibilityResponse.disposition
 P identifier token - - CoverageEligibilityResponse.identifier
 P insurer reference - Organization CoverageEligibilityResponse.insurer
-P outcome token L - CoverageEligibilityResponse.outcome
+P outcome token L=remittance-outcome - CoverageEligibilityResponse.outcome
 P patient reference - Patient CoverageEligibilityResponse.patient
 P request reference - CoverageEligibilityRequest CoverageEligibilityResponse.request
 P requestor reference - Organization,Practitioner,PractitionerRole CoverageEligibilityResponse.requestor
-P status token L - CoverageEligibilityResponse.status
+P status token L=fm-status - CoverageEligibilityResponse.status
 M patient
 B DetectedIssue
 P _content special - -
@@ -6692,7 +6692,7 @@ P manufacturer string - - Device.manufacturer
 P model string - - Device.modelNumber
 P organization reference - Organization Device.owner
 P patient reference - Patient Device.patient
-P status token L - Device.status
+P status token L=device-status - Device.status
 P type token - - Device.type
 P udi-carrier string - - Device.udiCarrier.carrierHRF
 P udi-di string - - Device.udiCarrier.deviceIdentifier
@@ -6720,7 +6720,7 @@ P _security token - - DeviceMetric.meta.security
 P _source uri - - DeviceMetric.meta.source
 P _tag token - - DeviceMetric.meta.tag
 P _text special - -
-P category token L - DeviceMetric.category
+P category token L=metric-category - DeviceMetric.category
 P identifier token - - DeviceMetric.identifier
 P parent reference - Device DeviceMetric.parent
 P source reference - Device DeviceMetric.source
@@ -6746,12 +6746,12 @@ P identifier token - - DeviceRequest.identifier
 P instantiates-canonical reference - ActivityDefinition,PlanDefinition DeviceRequest.instantiatesCanonical
 P instantiates-uri uri - - DeviceRequest.instantiatesUri
 P insurance reference - ClaimResponse,Coverage DeviceRequest.insurance
-P intent token L - DeviceRequest.intent
+P intent token L=request-intent - DeviceRequest.intent
 P patient reference - Patient DeviceRequest.subject.where(resolve() is Patient)
 P performer reference - CareTeam,Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson DeviceRequest.performer
 P prior-request reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription DeviceRequest.priorRequest
 P requester reference - Device,Organization,Practitioner,PractitionerRole DeviceRequest.requester
-P status token L - DeviceRequest.status
+P status token L=request-status - DeviceRequest.status
 P subject reference - Device,Group,Location,Patient DeviceRequest.subject
 M subject,performer
 B DeviceUseStatement
@@ -6793,7 +6793,7 @@ P performer reference - CareTeam,Organization,Practitioner,PractitionerRole Diag
 P result reference - Observation DiagnosticReport.result
 P results-interpreter reference - CareTeam,Organization,Practitioner,PractitionerRole DiagnosticReport.resultsInterpreter
 P specimen reference - Specimen DiagnosticReport.specimen
-P status token L - DiagnosticReport.status
+P status token L=diagnostic-report-status - DiagnosticReport.status
 P subject reference - Device,Group,Location,Patient DiagnosticReport.subject
 M subject
 B DocumentManifest
@@ -6816,7 +6816,7 @@ P recipient reference - Organization,Patient,Practitioner,PractitionerRole,Relat
 P related-id token - - DocumentManifest.related.identifier
 P related-ref reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription DocumentManifest.related.ref
 P source uri - - DocumentManifest.source
-P status token L - DocumentManifest.status
+P status token L=document-reference-status - DocumentManifest.status
 P subject reference - Device,Group,Patient,Practitioner DocumentManifest.subject
 P type token - - DocumentManifest.type
 M subject,author,recipient
@@ -6848,13 +6848,13 @@ P patient reference - Patient DocumentReference.subject.where(resolve() is Patie
 P period date - - DocumentReference.context.period
 P related reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription DocumentReference.context.related
 P relatesto reference - DocumentReference DocumentReference.relatesTo.target
-P relation token L - DocumentReference.relatesTo.code
+P relation token L=document-relationship-type - DocumentReference.relatesTo.code
 P relationship composite - - DocumentReference.relatesTo
 K relatesto target
 K relation code
 P security-label token - - DocumentReference.securityLabel
 P setting token - - DocumentReference.context.practiceSetting
-P status token L - DocumentReference.status
+P status token L=document-reference-status - DocumentReference.status
 P subject reference - Device,Group,Patient,Practitioner DocumentReference.subject
 P type token - - DocumentReference.type
 M subject,author
@@ -6884,7 +6884,7 @@ P identifier token - - EffectEvidenceSynthesis.identifier
 P jurisdiction token - - EffectEvidenceSynthesis.jurisdiction
 P name string - - EffectEvidenceSynthesis.name
 P publisher string - - EffectEvidenceSynthesis.publisher
-P status token L - EffectEvidenceSynthesis.status
+P status token L=publication-status - EffectEvidenceSynthesis.status
 P title string - - EffectEvidenceSynthesis.title
 P url uri - - EffectEvidenceSynthesis.url
 P version token - - EffectEvidenceSynthesis.version
@@ -6918,7 +6918,7 @@ P reason-code token - - Encounter.reasonCode
 P reason-reference reference - Condition,ImmunizationRecommendation,Observation,Procedure Encounter.reasonReference
 P service-provider reference - Organization Encounter.serviceProvider
 P special-arrangement token - - Encounter.hospitalization.specialArrangement
-P status token L - Encounter.status
+P status token L=encounter-status - Encounter.status
 P subject reference - Group,Patient Encounter.subject
 P type token - - Encounter.type
 M patient
@@ -6937,7 +6937,7 @@ P identifier token - - Endpoint.identifier
 P name string - - Endpoint.name
 P organization reference - Organization Endpoint.managingOrganization
 P payload-type token - - Endpoint.payloadType
-P status token L - Endpoint.status
+P status token L=endpoint-status - Endpoint.status
 B EnrollmentRequest
 P _content special - -
 P _id token - - EnrollmentRequest.id
@@ -6950,7 +6950,7 @@ P _tag token - - EnrollmentRequest.meta.tag
 P _text special - -
 P identifier token - - EnrollmentRequest.identifier
 P patient reference - Patient EnrollmentRequest.candidate
-P status token L - EnrollmentRequest.status
+P status token L=fm-status - EnrollmentRequest.status
 P subject reference - Patient EnrollmentRequest.candidate
 M subject
 B EnrollmentResponse
@@ -6965,7 +6965,7 @@ P _tag token - - EnrollmentResponse.meta.tag
 P _text special - -
 P identifier token - - EnrollmentResponse.identifier
 P request reference - EnrollmentRequest EnrollmentResponse.request
-P status token L - EnrollmentResponse.status
+P status token L=fm-status - EnrollmentResponse.status
 B EpisodeOfCare
 P _content special - -
 P _id token - - EpisodeOfCare.id
@@ -6983,7 +6983,7 @@ P identifier token - - EpisodeOfCare.identifier
 P incoming-referral reference - ServiceRequest EpisodeOfCare.referralRequest
 P organization reference - Organization EpisodeOfCare.managingOrganization
 P patient reference - Group,Patient EpisodeOfCare.patient
-P status token L - EpisodeOfCare.status
+P status token L=episode-of-care-status - EpisodeOfCare.status
 P type token - - EpisodeOfCare.type
 M patient
 B EventDefinition
@@ -7016,7 +7016,7 @@ P jurisdiction token - - EventDefinition.jurisdiction
 P name string - - EventDefinition.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription EventDefinition.relatedArtifact.where(type='predecessor').resource
 P publisher string - - EventDefinition.publisher
-P status token L - EventDefinition.status
+P status token L=publication-status - EventDefinition.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription EventDefinition.relatedArtifact.where(type='successor').resource
 P title string - - EventDefinition.title
 P topic token - - EventDefinition.topic
@@ -7052,7 +7052,7 @@ P jurisdiction token - - Evidence.jurisdiction
 P name string - - Evidence.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Evidence.relatedArtifact.where(type='predecessor').resource
 P publisher string - - Evidence.publisher
-P status token L - Evidence.status
+P status token L=publication-status - Evidence.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Evidence.relatedArtifact.where(type='successor').resource
 P title string - - Evidence.title
 P topic token - - Evidence.topic
@@ -7088,7 +7088,7 @@ P jurisdiction token - - EvidenceVariable.jurisdiction
 P name string - - EvidenceVariable.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription EvidenceVariable.relatedArtifact.where(type='predecessor').resource
 P publisher string - - EvidenceVariable.publisher
-P status token L - EvidenceVariable.status
+P status token L=publication-status - EvidenceVariable.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription EvidenceVariable.relatedArtifact.where(type='successor').resource
 P title string - - EvidenceVariable.title
 P topic token - - EvidenceVariable.topic
@@ -7118,7 +7118,7 @@ P identifier token - - ExampleScenario.identifier
 P jurisdiction token - - ExampleScenario.jurisdiction
 P name string - - ExampleScenario.name
 P publisher string - - ExampleScenario.publisher
-P status token L - ExampleScenario.status
+P status token L=publication-status - ExampleScenario.status
 P url uri - - ExampleScenario.url
 P version token - - ExampleScenario.version
 B ExplanationOfBenefit
@@ -7146,7 +7146,7 @@ P patient reference - Patient ExplanationOfBenefit.patient
 P payee reference - Organization,Patient,Practitioner,PractitionerRole,RelatedPerson ExplanationOfBenefit.payee.party
 P procedure-udi reference - Device ExplanationOfBenefit.procedure.udi
 P provider reference - Organization,Practitioner,PractitionerRole ExplanationOfBenefit.provider
-P status token L - ExplanationOfBenefit.status
+P status token L=explanationofbenefit-status - ExplanationOfBenefit.status
 P subdetail-udi reference - Device ExplanationOfBenefit.item.detail.subDetail.udi
 M patient,payee
 B FamilyMemberHistory
@@ -7167,7 +7167,7 @@ P instantiates-uri uri - - FamilyMemberHistory.instantiatesUri
 P patient reference - Group,Patient FamilyMemberHistory.patient
 P relationship token - - FamilyMemberHistory.relationship
 P sex token - - FamilyMemberHistory.sex
-P status token L - FamilyMemberHistory.status
+P status token L=history-status - FamilyMemberHistory.status
 M patient
 B Flag
 P _content special - -
@@ -7199,7 +7199,7 @@ P _text special - -
 P achievement-status token - - Goal.achievementStatus
 P category token - - Goal.category
 P identifier token - - Goal.identifier
-P lifecycle-status token L - Goal.lifecycleStatus
+P lifecycle-status token L=goal-status - Goal.lifecycleStatus
 P patient reference - Patient Goal.subject.where(resolve() is Patient)
 P start-date date - - (Goal.start as date)
 P subject reference - Group,Organization,Patient Goal.subject
@@ -7229,8 +7229,8 @@ P description string - - GraphDefinition.description
 P jurisdiction token - - GraphDefinition.jurisdiction
 P name string - - GraphDefinition.name
 P publisher string - - GraphDefinition.publisher
-P start token - - GraphDefinition.start
-P status token L - GraphDefinition.status
+P start token -=resource-types - GraphDefinition.start
+P status token L=publication-status - GraphDefinition.status
 P url uri - - GraphDefinition.url
 P version token - - GraphDefinition.version
 B Group
@@ -7253,7 +7253,7 @@ P exclude token L - Group.characteristic.exclude
 P identifier token - - Group.identifier
 P managing-entity reference - Organization,Practitioner,PractitionerRole,RelatedPerson Group.managingEntity
 P member reference - Device,Group,Medication,Patient,Practitioner,PractitionerRole,Substance Group.member.entity
-P type token L - Group.type
+P type token L=group-type - Group.type
 P value token - - (Group.characteristic.value as CodeableConcept) | (Group.characteristic.value as boolean)
 M member
 B GuidanceResponse
@@ -7317,7 +7317,7 @@ P reason token - - ImagingStudy.reasonCode
 P referrer reference - Practitioner,PractitionerRole ImagingStudy.referrer
 P series token - - ImagingStudy.series.uid
 P started date - - ImagingStudy.started
-P status token L - ImagingStudy.status
+P status token L=imagingstudy-status - ImagingStudy.status
 P subject reference - Device,Group,Patient ImagingStudy.subject
 M patient
 B Immunization
@@ -7342,7 +7342,7 @@ P reaction-date date - - Immunization.reaction.date
 P reason-code token - - Immunization.reasonCode
 P reason-reference reference - Condition,DiagnosticReport,Observation Immunization.reasonReference
 P series string - - Immunization.protocolApplied.series
-P status token L - Immunization.status
+P status token L=immunization-status - Immunization.status
 P status-reason token - - Immunization.statusReason
 P target-disease token - - Immunization.protocolApplied.targetDisease
 P vaccine-code token - - Immunization.vaccineCode
@@ -7362,7 +7362,7 @@ P dose-status token - - ImmunizationEvaluation.doseStatus
 P identifier token - - ImmunizationEvaluation.identifier
 P immunization-event reference - Immunization ImmunizationEvaluation.immunizationEvent
 P patient reference - Patient ImmunizationEvaluation.patient
-P status token L - ImmunizationEvaluation.status
+P status token L=immunization-evaluation-status - ImmunizationEvaluation.status
 P target-disease token - - ImmunizationEvaluation.targetDisease
 M patient
 B ImmunizationRecommendation
@@ -7412,7 +7412,7 @@ P jurisdiction token - - ImplementationGuide.jurisdiction
 P name string - - ImplementationGuide.name
 P publisher string - - ImplementationGuide.publisher
 P resource reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ImplementationGuide.definition.resource.reference
-P status token L - ImplementationGuide.status
+P status token L=publication-status - ImplementationGuide.status
 P title string - - ImplementationGuide.title
 P url uri - - ImplementationGuide.url
 P version token - - ImplementationGuide.version
@@ -7431,14 +7431,14 @@ P address-city string - - InsurancePlan.contact.address.city
 P address-country string - - InsurancePlan.contact.address.country
 P address-postalcode string - - InsurancePlan.contact.address.postalCode
 P address-state string - - InsurancePlan.contact.address.state
-P address-use token L - InsurancePlan.contact.address.use
+P address-use token L=address-use - InsurancePlan.contact.address.use
 P administered-by reference - Organization InsurancePlan.administeredBy
 P endpoint reference - Endpoint InsurancePlan.endpoint
 P identifier token - - InsurancePlan.identifier
 P name string - - InsurancePlan.name | InsurancePlan.alias
 P owned-by reference - Organization InsurancePlan.ownedBy
 P phonetic string - - InsurancePlan.name
-P status token L - InsurancePlan.status
+P status token L=publication-status - InsurancePlan.status
 P type token - - InsurancePlan.type
 B Invoice
 P _content special - -
@@ -7458,7 +7458,7 @@ P participant reference - Device,Organization,Patient,Practitioner,PractitionerR
 P participant-role token - - Invoice.participant.role
 P patient reference - Patient Invoice.subject.where(resolve() is Patient)
 P recipient reference - Organization,Patient,RelatedPerson Invoice.recipient
-P status token L - Invoice.status
+P status token L=invoice-status - Invoice.status
 P subject reference - Group,Patient Invoice.subject
 P totalgross quantity - - Invoice.totalGross
 P totalnet quantity - - Invoice.totalNet
@@ -7495,7 +7495,7 @@ P jurisdiction token - - Library.jurisdiction
 P name string - - Library.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Library.relatedArtifact.where(type='predecessor').resource
 P publisher string - - Library.publisher
-P status token L - Library.status
+P status token L=publication-status - Library.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Library.relatedArtifact.where(type='successor').resource
 P title string - - Library.title
 P topic token - - Library.topic
@@ -7534,7 +7534,7 @@ P item reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Ap
 P notes string - - List.note.text
 P patient reference - Patient List.subject.where(resolve() is Patient)
 P source reference - Device,Patient,Practitioner,PractitionerRole List.source
-P status token L - List.status
+P status token L=list-status - List.status
 P subject reference - Device,Group,Location,Patient List.subject
 P title string - - List.title
 M subject,source
@@ -7553,7 +7553,7 @@ P address-city string - - Location.address.city
 P address-country string - - Location.address.country
 P address-postalcode string - - Location.address.postalCode
 P address-state string - - Location.address.state
-P address-use token L - Location.address.use
+P address-use token L=address-use - Location.address.use
 P endpoint reference - Endpoint Location.endpoint
 P identifier token - - Location.identifier
 P name string - - Location.name | Location.alias
@@ -7561,7 +7561,7 @@ P near special - - Location.position
 P operational-status token - - Location.operationalStatus
 P organization reference - Organization Location.managingOrganization
 P partof reference - Location Location.partOf
-P status token L - Location.status
+P status token L=location-status - Location.status
 P type token - - Location.type
 B Measure
 P _content special - -
@@ -7593,7 +7593,7 @@ P jurisdiction token - - Measure.jurisdiction
 P name string - - Measure.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Measure.relatedArtifact.where(type='predecessor').resource
 P publisher string - - Measure.publisher
-P status token L - Measure.status
+P status token L=publication-status - Measure.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Measure.relatedArtifact.where(type='successor').resource
 P title string - - Measure.title
 P topic token - - Measure.topic
@@ -7616,7 +7616,7 @@ P measure reference - Measure MeasureReport.measure
 P patient reference - Patient MeasureReport.subject.where(resolve() is Patient)
 P period date - - MeasureReport.period
 P reporter reference - Location,Organization,Practitioner,PractitionerRole MeasureReport.reporter
-P status token L - MeasureReport.status
+P status token L=measure-report-status - MeasureReport.status
 P subject reference - Device,Group,Location,Patient,Practitioner,PractitionerRole,RelatedPerson MeasureReport.subject
 M patient
 B Media
@@ -7638,7 +7638,7 @@ P modality token - - Media.modality
 P operator reference - CareTeam,Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Media.operator
 P patient reference - Patient Media.subject.where(resolve() is Patient)
 P site token - - Media.bodySite
-P status token L - Media.status
+P status token L=event-status - Media.status
 P subject reference - Device,Group,Location,Patient,Practitioner,PractitionerRole,Specimen Media.subject
 P type token - - Media.type
 P view token - - Media.view
@@ -7661,7 +7661,7 @@ P ingredient reference - Medication,Substance (Medication.ingredient.item as Ref
 P ingredient-code token - - (Medication.ingredient.item as CodeableConcept)
 P lot-number token - - Medication.batch.lotNumber
 P manufacturer reference - Organization Medication.manufacturer
-P status token L - Medication.status
+P status token L=medication-status - Medication.status
 B MedicationAdministration
 P _content special - -
 P _id token - - MedicationAdministration.id
@@ -7683,7 +7683,7 @@ P performer reference - Device,Patient,Practitioner,PractitionerRole,RelatedPers
 P reason-given token - - MedicationAdministration.reasonCode
 P reason-not-given token - - MedicationAdministration.statusReason
 P request reference - MedicationRequest MedicationAdministration.request
-P status token L - MedicationAdministration.status
+P status token L=medication-admin-status - MedicationAdministration.status
 P subject reference - Group,Patient MedicationAdministration.subject
 M patient,performer,subject
 B MedicationDispense
@@ -7706,7 +7706,7 @@ P performer reference - Device,Organization,Patient,Practitioner,PractitionerRol
 P prescription reference - MedicationRequest MedicationDispense.authorizingPrescription
 P receiver reference - Patient,Practitioner MedicationDispense.receiver
 P responsibleparty reference - Practitioner,PractitionerRole MedicationDispense.substitution.responsibleParty
-P status token L - MedicationDispense.status
+P status token L=medicationdispense-status - MedicationDispense.status
 P subject reference - Group,Patient MedicationDispense.subject
 P type token - - MedicationDispense.type
 P whenhandedover date - - MedicationDispense.whenHandedOver
@@ -7734,7 +7734,7 @@ P monitoring-program-type token - - MedicationKnowledge.monitoringProgram.type
 P monograph reference - DocumentReference,Media MedicationKnowledge.monograph.source
 P monograph-type token - - MedicationKnowledge.monograph.type
 P source-cost token - - MedicationKnowledge.cost.source
-P status token L - MedicationKnowledge.status
+P status token L=medicationknowledge-status - MedicationKnowledge.status
 B MedicationRequest
 P _content special - -
 P _id token - - MedicationRequest.id
@@ -7754,12 +7754,12 @@ P identifier token - - MedicationRequest.identifier
 P intended-dispenser reference - Organization MedicationRequest.dispenseRequest.performer
 P intended-performer reference - CareTeam,Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson MedicationRequest.performer
 P intended-performertype token - - MedicationRequest.performerType
-P intent token L - MedicationRequest.intent
+P intent token L=medicationrequest-intent - MedicationRequest.intent
 P medication reference - Medication (MedicationRequest.medication as Reference)
 P patient reference - Patient MedicationRequest.subject.where(resolve() is Patient)
-P priority token L - MedicationRequest.priority
+P priority token L=request-priority - MedicationRequest.priority
 P requester reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson MedicationRequest.requester
-P status token L - MedicationRequest.status
+P status token L=medicationrequest-status - MedicationRequest.status
 P subject reference - Group,Patient MedicationRequest.subject
 M subject
 B MedicationStatement
@@ -7781,7 +7781,7 @@ P medication reference - Medication (MedicationStatement.medication as Reference
 P part-of reference - MedicationAdministration,MedicationDispense,MedicationStatement,Observation,Procedure MedicationStatement.partOf
 P patient reference - Patient MedicationStatement.subject.where(resolve() is Patient)
 P source reference - Organization,Patient,Practitioner,PractitionerRole,RelatedPerson MedicationStatement.informationSource
-P status token L - MedicationStatement.status
+P status token L=medication-statement-status - MedicationStatement.status
 P subject reference - Group,Patient MedicationStatement.subject
 M subject
 B MedicinalProduct
@@ -7911,7 +7911,7 @@ P _security token - - MessageDefinition.meta.security
 P _source uri - - MessageDefinition.meta.source
 P _tag token - - MessageDefinition.meta.tag
 P _text special - -
-P category token L - MessageDefinition.category
+P category token L=message-significance-category - MessageDefinition.category
 P context token - - (MessageDefinition.useContext.value as CodeableConcept)
 P context-quantity quantity - - (MessageDefinition.useContext.value as Quantity) | (MessageDefinition.useContext.value as Range)
 P context-type token - - MessageDefinition.useContext.code
@@ -7924,13 +7924,13 @@ K context value.as(CodeableConcept)
 P date date - - MessageDefinition.date
 P description string - - MessageDefinition.description
 P event token - - MessageDefinition.event
-P focus token - - MessageDefinition.focus.code
+P focus token -=resource-types - MessageDefinition.focus.code
 P identifier token - - MessageDefinition.identifier
 P jurisdiction token - - MessageDefinition.jurisdiction
 P name string - - MessageDefinition.name
 P parent reference - ActivityDefinition,PlanDefinition MessageDefinition.parent
 P publisher string - - MessageDefinition.publisher
-P status token L - MessageDefinition.status
+P status token L=publication-status - MessageDefinition.status
 P title string - - MessageDefinition.title
 P url uri - - MessageDefinition.url
 P version token - - MessageDefinition.version
@@ -7945,7 +7945,7 @@ P _source uri - - MessageHeader.meta.source
 P _tag token - - MessageHeader.meta.tag
 P _text special - -
 P author reference - Practitioner,PractitionerRole MessageHeader.author
-P code token L - MessageHeader.response.code
+P code token L=response-code - MessageHeader.response.code
 P destination string - - MessageHeader.destination.name
 P destination-uri uri - - MessageHeader.destination.endpoint
 P enterer reference - Practitioner,PractitionerRole MessageHeader.enterer
@@ -7988,7 +7988,7 @@ P referenceseqid-window-coordinate composite - - MolecularSequence.referenceSeq
 K referenceseqid referenceSeqId
 K window-start windowStart
 K window-end windowEnd
-P type token L - MolecularSequence.type
+P type token L=sequence-type - MolecularSequence.type
 P variant-end number - - MolecularSequence.variant.end
 P variant-start number - - MolecularSequence.variant.start
 P window-end number - - MolecularSequence.referenceSeq.windowEnd
@@ -8016,14 +8016,14 @@ K context-type code
 K context value.as(CodeableConcept)
 P date date - - NamingSystem.date
 P description string - - NamingSystem.description
-P id-type token L - NamingSystem.uniqueId.type
+P id-type token L=namingsystem-identifier-type - NamingSystem.uniqueId.type
 P jurisdiction token - - NamingSystem.jurisdiction
-P kind token L - NamingSystem.kind
+P kind token L=namingsystem-type - NamingSystem.kind
 P name string - - NamingSystem.name
 P period date - - NamingSystem.uniqueId.period
 P publisher string - - NamingSystem.publisher
 P responsible string - - NamingSystem.responsible
-P status token L - NamingSystem.status
+P status token L=publication-status - NamingSystem.status
 P telecom token - - NamingSystem.contact.telecom
 P type token - - NamingSystem.type
 P value string - - NamingSystem.uniqueId.value
@@ -8047,7 +8047,7 @@ P instantiates-uri uri - - NutritionOrder.instantiatesUri
 P oraldiet token - - NutritionOrder.oralDiet.type
 P patient reference - Group,Patient NutritionOrder.patient
 P provider reference - Practitioner,PractitionerRole NutritionOrder.orderer
-P status token L - NutritionOrder.status
+P status token L=request-status - NutritionOrder.status
 P supplement token - - NutritionOrder.supplement.type
 M patient
 B Observation
@@ -8108,7 +8108,7 @@ P part-of reference - ImagingStudy,Immunization,MedicationAdministration,Medicat
 P patient reference - Patient Observation.subject.where(resolve() is Patient)
 P performer reference - CareTeam,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Observation.performer
 P specimen reference - Specimen Observation.specimen
-P status token L - Observation.status
+P status token L=observation-status - Observation.status
 P subject reference - Device,Group,Location,Patient Observation.subject
 P value-concept token - - (Observation.value as CodeableConcept)
 P value-date date - - (Observation.value as dateTime) | (Observation.value as Period)
@@ -8151,11 +8151,11 @@ P description string - - OperationDefinition.description
 P input-profile reference - StructureDefinition OperationDefinition.inputProfile
 P instance token L - OperationDefinition.instance
 P jurisdiction token - - OperationDefinition.jurisdiction
-P kind token L - OperationDefinition.kind
+P kind token L=operation-kind - OperationDefinition.kind
 P name string - - OperationDefinition.name
 P output-profile reference - StructureDefinition OperationDefinition.outputProfile
 P publisher string - - OperationDefinition.publisher
-P status token L - OperationDefinition.status
+P status token L=publication-status - OperationDefinition.status
 P system token L - OperationDefinition.system
 P title string - - OperationDefinition.title
 P type token L - OperationDefinition.type
@@ -8187,7 +8187,7 @@ P address-city string - - Organization.address.city
 P address-country string - - Organization.address.country
 P address-postalcode string - - Organization.address.postalCode
 P address-state string - - Organization.address.state
-P address-use token L - Organization.address.use
+P address-use token L=address-use - Organization.address.use
 P endpoint reference - Endpoint Organization.endpoint
 P identifier token - - Organization.identifier
 P name string - - Organization.name | Organization.alias
@@ -8243,13 +8243,13 @@ P address-city string - - Patient.address.city
 P address-country string - - Patient.address.country
 P address-postalcode string - - Patient.address.postalCode
 P address-state string - - Patient.address.state
-P address-use token L - Patient.address.use
+P address-use token L=address-use - Patient.address.use
 P birthdate date - - Patient.birthDate
 P death-date date - - (Patient.deceased as dateTime)
 P deceased token L - Patient.deceased.exists() and Patient.deceased != false
 P email token - - Patient.telecom.where(system='email')
 P family string - - Patient.name.family
-P gender token L - Patient.gender
+P gender token L=administrative-gender - Patient.gender
 P general-practitioner reference - Organization,Practitioner,PractitionerRole Patient.generalPractitioner
 P given string - - Patient.name.given
 P identifier token - - Patient.identifier
@@ -8277,7 +8277,7 @@ P payment-status token - - PaymentNotice.paymentStatus
 P provider reference - Organization,Practitioner,PractitionerRole PaymentNotice.provider
 P request reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription PaymentNotice.request
 P response reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription PaymentNotice.response
-P status token L - PaymentNotice.status
+P status token L=fm-status - PaymentNotice.status
 B PaymentReconciliation
 P _content special - -
 P _id token - - PaymentReconciliation.id
@@ -8291,11 +8291,11 @@ P _text special - -
 P created date - - PaymentReconciliation.created
 P disposition string - - PaymentReconciliation.disposition
 P identifier token - - PaymentReconciliation.identifier
-P outcome token L - PaymentReconciliation.outcome
+P outcome token L=remittance-outcome - PaymentReconciliation.outcome
 P payment-issuer reference - Organization PaymentReconciliation.paymentIssuer
 P request reference - Task PaymentReconciliation.request
 P requestor reference - Organization,Practitioner,PractitionerRole PaymentReconciliation.requestor
-P status token L - PaymentReconciliation.status
+P status token L=fm-status - PaymentReconciliation.status
 B Person
 P _content special - -
 P _id token - - Person.id
@@ -8311,10 +8311,10 @@ P address-city string - - Person.address.city
 P address-country string - - Person.address.country
 P address-postalcode string - - Person.address.postalCode
 P address-state string - - Person.address.state
-P address-use token L - Person.address.use
+P address-use token L=address-use - Person.address.use
 P birthdate date - - Person.birthDate
 P email token - - Person.telecom.where(system='email')
-P gender token L - Person.gender
+P gender token L=administrative-gender - Person.gender
 P identifier token - - Person.identifier
 P link reference - Patient,Person,Practitioner,RelatedPerson Person.link.target
 P name string - - Person.name
@@ -8357,7 +8357,7 @@ P jurisdiction token - - PlanDefinition.jurisdiction
 P name string - - PlanDefinition.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription PlanDefinition.relatedArtifact.where(type='predecessor').resource
 P publisher string - - PlanDefinition.publisher
-P status token L - PlanDefinition.status
+P status token L=publication-status - PlanDefinition.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription PlanDefinition.relatedArtifact.where(type='successor').resource
 P title string - - PlanDefinition.title
 P topic token - - PlanDefinition.topic
@@ -8380,11 +8380,11 @@ P address-city string - - Practitioner.address.city
 P address-country string - - Practitioner.address.country
 P address-postalcode string - - Practitioner.address.postalCode
 P address-state string - - Practitioner.address.state
-P address-use token L - Practitioner.address.use
+P address-use token L=address-use - Practitioner.address.use
 P communication token - - Practitioner.communication
 P email token - - Practitioner.telecom.where(system='email')
 P family string - - Practitioner.name.family
-P gender token L - Practitioner.gender
+P gender token L=administrative-gender - Practitioner.gender
 P given string - - Practitioner.name.given
 P identifier token - - Practitioner.identifier
 P name string - - Practitioner.name
@@ -8438,7 +8438,7 @@ P patient reference - Patient Procedure.subject.where(resolve() is Patient)
 P performer reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Procedure.performer.actor
 P reason-code token - - Procedure.reasonCode
 P reason-reference reference - Condition,DiagnosticReport,DocumentReference,Observation,Procedure Procedure.reasonReference
-P status token L - Procedure.status
+P status token L=event-status - Procedure.status
 P subject reference - Group,Patient Procedure.subject
 M patient,performer
 B Provenance
@@ -8490,8 +8490,8 @@ P identifier token - - Questionnaire.identifier
 P jurisdiction token - - Questionnaire.jurisdiction
 P name string - - Questionnaire.name
 P publisher string - - Questionnaire.publisher
-P status token L - Questionnaire.status
-P subject-type token - - Questionnaire.subjectType
+P status token L=publication-status - Questionnaire.status
+P subject-type token -=resource-types - Questionnaire.subjectType
 P title string - - Questionnaire.title
 P url uri - - Questionnaire.url
 P version token - - Questionnaire.version
@@ -8514,7 +8514,7 @@ P part-of reference - Observation,Procedure QuestionnaireResponse.partOf
 P patient reference - Patient QuestionnaireResponse.subject.where(resolve() is Patient)
 P questionnaire reference - Questionnaire QuestionnaireResponse.questionnaire
 P source reference - Patient,Practitioner,PractitionerRole,RelatedPerson QuestionnaireResponse.source
-P status token L - QuestionnaireResponse.status
+P status token L=questionnaire-answers-status - QuestionnaireResponse.status
 P subject reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription QuestionnaireResponse.subject
 M subject,author
 B RelatedPerson
@@ -8533,10 +8533,10 @@ P address-city string - - RelatedPerson.address.city
 P address-country string - - RelatedPerson.address.country
 P address-postalcode string - - RelatedPerson.address.postalCode
 P address-state string - - RelatedPerson.address.state
-P address-use token L - RelatedPerson.address.use
+P address-use token L=address-use - RelatedPerson.address.use
 P birthdate date - - RelatedPerson.birthDate
 P email token - - RelatedPerson.telecom.where(system='email')
-P gender token L - RelatedPerson.gender
+P gender token L=administrative-gender - RelatedPerson.gender
 P identifier token - - RelatedPerson.identifier
 P name string - - RelatedPerson.name
 P patient reference - Patient RelatedPerson.patient
@@ -8563,11 +8563,11 @@ P group-identifier token - - RequestGroup.groupIdentifier
 P identifier token - - RequestGroup.identifier
 P instantiates-canonical reference - - RequestGroup.instantiatesCanonical
 P instantiates-uri uri - - RequestGroup.instantiatesUri
-P intent token L - RequestGroup.intent
+P intent token L=request-intent - RequestGroup.intent
 P participant reference - Device,Patient,Practitioner,PractitionerRole,RelatedPerson RequestGroup.action.participant
 P patient reference - Patient RequestGroup.subject.where(resolve() is Patient)
-P priority token L - RequestGroup.priority
-P status token L - RequestGroup.status
+P priority token L=request-priority - RequestGroup.priority
+P status token L=request-status - RequestGroup.status
 P subject reference - Group,Patient RequestGroup.subject
 M subject,participant
 B ResearchDefinition
@@ -8600,7 +8600,7 @@ P jurisdiction token - - ResearchDefinition.jurisdiction
 P name string - - ResearchDefinition.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ResearchDefinition.relatedArtifact.where(type='predecessor').resource
 P publisher string - - ResearchDefinition.publisher
-P status token L - ResearchDefinition.status
+P status token L=publication-status - ResearchDefinition.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ResearchDefinition.relatedArtifact.where(type='successor').resource
 P title string - - ResearchDefinition.title
 P topic token - - ResearchDefinition.topic
@@ -8636,7 +8636,7 @@ P jurisdiction token - - ResearchElementDefinition.jurisdiction
 P name string - - ResearchElementDefinition.name
 P predecessor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ResearchElementDefinition.relatedArtifact.where(type='predecessor').resource
 P publisher string - - ResearchElementDefinition.publisher
-P status token L - ResearchElementDefinition.status
+P status token L=publication-status - ResearchElementDefinition.status
 P successor reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription ResearchElementDefinition.relatedArtifact.where(type='successor').resource
 P title string - - ResearchElementDefinition.title
 P topic token - - ResearchElementDefinition.topic
@@ -8663,7 +8663,7 @@ P principalinvestigator reference - Practitioner,PractitionerRole ResearchStudy.
 P protocol reference - PlanDefinition ResearchStudy.protocol
 P site reference - Location ResearchStudy.site
 P sponsor reference - Organization ResearchStudy.sponsor
-P status token L - ResearchStudy.status
+P status token L=research-study-status - ResearchStudy.status
 P title string - - ResearchStudy.title
 B ResearchSubject
 P _content special - -
@@ -8679,7 +8679,7 @@ P date date - - ResearchSubject.period
 P identifier token - - ResearchSubject.identifier
 P individual reference - Patient ResearchSubject.individual
 P patient reference - Patient ResearchSubject.individual
-P status token L - ResearchSubject.status
+P status token L=research-subject-status - ResearchSubject.status
 P study reference - ResearchStudy ResearchSubject.study
 M individual
 B RiskAssessment
@@ -8729,7 +8729,7 @@ P identifier token - - RiskEvidenceSynthesis.identifier
 P jurisdiction token - - RiskEvidenceSynthesis.jurisdiction
 P name string - - RiskEvidenceSynthesis.name
 P publisher string - - RiskEvidenceSynthesis.publisher
-P status token L - RiskEvidenceSynthesis.status
+P status token L=publication-status - RiskEvidenceSynthesis.status
 P title string - - RiskEvidenceSynthesis.title
 P url uri - - RiskEvidenceSynthesis.url
 P version token - - RiskEvidenceSynthesis.version
@@ -8761,7 +8761,7 @@ P _security token - - SearchParameter.meta.security
 P _source uri - - SearchParameter.meta.source
 P _tag token - - SearchParameter.meta.tag
 P _text special - -
-P base token - - SearchParameter.base
+P base token -=resource-types - SearchParameter.base
 P code token - - SearchParameter.code
 P component reference - SearchParameter SearchParameter.component.definition
 P context token - - (SearchParameter.useContext.value as CodeableConcept)
@@ -8779,9 +8779,9 @@ P description string - - SearchParameter.description
 P jurisdiction token - - SearchParameter.jurisdiction
 P name string - - SearchParameter.name
 P publisher string - - SearchParameter.publisher
-P status token L - SearchParameter.status
-P target token - - SearchParameter.target
-P type token L - SearchParameter.type
+P status token L=publication-status - SearchParameter.status
+P target token -=resource-types - SearchParameter.target
+P type token L=search-param-type - SearchParameter.type
 P url uri - - SearchParameter.url
 P version token - - SearchParameter.version
 B ServiceRequest
@@ -8803,17 +8803,17 @@ P encounter reference - Encounter,EpisodeOfCare ServiceRequest.encounter
 P identifier token - - ServiceRequest.identifier
 P instantiates-canonical reference - ActivityDefinition,PlanDefinition ServiceRequest.instantiatesCanonical
 P instantiates-uri uri - - ServiceRequest.instantiatesUri
-P intent token L - ServiceRequest.intent
+P intent token L=request-intent - ServiceRequest.intent
 P occurrence date - - ServiceRequest.occurrence
 P patient reference - Patient ServiceRequest.subject.where(resolve() is Patient)
 P performer reference - CareTeam,Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson ServiceRequest.performer
 P performer-type token - - ServiceRequest.performerType
-P priority token L - ServiceRequest.priority
+P priority token L=request-priority - ServiceRequest.priority
 P replaces reference - ServiceRequest ServiceRequest.replaces
 P requester reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson ServiceRequest.requester
 P requisition token - - ServiceRequest.requisition
 P specimen reference - Specimen ServiceRequest.specimen
-P status token L - ServiceRequest.status
+P status token L=request-status - ServiceRequest.status
 P subject reference - Device,Group,Location,Patient ServiceRequest.subject
 M subject,performer
 B Slot
@@ -8833,7 +8833,7 @@ P service-category token - - Slot.serviceCategory
 P service-type token - - Slot.serviceType
 P specialty token - - Slot.specialty
 P start date - - Slot.start
-P status token L - Slot.status
+P status token L=slotstatus - Slot.status
 B Specimen
 P _content special - -
 P _id token - - Specimen.id
@@ -8853,7 +8853,7 @@ P container-id token - - Specimen.container.identifier
 P identifier token - - Specimen.identifier
 P parent reference - Specimen Specimen.parent
 P patient reference - Patient Specimen.subject.where(resolve() is Patient)
-P status token L - Specimen.status
+P status token L=specimen-status - Specimen.status
 P subject reference - Device,Group,Location,Patient,Substance Specimen.subject
 P type token - - Specimen.type
 M subject
@@ -8893,18 +8893,18 @@ P context-type-value composite - - StructureDefinition.useContext
 K context-type code
 K context value.as(CodeableConcept)
 P date date - - StructureDefinition.date
-P derivation token L - StructureDefinition.derivation
+P derivation token L=type-derivation-rule - StructureDefinition.derivation
 P description string - - StructureDefinition.description
 P experimental token L - StructureDefinition.experimental
-P ext-context token L - StructureDefinition.context.type
+P ext-context token L=extension-context-type - StructureDefinition.context.type
 P identifier token - - StructureDefinition.identifier
 P jurisdiction token - - StructureDefinition.jurisdiction
 P keyword token - - StructureDefinition.keyword
-P kind token L - StructureDefinition.kind
+P kind token L=structure-definition-kind - StructureDefinition.kind
 P name string - - StructureDefinition.name
 P path token - - StructureDefinition.snapshot.element.path | StructureDefinition.differential.element.path
 P publisher string - - StructureDefinition.publisher
-P status token L - StructureDefinition.status
+P status token L=publication-status - StructureDefinition.status
 P title string - - StructureDefinition.title
 P type uri - - StructureDefinition.type
 P url uri - - StructureDefinition.url
@@ -8935,7 +8935,7 @@ P identifier token - - StructureMap.identifier
 P jurisdiction token - - StructureMap.jurisdiction
 P name string - - StructureMap.name
 P publisher string - - StructureMap.publisher
-P status token L - StructureMap.status
+P status token L=publication-status - StructureMap.status
 P title string - - StructureMap.title
 P url uri - - StructureMap.url
 P version token - - StructureMap.version
@@ -8952,8 +8952,8 @@ P _text special - -
 P contact token - - Subscription.contact
 P criteria string - - Subscription.criteria
 P payload token - - Subscription.channel.payload
-P status token L - Subscription.status
-P type token L - Subscription.channel.type
+P status token L=subscription-status - Subscription.status
+P type token L=subscription-channel-type - Subscription.channel.type
 P url uri - - Subscription.channel.endpoint
 B Substance
 P _content special - -
@@ -8971,7 +8971,7 @@ P container-identifier token - - Substance.instance.identifier
 P expiry date - - Substance.instance.expiry
 P identifier token - - Substance.identifier
 P quantity quantity - - Substance.instance.quantity
-P status token L - Substance.status
+P status token L=substance-status - Substance.status
 P substance-reference reference - Substance (Substance.ingredient.substance as Reference)
 B SubstanceNucleicAcid
 P _content special - -
@@ -9047,7 +9047,7 @@ P _text special - -
 P identifier token - - SupplyDelivery.identifier
 P patient reference - Group,Patient SupplyDelivery.patient
 P receiver reference - Practitioner,PractitionerRole SupplyDelivery.receiver
-P status token L - SupplyDelivery.status
+P status token L=supplydelivery-status - SupplyDelivery.status
 P supplier reference - Organization,Practitioner,PractitionerRole SupplyDelivery.supplier
 M patient
 B SupplyRequest
@@ -9064,7 +9064,7 @@ P category token - - SupplyRequest.category
 P date date - - SupplyRequest.authoredOn
 P identifier token - - SupplyRequest.identifier
 P requester reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson SupplyRequest.requester
-P status token L - SupplyRequest.status
+P status token L=supplyrequest-status - SupplyRequest.status
 P subject reference - Location,Organization,Patient SupplyRequest.deliverTo
 P supplier reference - HealthcareService,Organization SupplyRequest.supplier
 M subject
@@ -9086,16 +9086,16 @@ P encounter reference - Encounter Task.encounter
 P focus reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Task.focus
 P group-identifier token - - Task.groupIdentifier
 P identifier token - - Task.identifier
-P intent token L - Task.intent
+P intent token L=task-intent - Task.intent
 P modified date - - Task.lastModified
 P owner reference - CareTeam,Device,HealthcareService,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Task.owner
 P part-of reference - Task Task.partOf
 P patient reference - Patient Task.for.where(resolve() is Patient)
 P performer token - - Task.performerType
 P period date - - Task.executionPeriod
-P priority token L - Task.priority
+P priority token L=request-priority - Task.priority
 P requester reference - Device,Organization,Patient,Practitioner,PractitionerRole,RelatedPerson Task.requester
-P status token L - Task.status
+P status token L=task-status - Task.status
 P subject reference - Account,ActivityDefinition,AdverseEvent,AllergyIntolerance,Appointment,AppointmentResponse,AuditEvent,Basic,Binary,BiologicallyDerivedProduct,BodyStructure,Bundle,CapabilityStatement,CarePlan,CareTeam,CatalogEntry,ChargeItem,ChargeItemDefinition,Claim,ClaimResponse,ClinicalImpression,CodeSystem,Communication,CommunicationRequest,CompartmentDefinition,Composition,ConceptMap,Condition,Consent,Contract,Coverage,CoverageEligibilityRequest,CoverageEligibilityResponse,DetectedIssue,Device,DeviceDefinition,DeviceMetric,DeviceRequest,DeviceUseStatement,DiagnosticReport,DocumentManifest,DocumentReference,EffectEvidenceSynthesis,Encounter,Endpoint,EnrollmentRequest,EnrollmentResponse,EpisodeOfCare,EventDefinition,Evidence,EvidenceVariable,ExampleScenario,ExplanationOfBenefit,FamilyMemberHistory,Flag,Goal,GraphDefinition,Group,GuidanceResponse,HealthcareService,ImagingStudy,Immunization,ImmunizationEvaluation,ImmunizationRecommendation,ImplementationGuide,InsurancePlan,Invoice,Library,Linkage,List,Location,Measure,MeasureReport,Media,Medication,MedicationAdministration,MedicationDispense,MedicationKnowledge,MedicationRequest,MedicationStatement,MedicinalProduct,MedicinalProductAuthorization,MedicinalProductContraindication,MedicinalProductIndication,MedicinalProductIngredient,MedicinalProductInteraction,MedicinalProductManufactured,MedicinalProductPackaged,MedicinalProductPharmaceutical,MedicinalProductUndesirableEffect,MessageDefinition,MessageHeader,MolecularSequence,NamingSystem,NutritionOrder,Observation,ObservationDefinition,OperationDefinition,OperationOutcome,Organization,OrganizationAffiliation,Patient,PaymentNotice,PaymentReconciliation,Person,PlanDefinition,Practitioner,PractitionerRole,Procedure,Provenance,Questionnaire,QuestionnaireResponse,RelatedPerson,RequestGroup,ResearchDefinition,ResearchElementDefinition,ResearchStudy,ResearchSubject,RiskAssessment,RiskEvidenceSynthesis,Schedule,SearchParameter,ServiceRequest,Slot,Specimen,SpecimenDefinition,StructureDefinition,StructureMap,Subscription,Substance,SubstanceNucleicAcid,SubstancePolymer,SubstanceProtein,SubstanceReferenceInformation,SubstanceSourceMaterial,SubstanceSpecification,SupplyDelivery,SupplyRequest,Task,TerminologyCapabilities,TestReport,TestScript,ValueSet,VerificationResult,VisionPrescription Task.for
 B TerminologyCapabilities
 P _content special - -
@@ -9121,7 +9121,7 @@ P description string - - TerminologyCapabilities.description
 P jurisdiction token - - TerminologyCapabilities.jurisdiction
 P name string - - TerminologyCapabilities.name
 P publisher string - - TerminologyCapabilities.publisher
-P status token L - TerminologyCapabilities.status
+P status token L=publication-status - TerminologyCapabilities.status
 P title string - - TerminologyCapabilities.title
 P url uri - - TerminologyCapabilities.url
 P version token - - TerminologyCapabilities.version
@@ -9138,7 +9138,7 @@ P _text special - -
 P identifier token - - TestReport.identifier
 P issued date - - TestReport.issued
 P participant uri - - TestReport.participant.uri
-P result token L - TestReport.result
+P result token L=report-result-codes - TestReport.result
 P tester string - - TestReport.tester
 P testscript reference - TestScript TestReport.testScript
 B TestScript
@@ -9166,7 +9166,7 @@ P identifier token - - TestScript.identifier
 P jurisdiction token - - TestScript.jurisdiction
 P name string - - TestScript.name
 P publisher string - - TestScript.publisher
-P status token L - TestScript.status
+P status token L=publication-status - TestScript.status
 P testscript-capability string - - TestScript.metadata.capability.description
 P title string - - TestScript.title
 P url uri - - TestScript.url
@@ -9199,7 +9199,7 @@ P jurisdiction token - - ValueSet.jurisdiction
 P name string - - ValueSet.name
 P publisher string - - ValueSet.publisher
 P reference uri - - ValueSet.compose.include.system
-P status token L - ValueSet.status
+P status token L=publication-status - ValueSet.status
 P title string - - ValueSet.title
 P url uri - - ValueSet.url
 P version token - - ValueSet.version
@@ -9229,7 +9229,7 @@ P encounter reference - Encounter,EpisodeOfCare VisionPrescription.encounter
 P identifier token - - VisionPrescription.identifier
 P patient reference - Group,Patient VisionPrescription.patient
 P prescriber reference - Practitioner,PractitionerRole VisionPrescription.prescriber
-P status token L - VisionPrescription.status
+P status token L=fm-status - VisionPrescription.status
 M patient
 """#
 }

@@ -24,6 +24,8 @@ public struct Definitions: Sendable {
     let codeTable: ByteTable
     /// Owner 0, URL of a code system -> its number.
     let systemTable: ByteTable
+    /// By value set: its lines of codes, each of one code system, in ``text``.
+    let codeLines: [[Range<Int>]]
     /// Allowed reference targets: 146 bits each.
     let targetSets: [ResourceTypeSet]
     /// Owner resource type, code -> number.
@@ -48,6 +50,17 @@ extension Definitions {
     /// The parameter with that ``SearchParameter/number``.
     public func searchParameter(number: UInt16) -> SearchParameter? {
         Int(number) < searchParameters.count ? searchParameters[Int(number)] : nil
+    }
+
+    /// The codes of one code system that a value under `parameter` can be, where a required binding implies the system:
+    /// an element of type `code` has none of its own (search.html#token). Empty for any other system or parameter.
+    public func impliedCodes(of parameter: SearchParameter, system: String) -> [String] {
+        guard let valueSet = parameter.valueSet else { return [] }
+        return codeLines[valueSet].flatMap { line in
+            let fields = text[line].split(separator: 0x7C)
+            guard fields[0].elementsEqual(system.utf8) else { return [String]() }
+            return fields[1...].map { String(decoding: $0, as: UTF8.self) }
+        }
     }
 
     /// Parameters whose references to a Patient put a record into that patient's compartment

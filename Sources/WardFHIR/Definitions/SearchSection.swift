@@ -7,20 +7,24 @@ struct SearchSection {
     private(set) var ranges: [Range<Int>] = []
     private(set) var compartments: [[UInt16]] = []
 
-    mutating func read(_ all: [ArraySlice<UInt8>], resourceNames: ArraySlice<String>, types: ByteTable) {
+    mutating func read(
+        _ all: [ArraySlice<UInt8>], resourceNames: ArraySlice<String>, types: ByteTable, valueSets: ByteTable
+    ) {
         var group: [ArraySlice<UInt8>] = []
         for index in lines {
             if all[index].first == 0x42, !group.isEmpty {
-                readGroup(group, types: types, count: resourceNames.count)
+                readGroup(group, types: types, valueSets: valueSets, count: resourceNames.count)
                 group.removeAll(keepingCapacity: true)
             }
             group.append(all[index])
         }
-        if !group.isEmpty { readGroup(group, types: types, count: resourceNames.count) }
+        if !group.isEmpty { readGroup(group, types: types, valueSets: valueSets, count: resourceNames.count) }
     }
 
     /// Everything of one base type. Codes first: components name parameters that may follow.
-    private mutating func readGroup(_ group: [ArraySlice<UInt8>], types: ByteTable, count: Int) {
+    private mutating func readGroup(
+        _ group: [ArraySlice<UInt8>], types: ByteTable, valueSets: ByteTable, count: Int
+    ) {
         let base = ResourceType(uncheckedCode: UInt8(ranges.count))
         let owner = UInt32(base.code)
         let start = parameters.count
@@ -35,7 +39,9 @@ struct SearchSection {
             if line.first == 0x50 {
                 let components = group[(position + 1)...].prefix { $0.first == 0x4B }
                     .compactMap { component(owner, $0) }
-                parameters.append(parameter(line, base: base, components: components, types: types, count: count))
+                parameters.append(
+                    parameter(
+                        line, base: base, components: components, types: types, valueSets: valueSets, count: count))
             } else if line.first == 0x4D {
                 compartment = line.dropFirst(2).split(separator: 0x2C)
                     .compactMap { table.find(owner: owner, $0).map { UInt16($0) } }
@@ -52,7 +58,8 @@ struct SearchSection {
     }
 
     private func parameter(
-        _ line: ArraySlice<UInt8>, base: ResourceType, components: [SearchComponent], types: ByteTable, count: Int
+        _ line: ArraySlice<UInt8>, base: ResourceType, components: [SearchComponent], types: ByteTable,
+        valueSets: ByteTable, count: Int
     ) -> SearchParameter {
         let fields = line.split(separator: 0x20, maxSplits: 5)
         let targets: [ResourceType] =
@@ -68,6 +75,7 @@ struct SearchSection {
             number: UInt16(parameters.count), base: base, code: String(decoding: fields[1], as: UTF8.self),
             type: SearchParameterType(rawValue: String(decoding: fields[2], as: UTF8.self)) ?? .special,
             expression: fields.count > 5 ? String(decoding: fields[5], as: UTF8.self) : "", targets: targets,
-            components: components, isLowCardinality: fields[3].first == 0x4C)
+            components: components, isLowCardinality: fields[3].first == 0x4C,
+            valueSet: valueSets.find(owner: 0, fields[3].dropFirst(2)).map { Int($0) })
     }
 }

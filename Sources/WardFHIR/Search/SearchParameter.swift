@@ -15,9 +15,12 @@ public struct SearchParameter: Sendable {
     public let components: [SearchComponent]
     /// Boolean, or a `code` with a required binding of few values: never a token on disk (docs/leakage.md).
     public let isLowCardinality: Bool
-    public init(
+    /// Value set of the required binding, where all values are elements of type `code` under the same one.
+    let valueSet: Int?
+
+    init(
         number: UInt16, base: ResourceType, code: String, type: SearchParameterType, expression: String,
-        targets: [ResourceType], components: [SearchComponent], isLowCardinality: Bool
+        targets: [ResourceType], components: [SearchComponent], isLowCardinality: Bool, valueSet: Int?
     ) {
         self.number = number
         self.base = base
@@ -27,6 +30,7 @@ public struct SearchParameter: Sendable {
         self.targets = targets
         self.components = components
         self.isLowCardinality = isLowCardinality
+        self.valueSet = valueSet
     }
 }
 

@@ -19,6 +19,7 @@ struct SearchTermReader {
         guard alternatives.count <= SearchQuery.limit else { throw .tooMany(parameter: name) }
         var tests: [SearchCriterion] = []
         for alternative in alternatives { tests.append(contentsOf: try alternativeTests(alternative)) }
+        guard tests.count <= SearchQuery.limit else { throw .tooMany(parameter: name) }
         let any: SearchCriterion = tests.count == 1 ? tests[0] : .any(tests)
         return isNegated ? .not(any) : any
     }
@@ -42,7 +43,7 @@ struct SearchTermReader {
         _ text: Substring, of parameter: SearchParameter, modifier: String?
     ) throws(SearchQueryFailure) -> [ValueTest] {
         switch parameter.type {
-        case .token: return [try token(text, modifier)]
+        case .token: return try token(text, parameter, modifier)
         case .reference: return try reference(text, parameter, modifier)
         case .string: return [try string(text, modifier)]
         case .uri: return [try uri(text, modifier)]
@@ -58,14 +59,16 @@ struct SearchTermReader {
         }
     }
 
-    private func token(_ text: Substring, _ modifier: String?) throws(SearchQueryFailure) -> ValueTest {
+    private func token(
+        _ text: Substring, _ parameter: SearchParameter, _ modifier: String?
+    ) throws(SearchQueryFailure) -> [ValueTest] {
         switch modifier {
-        case nil: return .token(try tokenTest(text))
-        case "text": return .text(try words(text))
+        case nil: return try tokenTest(text).resolved(under: parameter).map(ValueTest.token)
+        case "text": return [.text(try words(text))]
         case "of-type", "ofType":
             let parts = SearchText.split(text, at: "|").map(SearchText.unescaped)
             guard parts.count == 3, !parts.contains("") else { throw .malformed(parameter: name, .token) }
-            return .typedIdentifier(typeSystem: parts[0], typeCode: parts[1], value: parts[2])
+            return [.typedIdentifier(typeSystem: parts[0], typeCode: parts[1], value: parts[2])]
         default: throw .unsupported(parameter: name, .modifier)
         }
     }
@@ -189,6 +192,27 @@ struct SearchTermReader {
     private func prefixed(_ text: String) -> (SearchPrefix, Substring) {
         guard let prefix = SearchPrefix(rawValue: String(text.prefix(2))) else { return (.eq, text[...]) }
         return (prefix, text.dropFirst(2))
+    }
+}
+
+extension TokenTest {
+    /// The same test on an element of type `code`, which carries no system: its required binding implies one, so
+    /// `system|code` asks for the code if that system has it, and `system|` for any code of that system. `|code` finds
+    /// such an element, too, as it has no system property (FHIR R4 search.html#token).
+    ///
+    /// Resolved here and not in the index, so cards hold what the record says, and cards of any age can be asked.
+    fileprivate func resolved(under parameter: SearchParameter) -> [TokenTest] {
+        switch self {
+        case .code, .codeWithoutSystem: return [self]
+        case .system(let system):
+            let codes = Definitions.r4.impliedCodes(of: parameter, system: system)
+            return codes.isEmpty ? [self] : codes.map(TokenTest.codeWithoutSystem)
+        case .coded(let system, let code):
+            let folded = SearchFold.foldedCode(code)
+            let isImplied = Definitions.r4.impliedCodes(of: parameter, system: system)
+                .contains { SearchFold.foldedCode($0) == folded }
+            return [isImplied ? .codeWithoutSystem(code) : self]
+        }
     }
 }
 

@@ -36,13 +36,16 @@ struct AuditCommand: AsyncParsableCommand {
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Derive the whole log anew; exits with 2 if anything is not what was written.",
-            discussion: "Without --checkpoint a log that was rolled back as a whole does not show.")
+            discussion: """
+                Exits with 2 as well if the log is refused as damaged before it is read, with 1 if it could not be looked \
+                at. Without --checkpoint a log that was rolled back as a whole does not show.
+                """)
         @OptionGroup var checkpoint: CheckpointOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
             let options = try checkpoint.options()
-            try await Operator.perform(store) { _ in OperatorRequest(command: .auditVerify, options: options) }
+            try await Operator.verify(store) { _ in OperatorRequest(command: .auditVerify, options: options) }
         }
     }
 
@@ -89,14 +92,17 @@ struct VerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Verify the log, then every stored version and index card against it; exits with 2 on any fault.",
-        discussion: "Acts as a client of role administrator.")
+        discussion: """
+            Exits with 2 as well if the log is refused as damaged before it is read. Acts as a client of role \
+            administrator.
+            """)
     @OptionGroup var checkpoint: CheckpointOptions
     @OptionGroup var principal: PrincipalOptions
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
         let given = try checkpoint.options()
-        try await Operator.perform(store) { storeID in
+        try await Operator.verify(store) { storeID in
             let assertion = try await principal.assertion(storeID: storeID)
             return OperatorRequest(
                 command: .verify, options: given.merging(["assertion": assertion]) { first, _ in first })

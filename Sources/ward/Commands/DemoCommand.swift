@@ -82,7 +82,7 @@ struct DemoCommand: AsyncParsableCommand {
         let request = ClinicRequest(principal: principal, source: OperatorService.source)
         let bundles = DemoClinic(seed: seed, now: .now()).bundles()
         for (number, bundle) in bundles.enumerated() {
-            let outcome = await house.clinic.importFile(bundle, request)
+            let outcome = try await house.clinic.importFile(bundle, request)
             if let rejection = outcome.rejected.first {
                 throw CommandFailure(
                     "the demo could not be made: bundle \(number), \(rejection.expression): \(rejection.reason)")

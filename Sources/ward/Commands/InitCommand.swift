@@ -27,16 +27,13 @@ struct InitCommand: AsyncParsableCommand {
         if passphrase || store.passphraseFile != nil {
             let phrase: SecretBytes
             do throws(KeyFailure) { phrase = try store.passphrase() } catch { throw CommandFailure(error.text) }
-            guard phrase.count >= Passphrase.minimumLength else {
+            guard Passphrase.isLongEnough(phrase) else {
                 throw CommandFailure(KeyFailure.tooShortPassphrase.text)
             }
             try await House.create(
                 folder, kind: .real, storeID: storeID, unlock: .passphrase(phrase), recovery: recovery)
         } else {
-            let path = store.keyFile ?? folder.defaultKeyFile
-            guard !folder.holds(path) else {
-                throw CommandFailure("the key file must lie outside the data folder")
-            }
+            let path = try store.keyFilePath()
             let key: KeyMaterial
             do throws(KeyFailure) { key = try KeyFile.create(path, storeID: storeID) } catch {
                 throw CommandFailure(error.text)

@@ -19,8 +19,10 @@ struct KeysCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
+            let keyFile = absolutePath(try store.keyFilePath())
             try await Operator.perform(store) { _ in
-                OperatorRequest(command: .keysStatus, options: json ? ["json": ""] : [:])
+                OperatorRequest(
+                    command: .keysStatus, options: json ? ["json": "", "keyFile": keyFile] : ["keyFile": keyFile])
             }
         }
     }
@@ -42,8 +44,7 @@ struct KeysCommand: AsyncParsableCommand {
             }
             let header = try StoreHeader(of: database)
             guard let ring = try database.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
-            let path = store.keyFile ?? folder.defaultKeyFile
-            guard !folder.holds(path) else { throw CommandFailure("the key file must lie outside the data folder") }
+            let path = try store.keyFilePath()
             do throws(KeyFailure) {
                 let keyring = try Keyring(decoding: ring)
                 let code = try RecoveryCode(typed: try typedCode())

@@ -1,0 +1,111 @@
+import WardCore
+import WardCrypto
+
+/// The tokens of the leaves of one segment to be, in memory.
+struct Generation: Sendable {
+    let segment: Int64
+    private(set) var count: Int64 = 0
+    /// Leaf indexes, ascending, by token.
+    private(set) var tokens: [Int64: [Int64]] = [:]
+
+    init(segment: Int64) {
+        self.segment = segment
+    }
+
+    mutating func add(_ index: Int64, _ tokens: [Int64]) {
+        count += 1
+        for token in tokens { self.tokens[token, default: []].append(index) }
+    }
+
+    func postings(_ token: Int64) -> [Int64] { tokens[token] ?? [] }
+}
+
+/// A full generation, sorted, cut into chunks and sealed.
+///
+/// A chunk is a run of entries of 12 bytes: token (8, big endian) and place of the leaf in the segment (4).
+struct SealedSegment: Sendable {
+    let number: Int64
+    /// First token of each chunk.
+    let directory: [Int64]
+    /// The directory, sealed: chunk 0.
+    let head: [UInt8]
+    /// Chunks 1 and further.
+    let chunks: [[UInt8]]
+
+    private static let entriesPerChunk = 1_365
+    private static let entrySize = 12
+
+    /// Nil if a chunk cannot be sealed.
+    init?(_ generation: Generation, _ keys: AuditKeys) {
+        number = generation.segment
+        var directory: [Int64] = []
+        var chunks: [[UInt8]] = []
+        var content: [UInt8] = []
+        let first = generation.segment * AuditIndex.segmentSize
+        func seal() -> Bool {
+            guard let sealed = try? keys.seal(content, segment: generation.segment, chunk: Int64(chunks.count + 1))
+            else { return false }
+            chunks.append(sealed)
+            content.removeAll(keepingCapacity: true)
+            return true
+        }
+        for token in generation.tokens.keys.sorted() {
+            for index in generation.postings(token) {
+                if content.isEmpty { directory.append(token) }
+                append(UInt64(bitPattern: token), bytes: 8, to: &content)
+                append(UInt64(index - first), bytes: 4, to: &content)
+                if content.count == Self.entriesPerChunk * Self.entrySize, !seal() { return nil }
+            }
+        }
+        if !content.isEmpty, !seal() { return nil }
+        var head: [UInt8] = []
+        for token in directory { append(UInt64(bitPattern: token), bytes: 8, to: &head) }
+        guard let sealed = try? keys.seal(head, segment: generation.segment, chunk: 0) else { return nil }
+        self.directory = directory
+        self.head = sealed
+        self.chunks = chunks
+    }
+
+    /// First tokens of the chunks, from an opened chunk 0.
+    static func directory(_ content: [UInt8]) -> [Int64] {
+        stride(from: 0, to: content.count - 7, by: 8).map { Int64(bitPattern: integer(content, $0, bytes: 8)) }
+    }
+
+    /// Places in the segment of the leaves that carry `token`, from an opened chunk.
+    static func places(of token: Int64, in content: [UInt8]) -> [Int64] {
+        stride(from: 0, to: content.count - (entrySize - 1), by: entrySize).compactMap { offset in
+            guard Int64(bitPattern: integer(content, offset, bytes: 8)) == token else { return nil }
+            return Int64(integer(content, offset + 8, bytes: 4))
+        }
+    }
+}
+
+extension AuditKeys {
+    func seal(_ content: [UInt8], segment: Int64, chunk: Int64) throws(SealFailure) -> [UInt8] {
+        try self.segment.seal(content, boundTo: context(segment: segment, chunk: chunk))
+    }
+
+    func open(_ sealed: [UInt8], segment: Int64, chunk: Int64) throws(AuditFailure) -> [UInt8] {
+        do throws(SealFailure) {
+            return try self.segment.open(sealed, boundTo: context(segment: segment, chunk: chunk))
+        } catch {
+            throw .damaged
+        }
+    }
+
+    private func context(segment: Int64, chunk: Int64) -> [UInt8] {
+        var context = Array("ward/audit-segment/1".utf8) + withBytes(of: tenant.number)
+        append(UInt64(bitPattern: segment), bytes: 8, to: &context)
+        append(UInt64(bitPattern: chunk), bytes: 8, to: &context)
+        return context
+    }
+}
+
+/// The low `bytes` bytes of `value`, big endian.
+private func append(_ value: UInt64, bytes: Int, to output: inout [UInt8]) {
+    for place in (0..<bytes).reversed() { output.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * place))) }
+}
+
+private func integer(_ content: [UInt8], _ offset: Int, bytes: Int) -> UInt64 {
+    content[offset..<offset + bytes].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+}

@@ -1,0 +1,204 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+import WardCrypto
+import WardPolicy
+import WardStorage
+
+/// Everybody who has or had an account, and what is asked for them.
+///
+/// Every change and its event are one transaction. A grant of roles asked for by one person takes effect when another
+/// one approves it (45 CFR 164.308(a)(3)(ii)(A)); only the operator at the machine, who holds its keys, grants alone.
+public final class Directory: Sendable {
+    private struct State {
+        var people: [String: Person] = [:]
+        /// Person by login name; names are never freed.
+        var names: [String: String] = [:]
+        var requests: [String: RoleRequest] = [:]
+        /// People and names whose change is on its way to the disk.
+        var busy: Set<String> = []
+    }
+
+    private let state: Mutex<State>
+    let vault: EntryVault
+    let log: AuditLog
+
+    init(vault: EntryVault, log: AuditLog) throws(IdentityFailure) {
+        self.vault = vault
+        self.log = log
+        var state = State()
+        for bytes in try vault.all(.person) {
+            guard let person = Person(decoding: bytes) else { throw .storage }
+            state.people[person.id] = person
+            state.names[person.loginName] = person.id
+        }
+        for bytes in try vault.all(.roleRequest) {
+            guard let request = RoleRequest(decoding: bytes) else { throw .storage }
+            state.requests[request.id] = request
+        }
+        self.state = Mutex(state)
+    }
+
+    // MARK: Looking
+
+    /// Everybody, by login name.
+    public var people: [Person] { state.withLock { $0.people.values.sorted { $0.loginName < $1.loginName } } }
+
+    public func person(_ id: String) -> Person? { state.withLock { $0.people[id] } }
+
+    public func person(named login: String) -> Person? {
+        guard let name = Person.canonicalLoginName(login) else { return nil }
+        return state.withLock { state in state.names[name].flatMap { state.people[$0] } }
+    }
+
+    /// Role changes that wait for somebody else's approval; oldest first.
+    public var requests: [RoleRequest] { state.withLock { $0.requests.values.sorted { $0.created < $1.created } } }
+
+    // MARK: People
+
+    /// Adds a person, invited, without roles: those are granted.
+    ///
+    /// - Throws: ``IdentityFailure/badName``, ``IdentityFailure/nameTaken`` also for names of people long gone.
+    public func add(
+        login: String, displayName: String, practitioner: String? = nil, patients: [String] = [],
+        ends: Instant? = nil, by actor: AuditActor, source: RequestSource
+    ) async throws(IdentityFailure) -> Person {
+        let shown = displayName.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        guard let name = Person.canonicalLoginName(login), (1...80).contains(shown.count) else { throw .badName }
+        let isFree = state.withLock { $0.names[name] == nil && $0.busy.insert("name/\(name)").inserted }
+        guard isFree else { throw .nameTaken }
+        defer { state.withLock { _ = $0.busy.remove("name/\(name)") } }
+        let person = Person(
+            id: Self.newID(), loginName: name, displayName: shown, roles: [], practitioner: practitioner,
+            patients: patients, state: .invited, added: .now(), ends: ends)
+        try await write(person, event(.personAdded, about: person, by: actor, source: source, decision: "added"))
+        return person
+    }
+
+    /// Changes what the directory says of a person; the change sees the person as it is.
+    @discardableResult
+    func change(
+        _ id: String, _ kind: AuditEventKind, decision: String, by actor: AuditActor, source: RequestSource,
+        with others: [EntryWrite] = [], _ body: (inout Person) throws(IdentityFailure) -> Void
+    ) async throws(IdentityFailure) -> Person {
+        let found: Person? = state.withLock { state in
+            guard let person = state.people[id], state.busy.insert(id).inserted else { return nil }
+            return person
+        }
+        guard var person = found else { throw self.person(id) == nil ? .unknownPerson : .busy }
+        defer { state.withLock { _ = $0.busy.remove(id) } }
+        try body(&person)
+        try await write(person, event(kind, about: person, by: actor, source: source, decision: decision), others)
+        return person
+    }
+
+    /// Ends a person's access; sessions and tokens are ended by whoever holds them (``People``).
+    func disable(_ id: String, by actor: AuditActor, source: RequestSource) async throws(IdentityFailure) -> Person {
+        let dropped = requests.filter { $0.person == id }
+        let person = try await change(
+            id, .personDisabled, decision: "disabled", by: actor, source: source,
+            with: dropped.map { .remove(vault.locator(.roleRequest, Array($0.id.utf8)), .roleRequest) }
+        ) { person throws(IdentityFailure) in
+            guard person.state != .disabled else { throw .unknownPerson }
+            person.state = .disabled
+            person.roles = []
+            person.mayUseEmergencyAccess = false
+        }
+        state.withLock { state in
+            for request in dropped { state.requests[request.id] = nil }
+        }
+        return person
+    }
+
+    // MARK: Roles
+
+    /// Asks for a change of roles; somebody else must approve it.
+    public func request(
+        _ rights: Rights, for id: String, reason: String, by asker: Person, source: RequestSource
+    ) async throws(IdentityFailure) -> RoleRequest {
+        guard let person = person(id), person.state != .disabled else { throw .unknownPerson }
+        guard !reason.isEmpty, reason.utf8.count <= 500 else { throw .reasonNeeded }
+        let request = RoleRequest(
+            id: Self.newID(), person: id, rights: rights, reason: reason, asker: asker.id, created: .now())
+        let put = try vault.put(request.encoded(), .roleRequest, key: Array(request.id.utf8))
+        try await vault.commit(
+            event(.rolesRequested, about: person, by: asker.actor, source: source, decision: rights.text), to: log,
+            [put])
+        state.withLock { $0.requests[request.id] = request }
+        return request
+    }
+
+    /// Approves or refuses what another person asked for.
+    ///
+    /// - Throws: ``IdentityFailure/secondPersonNeeded`` for whoever asked, and for whom it is about.
+    func decide(
+        _ requestID: String, approve: Bool, by approver: Person, source: RequestSource
+    ) async throws(IdentityFailure) -> Person {
+        guard let request = state.withLock({ $0.requests[requestID] }) else { throw .unknownRequest }
+        guard approver.id != request.asker, approver.id != request.person else { throw .secondPersonNeeded }
+        let gone = EntryWrite.remove(vault.locator(.roleRequest, Array(request.id.utf8)), .roleRequest)
+        let decision = "\(request.rights.text); asked by person/\(request.asker)"
+        let person = try await change(
+            request.person, approve ? .rolesGranted : .rolesRefused, decision: decision, by: approver.actor,
+            source: source, with: [gone]
+        ) { person throws(IdentityFailure) in
+            guard approve else { return }
+            guard person.state != .disabled else { throw .unknownPerson }
+            person.apply(request.rights)
+        }
+        state.withLock { $0.requests[request.id] = nil }
+        return person
+    }
+
+    /// Grants at the machine itself.
+    func grant(
+        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource
+    ) async throws(IdentityFailure) -> Person {
+        try await change(id, .rolesGranted, decision: "\(rights.text); at the machine", by: actor, source: source) {
+            person throws(IdentityFailure) in
+            guard person.state != .disabled else { throw .unknownPerson }
+            person.apply(rights)
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(
+        _ person: Person, _ event: AuditEvent, _ others: [EntryWrite] = []
+    ) async throws(IdentityFailure) {
+        let put = try vault.put(person.encoded(), .person, key: Array(person.id.utf8))
+        try await vault.commit(event, to: log, [put] + others)
+        state.withLock { state in
+            state.people[person.id] = person
+            state.names[person.loginName] = person.id
+        }
+    }
+
+    func event(
+        _ kind: AuditEventKind, about person: Person, by actor: AuditActor, source: RequestSource, decision: String
+    ) -> AuditEvent {
+        var event = AuditEvent(
+            kind: kind, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration, source: source,
+            decision: decision)
+        event.subject = person.actor.id
+        return event
+    }
+
+    /// 80 random bits in 16 letters and digits that cannot be mistaken for one another.
+    static func newID() -> String {
+        let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+        return String(decoding: randomBytes(16).map { alphabet[Int($0 & 31)] }, as: UTF8.self)
+    }
+}
+
+extension Person {
+    /// As the audit log names it.
+    public var actor: AuditActor {
+        AuditActor(id: "person/\(id)", name: displayName, role: roles.map(\.rawValue).joined(separator: " "))
+    }
+
+    mutating func apply(_ rights: Rights) {
+        roles = rights.roles
+        mayUseEmergencyAccess = rights.mayUseEmergencyAccess
+    }
+}

@@ -1,0 +1,163 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+public import WardCrypto
+import WardFHIR
+public import WardStorage
+
+/// How two factors were shown.
+public enum SignInMethod: String, Sendable {
+    case enrolment
+    case passkey
+    case password = "password-and-code"
+}
+
+/// The people of the clinic: who they are, how they prove it, where they are signed in.
+///
+/// Whoever comes through here has shown two factors; there is no way in with one.
+public final class People: Sendable {
+    public let directory: Directory
+    public let sessions: Sessions
+    let credentials: CredentialStore
+    let links: EnrolmentLinks
+    let recoveries: Recoveries
+    let throttle: SignInThrottle
+    let devices: DeviceMarks
+    let hasher: PasswordHasher
+    let challenges = PasskeyChallenges()
+    let enrolments = Enrolments()
+    let recoveryKey: MacKey
+    let clinic: String
+    let log: AuditLog
+    let vault: EntryVault
+    private let failures = Mutex<[Failure: Int]>([:])
+
+    struct Failure: Hashable {
+        let address: String
+        /// Nil for names that nobody has.
+        let person: String?
+    }
+
+    /// - Parameters:
+    ///   - material: derived from the tenant key for identities alone.
+    ///   - clinic: its name, for authenticator apps and the password check.
+    public init(
+        store: any SealedStore, material: KeyMaterial, log: AuditLog, clinic: String,
+        hashing: Argon2id.Parameters = .standard
+    ) throws(IdentityFailure) {
+        vault = EntryVault(store: store, material: material)
+        directory = try Directory(vault: vault, log: log)
+        sessions = try Sessions(vault: vault, log: log)
+        credentials = try CredentialStore(vault: vault)
+        links = try EnrolmentLinks(vault: vault, log: log)
+        recoveries = try Recoveries(vault: vault)
+        throttle = SignInThrottle(key: MacKey(material.derived("ward/throttle/1")))
+        devices = DeviceMarks(key: MacKey(material.derived("ward/device/1")))
+        recoveryKey = MacKey(material.derived("ward/recovery/1"))
+        hasher = PasswordHasher(hashing)
+        self.clinic = clinic
+        self.log = log
+    }
+
+    // MARK: Who is asking
+
+    /// What the holder of a session token is.
+    public enum Standing: Sendable {
+        case active(Principal, Session)
+        case locked(Person, Session)
+        case none
+    }
+
+    /// Judges a session token.
+    ///
+    /// - Parameter isActivity: whether a person did this; a page's own polling is not activity.
+    public func standing(of token: String, at now: Instant, isActivity: Bool) -> Standing {
+        switch sessions.standing(of: token, at: now, isActivity: isActivity) {
+        case .none: return .none
+        case .locked(let session):
+            guard let person = directory.person(session.person), person.isActive(at: now) else { return .none }
+            return .locked(person, session)
+        case .active(let session):
+            // Asked anew each time: somebody disabled a moment ago is nobody.
+            guard let person = directory.person(session.person), person.isActive(at: now),
+                let principal = Principal(person: person, session: session)
+            else { return .none }
+            return .active(principal, session)
+        }
+    }
+
+    /// Ties forms to a session (double-submit is not needed: the value cannot be made without the cookie).
+    public func formToken(for token: String) -> String {
+        base64URL(sha256(Array("ward/form/1".utf8), Array(token.utf8)).bytes)
+    }
+
+    public func isFormToken(_ text: String, for token: String) -> Bool {
+        constantTimeEquals(Array(text.utf8), Array(formToken(for: token).utf8))
+    }
+
+    // MARK: Ends
+
+    /// Ends a person's access everywhere: sessions, links, credentials; the name stays taken.
+    public func disable(_ id: String, by actor: AuditActor, source: RequestSource) async throws(IdentityFailure) {
+        let person = try await directory.disable(id, by: actor, source: source)
+        try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
+        var event = directory.event(
+            .factorRemoved, about: person, by: actor, source: source, decision: "all; access ended")
+        event.outcome = .success
+        let ended = links.links(of: id)
+        try await vault.commit(
+            event, to: log, [credentials.removal(of: id)] + ended.map { links.removal(of: $0) })
+        credentials.forget(id)
+        for link in ended { links.forget(link) }
+    }
+
+    /// Decides on a change of rights that somebody else asked for; what the person was signed in to ends.
+    public func decide(
+        _ request: String, approve: Bool, by approver: Principal, source: RequestSource
+    ) async throws(IdentityFailure) {
+        guard let decider = directory.person(approver.id) else { throw .unknownPerson }
+        let person = try await directory.decide(request, approve: approve, by: decider, source: source)
+        if approve {
+            try await sessions.endAll(of: person, because: .accountChanged, by: decider.actor, source: source)
+        }
+    }
+
+    /// Grants rights at the machine itself; sessions of before end.
+    public func grant(
+        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource
+    ) async throws(IdentityFailure) {
+        let person = try await directory.grant(rights, to: id, byOperator: actor, source: source)
+        try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
+    }
+
+    // MARK: Failures
+
+    func countFailure(_ source: RequestSource, person: String?) {
+        failures.withLock { counts in
+            let failure = Failure(address: source.address, person: person)
+            // Past 1,000 kinds an interval, the rest share one line.
+            let key =
+                counts.count < 1000 || counts[failure] != nil ? failure : Failure(address: "many", person: nil)
+            counts[key, default: 0] += 1
+        }
+    }
+
+    /// Writes one event for each account and address that failed since the last call, so that a stranger cannot fill a
+    /// log that everybody depends on.
+    public func flushFailures() async {
+        let counts = failures.withLock { counts in
+            defer { counts = [:] }
+            return counts
+        }
+        for (failure, count) in counts.sorted(by: { $0.key.address < $1.key.address }) {
+            var event = AuditEvent(
+                kind: .signInFailed, time: .now(), outcome: .failed, actor: nil, purpose: nil,
+                source: RequestSource(address: failure.address, request: ""), decision: "two-factors-not-shown",
+                count: count)
+            event.subject = failure.person.map { "person/\($0)" }
+            if (try? await log.append(event)) == nil {
+                failures.withLock { $0[failure, default: 0] += count }
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+public import WardCore
+public import WardPolicy
+import WardFHIR
+
+/// What a person may be: given as a whole, never added to in passing.
+public struct Rights: Hashable, Sendable {
+    public let roles: [Role]
+    /// Listed among those who may declare an emergency.
+    public let mayUseEmergencyAccess: Bool
+
+    public init(roles: [Role], mayUseEmergencyAccess: Bool) {
+        self.roles = roles
+        self.mayUseEmergencyAccess = mayUseEmergencyAccess
+    }
+
+    /// As the log says it.
+    var text: String {
+        let names = roles.isEmpty ? "none" : roles.map(\.rawValue).joined(separator: " ")
+        return "roles \(names)\(mayUseEmergencyAccess ? ", emergency access" : "")"
+    }
+}
+
+/// A change of rights that waits for a second person.
+public struct RoleRequest: Hashable, Sendable {
+    public let id: String
+    public let person: String
+    public let rights: Rights
+    /// Why, in the asker's words.
+    public let reason: String
+    /// Person who asked.
+    public let asker: String
+    public let created: Instant
+}
+
+extension RoleRequest {
+    func encoded() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("id", id)
+        writer.member("person", person)
+        writer.key("roles")
+        writer.strings(rights.roles.map(\.rawValue))
+        writer.member("emergency", rights.mayUseEmergencyAccess ? "listed" : "no")
+        writer.member("reason", reason)
+        writer.member("asker", asker)
+        writer.member("created", created.microseconds)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    init?(decoding bytes: [UInt8]) {
+        guard
+            let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
+            let person = root["person"]?.string, let reason = root["reason"]?.string,
+            let asker = root["asker"]?.string, let created = root["created"]?.instant
+        else { return nil }
+        let roles = root.strings("roles").map(Role.init(rawValue:))
+        guard !roles.contains(nil) else { return nil }
+        self.init(
+            id: id, person: person,
+            rights: Rights(
+                roles: roles.compactMap { $0 }, mayUseEmergencyAccess: root["emergency"]?.string == "listed"),
+            reason: reason, asker: asker, created: created)
+    }
+}
