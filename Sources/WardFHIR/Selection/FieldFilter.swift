@@ -29,6 +29,8 @@ public struct FieldFilter: Sendable {
         return walk.writer.bytes
     }
 
+    func selection(of type: ResourceType) -> FieldSelection? { selections[type] }
+
     /// Ids of contained resources that what stays refers to, directly or through each other.
     private func keptContained(_ tape: JSONTape, _ index: Int, _ list: Int) throws(FieldFilterFailure) -> Set<String> {
         var items: [String: Int] = [:]
@@ -132,6 +134,8 @@ public struct FieldFilter: Sendable {
 public enum FieldFilterFailure: Error, Hashable, Sendable {
     /// An extension that may change the meaning of what would stay (extensibility.html#modifierExtension).
     case modifierExtension
+    /// Something is written that could not be seen.
+    case elementNotSelected
     case notAResource
     /// No selection for this type.
     case typeNotSelected
