@@ -57,6 +57,8 @@ public enum AuditFacet: Hashable, Sendable {
     case kind(AuditEventKind)
     case patient(String)
     case record(type: ResourceType, id: String)
+    /// Whom it was done to, named as an actor is: `person/ID`.
+    case subject(String)
 
     var name: String {
         switch self {
@@ -65,12 +67,13 @@ public enum AuditFacet: Hashable, Sendable {
         case .kind: "kind"
         case .patient: "patient"
         case .record: "record"
+        case .subject: "subject"
         }
     }
 
     var value: String {
         switch self {
-        case .actor(let id), .patient(let id): id
+        case .actor(let id), .patient(let id), .subject(let id): id
         case .day(let day): day.text
         case .kind(let kind): kind.rawValue
         case .record(let type, let id): "\(type.name)/\(id)"
@@ -119,6 +122,7 @@ extension AuditKeys {
     func tokens(of event: AuditEvent) -> [Int64] {
         var tokens = [token(.kind(event.kind)), token(.day(event.day))]
         if let actor = event.actor { tokens.append(token(.actor(actor.id))) }
+        if let subject = event.subject { tokens.append(token(.subject(subject))) }
         for patient in event.patients { tokens.append(token(.patient(patient))) }
         for record in event.records { tokens.append(token(.record(type: record.type, id: record.id))) }
         // A token stands once in a leaf's list, though a transaction may touch a record twice.

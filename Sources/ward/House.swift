@@ -21,9 +21,12 @@ struct House: Sendable {
     let store: SQLiteStore
     let log: AuditLog
     let authenticator: Authenticator
+    let people: People
     let vault: Vault
     let gate: Gate
     let clinic: Clinic
+    /// `https://localhost:8443`: what links begin with.
+    let origin: String
     let certificates: SealedCertificates
 
     /// Makes a store and its keys; the folder must not hold one yet.
@@ -105,9 +108,11 @@ struct House: Sendable {
         guard let signing else { throw .damaged }
         let audit = AuditKeys(tenant.derived("ward/audit/1"), signing: signing, tenant: .single)
         let log = try AuditLog(store: store, keys: audit, origin: "ward/\(header.id)")
-        let authenticator: Authenticator
+        let (authenticator, people): (Authenticator, People)
         do throws(IdentityFailure) {
-            authenticator = try Authenticator(store: store, material: tenant.derived("ward/identities/1"), log: log)
+            let material = tenant.derived("ward/identities/1")
+            authenticator = try Authenticator(store: store, material: material, log: log)
+            people = try People(store: store, material: material, log: log, clinic: "Ward")
         } catch {
             throw .storage
         }
@@ -116,8 +121,8 @@ struct House: Sendable {
             store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
         let gate = Gate(policy: Policy(), log: log)
         return House(
-            folder: folder, header: header, store: store, log: log, authenticator: authenticator, vault: vault,
-            gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base),
+            folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
+            vault: vault, gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base), origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))))
     }
 

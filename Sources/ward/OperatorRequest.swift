@@ -4,7 +4,7 @@ import Foundation
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientList, clientRemove, clientToken, export
-        case importFiles, keysStatus, verify
+        case importFiles, keysStatus, userAdd, userDisable, userLink, userList, userRecover, userRoles, verify
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

@@ -29,6 +29,12 @@ struct OperatorService: Sendable {
             case .export: try await export(request, reply)
             case .importFiles: try await importFiles(request, reply)
             case .keysStatus: try keysStatus(request, reply)
+            case .userAdd: try await addUser(request, reply)
+            case .userDisable: try await disableUser(request)
+            case .userLink: try await linkUser(request, reply)
+            case .userList: listUsers(request, reply)
+            case .userRecover: try await recoverUser(request, reply)
+            case .userRoles: try await setRoles(request)
             case .verify: try await verify(request, reply)
             }
             reply(.finished)
@@ -161,6 +167,12 @@ struct OperatorService: Sendable {
         if let actor = request.options["actor"] {
             facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)"))
         }
+        if let login = request.options["about"] {
+            guard let person = house.people.directory.person(named: login) else {
+                throw CommandFailure("nobody has this login name")
+            }
+            facets.append(.subject(person.actor.id))
+        }
         if let kind = request.options["kind"] {
             guard let kind = AuditEventKind(rawValue: kind) else {
                 let names = AuditEventKind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -235,10 +247,13 @@ extension IdentityFailure {
     var text: String {
         switch self {
         case .auditUnavailable: "the audit log cannot be written, so nothing was done"
-        case .badName: "a name has 1 to 64 letters, digits, hyphens, dots and underscores"
+        case .badName:
+            "a name has 1 to 64 letters, digits, hyphens, dots and underscores; a shown name 1 to 80 characters"
+        case .busy: "somebody else is changing this account; try again"
         case .badScope: "the scope is not one that this server supports"
         case .nameTaken: "the name is or was in use; names are never reused"
         case .unknownClient: "there is no such client"
+        case .unknownPerson: "nobody active has this login name"
         default: "the client's key was not accepted"
         }
     }

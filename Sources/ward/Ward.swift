@@ -13,7 +13,8 @@ struct Ward: AsyncParsableCommand {
         version: Clinic.softwareVersion,
         subcommands: [
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
-            ClientCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self, PolicyCommand.self,
+            ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
+            PolicyCommand.self,
         ])
 
     static func main() async {

@@ -58,7 +58,8 @@ extension People {
         _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> String {
         guard let person = directory.person(id), person.state == .invited else { throw .unknownPerson }
-        let event = directory.event(.enrolmentIssued, about: person, by: actor, source: source, decision: "first factors")
+        let event = directory.event(
+            .enrolmentIssued, about: person, by: actor, source: source, decision: "first factors")
         return try await links.issue(for: person, replacesFactors: false, event: event, at: now)
     }
 
@@ -179,7 +180,8 @@ extension People {
                 },
                 commit: { write throws(IdentityFailure) in
                     try await directory.change(
-                        person.id, .enrolmentUsed, decision: link.replacesFactors ? "factors replaced" : "first factors",
+                        person.id, .enrolmentUsed,
+                        decision: link.replacesFactors ? "factors replaced" : "first factors",
                         by: person.actor, source: context.source, with: [write, links.removal(of: link)]
                     ) { person throws(IdentityFailure) in
                         guard person.state != .disabled else { throw .unknownLink }

@@ -154,7 +154,8 @@ public final class Sessions: Sendable {
             decision: ending.rawValue, count: sessions.count)
         event.subject = "person/\(person.id)"
         event.session = sessions.count == 1 ? sessions.first?.number : nil
-        try await vault.commit(event, to: log, sessions.map { .remove(vault.locator(.session, $0.digest.bytes), .session) })
+        try await vault.commit(
+            event, to: log, sessions.map { .remove(vault.locator(.session, $0.digest.bytes), .session) })
     }
 
     private func event(

@@ -63,7 +63,8 @@ struct AuditCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Find events, newest first. Acts as a client of role administrator, and is itself logged.")
         @Option(name: .long, help: "Logical id of a patient.") var patient: String?
-        @Option(name: .long, help: "Name of a client who acted.") var actor: String?
+        @Option(name: .long, help: "Name of a client who acted, or person/ID.") var actor: String?
+        @Option(name: .long, help: "Login name of a person it was done to.") var about: String?
         @Option(name: .long, help: "Kind of event: read, search, create...") var kind: String?
         @Option(name: .long, help: "Type/id of a record.") var record: String?
         @Option(name: .long, help: "UTC day, YYYY-MM-DD.") var day: String?
@@ -76,7 +77,8 @@ struct AuditCommand: AsyncParsableCommand {
             try await Operator.perform(store) { storeID in
                 var options = ["assertion": try await principal.assertion(storeID: storeID), "limit": "\(limit)"]
                 for (name, value) in [
-                    ("patient", patient), ("actor", actor), ("kind", kind), ("record", record), ("day", day),
+                    ("patient", patient), ("actor", actor), ("about", about), ("kind", kind), ("record", record),
+                    ("day", day),
                 ] {
                     if let value { options[name] = value }
                 }

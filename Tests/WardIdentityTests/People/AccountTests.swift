@@ -11,7 +11,8 @@ import WardTestKit
     @Test func `is by a link that works once, for 72 hours, and ends with the next one`() async throws {
         let house = try PeopleHouse()
         let (person, first) = try await house.invited("anna")
-        let second = try await house.people.invite(person.id, by: PeopleHouse.admin, source: house.source, at: house.now)
+        let second = try await house.people.invite(
+            person.id, by: PeopleHouse.admin, source: house.source, at: house.now)
         #expect(throws: IdentityFailure.unknownLink) { try house.people.beginEnrolment(first, at: house.now) }
         house.pass(72 * 3600)
         #expect(throws: IdentityFailure.unknownLink) { try house.people.beginEnrolment(second, at: house.now) }
@@ -28,7 +29,8 @@ import WardTestKit
         #expect(throws: IdentityFailure.unknownLink) { try reopened.people.beginEnrolment(third, at: reopened.now) }
         #expect(throws: IdentityFailure.unknownLink) { try reopened.people.enrolling(again, at: reopened.now) }
         await #expect(throws: IdentityFailure.unknownPerson) {
-            try await reopened.people.invite(person.id, by: PeopleHouse.admin, source: reopened.source, at: reopened.now)
+            try await reopened.people.invite(
+                person.id, by: PeopleHouse.admin, source: reopened.source, at: reopened.now)
         }
     }
 

@@ -131,7 +131,9 @@ import WardTestKit
             of: person, because: .byOfficer, by: PeopleHouse.admin, source: house.source)
         #expect(house.principal(second.token) == nil)
         #expect(house.principal(berta.token) != nil)
-        let ended = try house.log.events(with: [.kind(.sessionEnded)], limit: 9).map(\.event)
+        let ended = try house.log.events(
+            with: [.kind(.sessionEnded), .subject("person/\(anna.id)")], limit: 9
+        ).map(\.event)
         #expect(ended.count == 2 && ended.allSatisfy { $0.subject == "person/\(anna.id)" })
     }
 

@@ -1,0 +1,117 @@
+import ArgumentParser
+import WardPolicy
+
+/// People who may sign in.
+struct UserCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user", abstract: "Add people, give them roles, end their access.",
+        discussion: """
+            Nobody is given a password: a new person opens a one-time link and chooses a passkey, or a password with an
+            authenticator app. What is done here is done by whoever holds the machine's keys, and is logged as that.
+            """,
+        subcommands: [Add.self, List.self, Roles.self, Link.self, Recover.self, Disable.self])
+
+    struct RightsOptions: ParsableArguments {
+        @Option(name: .long, help: "A role; may be repeated.")
+        var role: [Role] = []
+
+        @Flag(name: .long, help: "List among those who may declare an emergency.")
+        var emergencyAccess = false
+
+        var options: [String: String] {
+            var options = ["roles": role.map(\.rawValue).joined(separator: " ")]
+            if emergencyAccess { options["emergency"] = "" }
+            return options
+        }
+    }
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add a person and print a one-time link, good for 72 hours.")
+
+        @Argument(help: "Login name: 2 to 64 letters, digits, '.', '_', '-' and '@'; never reused.")
+        var login: String
+        @Option(name: .long, help: "The person's name, as others see it.")
+        var name: String
+        @OptionGroup var rights: RightsOptions
+        @Option(name: .long, help: "Id of the person's Practitioner resource.")
+        var practitioner: String?
+        @Option(name: .long, help: "Id of a Patient the person is or acts for; may be repeated.")
+        var patient: [String] = []
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options = rights.options
+            options["login"] = login
+            options["name"] = name
+            if let practitioner { options["practitioner"] = practitioner }
+            let request = OperatorRequest(command: .userAdd, options: options, paths: patient)
+            try await Operator.perform(store) { _ in request }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List people, also those whose access has ended.")
+        @OptionGroup var store: StoreOptions
+        @Flag(name: .long, help: "One JSON object a line.") var json = false
+
+        func run() async throws {
+            let request = OperatorRequest(command: .userList, options: json ? ["json": ""] : [:])
+            try await Operator.perform(store) { _ in request }
+        }
+    }
+
+    struct Roles: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set a person's roles; what they are signed in to ends.")
+        @Argument(help: "Login name.") var login: String
+        @OptionGroup var rights: RightsOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options = rights.options
+            options["login"] = login
+            let request = OperatorRequest(command: .userRoles, options: options)
+            try await Operator.perform(store) { _ in request }
+            Terminal.say("roles of \(login) set")
+        }
+    }
+
+    struct Link: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a new one-time link for somebody who has not enrolled; the earlier one ends.")
+        @Argument(help: "Login name.") var login: String
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws { try await send(.userLink, login, store) }
+    }
+
+    struct Recover: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print a one-time link that replaces all factors of somebody who lost theirs.",
+            discussion: "Check first, away from the screen, that it is this person who asks.")
+        @Argument(help: "Login name.") var login: String
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws { try await send(.userRecover, login, store) }
+    }
+
+    struct Disable: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End a person's access: sessions, links and factors at once; the name stays taken.")
+        @Argument(help: "Login name.") var login: String
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await send(.userDisable, login, store)
+            Terminal.say("access of \(login) ended")
+        }
+    }
+
+    private static func send(
+        _ command: OperatorRequest.Command, _ login: String, _ store: StoreOptions
+    ) async throws {
+        let request = OperatorRequest(command: command, options: ["login": login])
+        try await Operator.perform(store) { _ in request }
+    }
+}

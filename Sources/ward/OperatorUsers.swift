@@ -1,0 +1,97 @@
+import WardAudit
+import WardCore
+import WardFHIR
+import WardIdentity
+import WardPolicy
+
+/// What is done to people's accounts at the machine itself, by whoever holds its keys.
+extension OperatorService {
+    private static let actor = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
+
+    func addUser(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let rights = try rights(request)
+        let person = try await house.people.directory.add(
+            login: request.options["login"] ?? "", displayName: request.options["name"] ?? "",
+            practitioner: request.options["practitioner"], patients: request.paths, by: Self.actor,
+            source: Self.source)
+        try await house.people.grant(rights, to: person.id, byOperator: Self.actor, source: Self.source)
+        try await printLink(person, reply)
+    }
+
+    func linkUser(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let person = try person(request)
+        guard person.state == .invited else {
+            throw CommandFailure("this person has factors already; for lost ones use: ward user recover")
+        }
+        try await printLink(person, reply)
+    }
+
+    func recoverUser(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let token = try await house.people.recover(
+            try person(request).id, byOperator: Self.actor, source: Self.source)
+        reply(.output("\(house.origin)/enrol/\(token)"))
+    }
+
+    func disableUser(_ request: OperatorRequest) async throws {
+        try await house.people.disable(try person(request).id, by: Self.actor, source: Self.source)
+    }
+
+    func setRoles(_ request: OperatorRequest) async throws {
+        try await house.people.grant(
+            try rights(request), to: try person(request).id, byOperator: Self.actor, source: Self.source)
+    }
+
+    func listUsers(_ request: OperatorRequest, _ reply: Reply) {
+        let now = Instant.now()
+        for person in house.people.directory.people {
+            let roles = person.roles.map(\.rawValue)
+            let sessions = house.people.sessions.list(person: person.id, at: now).count
+            if request.options["json"] != nil {
+                var writer = JSONWriter()
+                writer.beginObject()
+                writer.member("login", person.loginName)
+                writer.member("id", person.id)
+                writer.member("name", person.displayName)
+                writer.member("state", person.state.rawValue)
+                writer.key("roles")
+                writer.beginArray()
+                for role in roles { writer.string(role) }
+                writer.endArray()
+                writer.key("emergencyAccess")
+                writer.bool(person.mayUseEmergencyAccess)
+                writer.member("sessions", sessions)
+                writer.member("added", person.added.text)
+                writer.endObject()
+                reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
+            } else {
+                let rights = roles.isEmpty ? "no role" : roles.joined(separator: ", ")
+                let emergency = person.mayUseEmergencyAccess ? ", emergency access" : ""
+                reply(
+                    .output(
+                        "\(person.loginName)  \(person.state.rawValue)  \(rights)\(emergency)  "
+                            + "sessions \(sessions)  added \(person.added.text)"))
+            }
+        }
+    }
+
+    private func printLink(_ person: Person, _ reply: Reply) async throws {
+        let token = try await house.people.invite(person.id, by: Self.actor, source: Self.source)
+        reply(.output("\(house.origin)/enrol/\(token)"))
+    }
+
+    private func person(_ request: OperatorRequest) throws -> Person {
+        guard let person = house.people.directory.person(named: request.options["login"] ?? "") else {
+            throw CommandFailure("nobody has this login name")
+        }
+        return person
+    }
+
+    private func rights(_ request: OperatorRequest) throws -> Rights {
+        let names = (request.options["roles"] ?? "").split(separator: " ").map(String.init)
+        let roles = names.compactMap(Role.init(rawValue:))
+        guard roles.count == names.count, Set(roles).count == roles.count else {
+            throw CommandFailure("roles are named once each: \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return Rights(roles: roles, mayUseEmergencyAccess: request.options["emergency"] != nil)
+    }
+}
