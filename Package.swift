@@ -51,7 +51,7 @@ var targets: [Target] = [
     ward("WardMarkup"),
     // 2
     ward("WardAudit", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage"]),
-    ward("WardPolicy", ["WardCore", "WardFHIR"]),
+    ward("WardPolicy", ["WardCore", "WardCrypto", "WardFHIR"]),
     ward("WardIndex", ["WardCore", "WardCrypto", "WardFHIR"]),
     // 3
     ward(
@@ -93,7 +93,7 @@ var targets: [Target] = [
     tests(
         "WardAuditTests",
         ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardTestKit"]),
-    tests("WardPolicyTests", ["WardCore", "WardFHIR", "WardPolicy"]),
+    tests("WardPolicyTests", ["WardCore", "WardCrypto", "WardFHIR", "WardPolicy"]),
     tests(
         "WardIdentityTests",
         [

@@ -1,92 +1,95 @@
-public import WardCore
-public import WardFHIR
+public import WardCrypto
+import WardFHIR
 
-/// Who may do what to which resource types: a pure function, deny by default, with its reason in the answer.
+/// Who may do what to which records: a document, turned into a pure function that denies by default.
 public struct Policy: Sendable {
-    public init() {}
+    let document: PolicyDocument
+    let tables: PolicyTables
+    /// SHA-256 of the document, hexadecimal; decisions name it.
+    public let digest: String
 
-    /// Decides one action on one type (nil: an action on no type, such as verification).
+    /// The policy that the binary carries.
+    public init() { self = Self.standard }
+
+    /// The policy of a document that somebody answers for; see ``init(document:signature:publicKey:)``.
     ///
-    /// - Parameter scopes: what the access token was narrowed to; nil for no narrowing.
-    public func decide(
-        _ action: Action, on type: ResourceType?, role: Role, purpose: PurposeOfUse, scopes: [Scope]?
-    ) -> Decision {
-        guard let type else { return decideSystem(action, role: role, purpose: purpose, scopes: scopes) }
-        guard isReachable(type, by: role) else { return .deny("\(role.rawValue)/type-not-granted") }
-        guard Self.actions(of: role, on: type).contains(action) else {
-            return .deny("\(role.rawValue)/action-not-granted")
-        }
-        guard Self.purposes(of: role).contains(purpose) else { return .deny("\(role.rawValue)/purpose-not-granted") }
-        if let scopes, !scopes.contains(where: { $0.allows(action, on: type) }) { return .deny("scope-not-granted") }
-        return .permit("\(role.rawValue)/\(action.rawValue)")
+    /// - Throws: ``PolicyFailure/invalid(_:)`` with everything that ``check(_:)`` finds.
+    init(trusting bytes: [UInt8]) throws(PolicyFailure) {
+        let (document, issues) = PolicyReader.read(bytes)
+        guard issues.isEmpty else { throw .invalid(issues) }
+        let findings = PolicyAnalysis(document).issues()
+        guard findings.isEmpty else { throw .invalid(findings) }
+        self.init(document, digest: hex(sha256(bytes).bytes))
     }
 
-    /// Whether a role sees anything of a type, whatever it does with it; the residual filter of every search.
-    public func isReachable(_ type: ResourceType, by role: Role) -> Bool {
-        switch role {
-        case .administrator: false
-        case .clinician, .integration: true
-        case .frontDesk: Self.frontDeskTypes.contains(type)
-        }
+    private init(_ document: PolicyDocument, digest: String) {
+        self.document = document
+        self.digest = digest
+        tables = PolicyTables(document)
     }
 
-    private func decideSystem(
-        _ action: Action, role: Role, purpose: PurposeOfUse, scopes: [Scope]?
-    ) -> Decision {
-        switch (action, role) {
-        case (.readAudit, .administrator), (.administer, .administrator):
-            // Scopes speak of resource types: a narrowed token holds nothing of the system.
-            if scopes != nil { return .deny("scope-not-granted") }
-        // Every record is decided on again, by its type and the token's scopes.
-        case (.import, .integration), (.export, .integration): break
-        default: return .deny("\(role.rawValue)/action-not-granted")
-        }
-        guard Self.purposes(of: role).contains(purpose) else { return .deny("\(role.rawValue)/purpose-not-granted") }
-        return .permit("\(role.rawValue)/\(action.rawValue)")
+    /// Not analysed at each start: tests do that. A document with an issue would permit nothing at all.
+    private static let standard: Policy = {
+        let bytes = standardDocument
+        let (document, issues) = PolicyReader.read(bytes)
+        return Policy(issues.isEmpty ? document : PolicyDocument(), digest: hex(sha256(bytes).bytes))
+    }()
+
+    /// The document of ``init()``: where a clinic's own begins.
+    public static let standardDocument: [UInt8] = StandardPolicy.text.withUTF8Buffer { unsafe Array($0) }
+
+    /// Everything that is wrong with a document; empty if it is a policy.
+    public static func check(_ document: [UInt8]) -> [PolicyIssue] {
+        let (read, issues) = PolicyReader.read(document)
+        return issues.isEmpty ? PolicyAnalysis(read).issues() : issues
     }
 
-    private static func actions(of role: Role, on type: ResourceType) -> Set<Action> {
-        switch role {
-        case .administrator: []
-        case .clinician: [.create, .delete, .history, .read, .search, .update]
-        case .integration: [.create, .delete, .export, .history, .import, .read, .search, .update]
-        case .frontDesk:
-            frontDeskWrites.contains(type) ? [.create, .history, .read, .search, .update] : [.history, .read, .search]
+    /// The name the document gives itself.
+    public var name: String { document.name }
+
+    /// The roles of the document.
+    public var roles: [Role] { document.roles.map { Role(named: $0.name) } }
+
+    /// The role of that name, those a clinic added included.
+    public func role(named name: String) -> Role? { document.role(named: name).map { _ in Role(named: name) } }
+
+    /// The decision; no allocation, some tens of nanoseconds.
+    public func decide(_ question: borrowing AccessQuestion) -> AccessDecision { tables.decide(question) }
+
+    /// The name of the rule that decided, or the kind of refusal; for the log.
+    public func code(of decision: AccessDecision) -> String {
+        switch decision.denial {
+        case nil, .forbidden: decision.rule.map { document.rules[Int($0)].id } ?? "none"
+        case let denial?: denial.rawValue
         }
     }
-
-    private static func purposes(of role: Role) -> Set<PurposeOfUse> {
-        switch role {
-        case .administrator: [.systemAdministration]
-        case .clinician: [.operations, .patientRequest, .treatment]
-        case .frontDesk: [.operations, .patientRequest, .payment, .treatment]
-        case .integration: [.operations, .patientRequest, .payment, .treatment]
-        }
-    }
-
-    /// Demographics, schedule, coverage, and the directory that both need.
-    private static let frontDeskTypes = Set(
-        [
-            "Appointment", "AppointmentResponse", "Coverage", "HealthcareService", "InsurancePlan", "Location",
-            "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson", "Schedule", "Slot",
-        ].compactMap { ResourceType($0) })
-
-    private static let frontDeskWrites = Set(
-        ["Appointment", "AppointmentResponse", "Coverage", "Patient", "RelatedPerson"].compactMap { ResourceType($0) })
 }
 
-/// Yes or no, and the rule that said so.
-public enum Decision: Hashable, Sendable {
-    case deny(String)
-    case permit(String)
+/// Why there is no policy.
+public enum PolicyFailure: Error, Hashable, Sendable {
+    /// The document is not the built-in one, and is not signed with the key given.
+    case badSignature
+    case invalid([PolicyIssue])
+}
 
-    public var reason: String {
-        switch self {
-        case .deny(let reason), .permit(let reason): reason
+extension Policy {
+    /// A clinic's own policy: refused unless the signature is one of exactly this document.
+    ///
+    /// The built-in document needs no signature.
+    public init(document: [UInt8], signature: [UInt8]?, publicKey: [UInt8]) throws(PolicyFailure) {
+        if document != Self.standardDocument {
+            guard let signature,
+                SigningKey.isValid(signature, of: Self.signedBytes(document), publicKey: publicKey)
+            else { throw .badSignature }
         }
+        try self.init(trusting: document)
     }
 
-    public var isPermitted: Bool {
-        if case .permit = self { true } else { false }
+    /// A detached Ed25519 signature (RFC 8032) of a document; nil if it is no policy.
+    public static func signature(of document: [UInt8], with key: SigningKey) -> [UInt8]? {
+        check(document).isEmpty ? key.sign(signedBytes(document)) : nil
     }
+
+    /// No signature of anything else is one of a policy.
+    private static func signedBytes(_ document: [UInt8]) -> [UInt8] { Array("ward-policy/1\n".utf8) + document }
 }

@@ -13,7 +13,11 @@ private enum Oracle {
         | TREAT HPAYMT HOPERAT PATRQT
         front-desk | HealthcareService InsurancePlan Location Organization Practitioner PractitionerRole Schedule Slot \
         | history read search | TREAT HPAYMT HOPERAT PATRQT
-        administrator | - | administer read-audit | HSYSADMIN
+        administrator | - | administer manage-people manage-keys read-audit | HSYSADMIN
+        security-officer | - | manage-sessions read-alerts manage-keys read-audit | HSYSADMIN
+        privacy-officer | - | account-disclosures read-audit review-access review-emergency | HOPERAT PATRQT
+        auditor | - | read-audit | HOPERAT
+        clinician nurse | - | open-emergency | TREAT
         integration | - | import export | TREAT HPAYMT HOPERAT PATRQT
         """
 
@@ -51,10 +55,10 @@ private enum Oracle {
         }
         // Counted by hand: types x actions x purposes.
         let counts: [Role: Int] = [
-            .administrator: 2, .clinician: 146 * 6 * 3, .frontDesk: 5 * 5 * 4 + 8 * 3 * 4,
-            .integration: 146 * 8 * 4 + 2 * 4,
+            .administrator: 4, .auditor: 1, .clinician: 146 * 6 * 3 + 1, .frontDesk: 5 * 5 * 4 + 8 * 3 * 4,
+            .integration: 146 * 8 * 4 + 2 * 4, .nurse: 1, .privacyOfficer: 4 * 2, .securityOfficer: 4,
         ]
-        #expect(permitted == counts[role])
+        #expect(permitted == counts[role, default: 0])
     }
 
     @Test func `gives administrators no clinical data at all`() {

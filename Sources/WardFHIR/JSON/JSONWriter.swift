@@ -28,6 +28,20 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// A place in the text to go back to.
+    struct Mark {
+        fileprivate let count: Int
+        fileprivate let needsComma: Bool
+    }
+
+    var mark: Mark { Mark(count: bytes.count, needsComma: needsComma) }
+
+    /// Takes back what was written since.
+    mutating func rewind(to mark: Mark) {
+        bytes.removeLast(bytes.count - mark.count)
+        needsComma = mark.needsComma
+    }
+
     public mutating func string(_ text: String) { string(text[...]) }
 
     public mutating func string(_ text: Substring) {
@@ -131,5 +145,14 @@ extension JSONTape {
         default:
             output += bytes[quotedRange(index)]
         }
+    }
+}
+
+extension JSONTape {
+    /// Appends a value to what `writer` writes, as ``writeCompact(_:into:)-(_,[UInt8])`` does.
+    func writeCompact(_ index: Int, into writer: inout JSONWriter) {
+        var bytes: [UInt8] = []
+        writeCompact(index, into: &bytes)
+        writer.raw(bytes)
     }
 }

@@ -64,7 +64,7 @@ struct DemoCommand: AsyncParsableCommand {
     /// Registers one client a role and brings in the clinic.
     private func populate(_ house: House) async throws {
         try house.vault.rebuildIndex()
-        for role in Role.allCases {
+        for role in Role.ofClients {
             let name = "demo-\(role.rawValue)"
             guard let pair = ClientKeyPair(client: name) else { throw CommandFailure("no key could be made") }
             let path = "\(house.folder.path)-keys/\(name).key.json"
@@ -112,7 +112,7 @@ struct DemoCommand: AsyncParsableCommand {
 
             base address   \(settings.origin)/fhir
             trust the CA   \(house.folder.authority)   (curl: --cacert; browsers: import it)
-            client keys    \(folder)-keys/   (one a role: \(Role.allCases.map(\.rawValue).joined(separator: ", ")))
+            client keys    \(folder)-keys/   (one a role: \(Role.ofClients.map(\.rawValue).joined(separator: ", ")))
 
             try it (the token is a clinician's and lasts \(Authenticator.tokenLifetime / 60) minutes):
 

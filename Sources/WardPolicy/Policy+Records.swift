@@ -1,0 +1,87 @@
+public import WardFHIR
+
+extension Policy {
+    /// The label of that name, those a clinic added included.
+    public func label(named name: String) -> LabelSet? {
+        document.labels.first { $0.name == name }.map { LabelSet(rawValue: $0.bit) }
+    }
+
+    /// Labels of a record: those in its own meta.security and in that of every resource inside it.
+    public func labels(of tape: JSONTape, at index: Int = JSONTape.rootIndex) -> LabelSet {
+        var found: LabelSet = []
+        switch tape.kind(index) {
+        case .object:
+            if tape.member(index, "resourceType") != nil, let meta = tape.member(index, "meta"),
+                let list = tape.member(meta, "security")
+            {
+                tape.forEachElement(list) { coding in
+                    let system = tape.member(coding, "system").map { tape.text($0) } ?? ""
+                    let code = tape.member(coding, "code").map { tape.text($0) } ?? ""
+                    found.formUnion(label(system: system, code: code))
+                }
+            }
+            tape.forEachMember(index) { _, value in
+                if tape.kind(value) == .object || tape.kind(value) == .array {
+                    found.formUnion(labels(of: tape, at: value))
+                }
+            }
+        case .array:
+            tape.forEachElement(index) { found.formUnion(labels(of: tape, at: $0)) }
+        default: break
+        }
+        return found
+    }
+
+    /// What one coding of meta.security means.
+    private func label(system: String, code: String) -> LabelSet {
+        var rest: LabelSet = []
+        for label in document.labels {
+            for known in label.codes where known.system == system {
+                if known.code == code { return LabelSet(rawValue: label.bit) }
+                if known.code == "*" { rest = LabelSet(rawValue: label.bit) }
+            }
+        }
+        return rest
+    }
+
+    /// Names of the profiles of a set; empty for whole records.
+    public func names(of profiles: FieldProfileSet) -> [String] {
+        if profiles.isWhole { return [] }
+        return document.profiles.enumerated().filter { profiles.mask >> UInt64($0.offset) & 1 == 1 }
+            .map(\.element.name).sorted()
+    }
+
+    /// What stays of records of `type` under some profiles; nil if no profile speaks of the type.
+    public func selection(of type: ResourceType, under profiles: FieldProfileSet) -> FieldSelection? {
+        var result: FieldSelection?
+        for (position, profile) in document.profiles.enumerated() where profiles.mask >> UInt64(position) & 1 == 1 {
+            guard let own = profile.selections[type] else { continue }
+            result = result?.union(own) ?? own
+        }
+        return result
+    }
+
+    /// Search parameters that tell nothing of what the profiles leave out.
+    ///
+    /// A search by any other parameter must be refused or find nothing; so must `_sort`, `_include` and chains through
+    /// it. Where the profiles differ from record to record, each record found is held against its own.
+    public func searchableParameters(_ type: ResourceType, under profiles: FieldProfileSet) -> [SearchParameter] {
+        if profiles.isWhole { return Array(Definitions.r4.searchParameters(of: type)) }
+        return selection(of: type, under: profiles)?.searchableParameters ?? []
+    }
+
+    /// Cuts records down to some profiles; nil where they may be seen as they are.
+    public func filter(for profiles: FieldProfileSet) -> FieldFilter? {
+        if profiles.isWhole { return nil }
+        var selections: [FieldSelection] = []
+        var hidden = document.labels.reduce(UInt32(0)) { $0 | $1.bit }
+        for (position, profile) in document.profiles.enumerated() where profiles.mask >> UInt64(position) & 1 == 1 {
+            selections += profile.selections.values
+            hidden &= ~profile.labels
+        }
+        // A label that no rule speaks of reveals nothing.
+        hidden &= document.rules.reduce(0) { $0 | $1.labels }
+        let mask = hidden
+        return FieldFilter(selections) { system, code in label(system: system, code: code).rawValue & mask != 0 }
+    }
+}
