@@ -7,8 +7,13 @@ func forge(_ client: Client) {
     _ = Principal(client: client, scopes: nil, expires: .now())  // expected-error {{'Principal' initializer is inaccessible due to 'internal' protection level}}
 }
 
+func forge(_ person: Person, _ session: Session) {
+    _ = Principal(person: person, session: session)  // expected-error {{'Principal?' initializer is inaccessible due to 'internal' protection level}}
+}
+
 func promote(_ principal: inout Principal) {
-    principal.role = .administrator  // expected-error {{cannot assign to property: 'role' is a 'let' constant}}
+    principal.role = .administrator  // expected-error {{cannot assign to property: 'role' is a get-only property}}
+    principal.roles = [.administrator]  // expected-error {{cannot assign to property: 'roles' is a 'let' constant}}
     principal.scopes = nil  // expected-error {{cannot assign to property: 'scopes' is a 'let' constant}}
 }
 
