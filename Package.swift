@@ -80,6 +80,9 @@ var targets: [Target] = [
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
     ward("WardKeys", ["WardCore", "WardCrypto"]),
+    ward(
+        "WardWeb",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardMarkup", "WardAudit", "WardPolicy", "WardIdentity"]),
     // Tests
     ward(
         "WardTestKit",
@@ -110,6 +113,12 @@ var targets: [Target] = [
             "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
+    tests(
+        "WardWebTests",
+        [
+            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardWeb",
+            "WardTestKit", crypto,
+        ]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
     tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
     tests("WardDemoTests", ["WardDemo", "WardFHIR", "WardCore"]),

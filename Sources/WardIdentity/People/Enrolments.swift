@@ -85,6 +85,12 @@ extension People {
         return person
     }
 
+    /// The seed that waits for its first code; nil before a password was given.
+    public func enrollingSeed(_ token: String, at now: Instant = .now()) throws(IdentityFailure) -> TOTPSeed? {
+        _ = try enrolling(token, at: now)
+        return enrolments.entry(token, at: now)?.pending?.seed
+    }
+
     /// What the browser needs to make a passkey.
     public func enrolmentOptions(
         _ token: String, party: RelyingParty, at now: Instant = .now()

@@ -116,6 +116,9 @@ extension People {
         return PasskeyOptions.request(challenge: challenge, party: party, allowed: passkeys)
     }
 
+    /// What the challenges of a session's pages are bound to; for ``Proof/passkey(_:ticket:party:)``.
+    public func ticket(ofSession token: String) -> Digest { Sessions.digest(token) }
+
     /// Unlocks a session, or makes its proof of two factors fresh; either way it has a new token.
     ///
     /// - Throws: ``IdentityFailure/notRecognised``, ``IdentityFailure/sessionEnded`` at the absolute limit.

@@ -1,0 +1,173 @@
+/// The pages there are. Each has a name for the log, what may be asked of it, and what a form on it is bound to.
+enum Route {
+    case asset(String)
+    case signIn, signInPasskeyOptions, signInPasskey, recover
+    case enrolLink(String), enrol, enrolPasskeyOptions, enrolPasskey, enrolPassword, enrolCode
+    case home, account, passkeyCreation, passkeyAdd, passkeyRemove, passwordPage, passwordRemove, recoveryCodes
+    case sessions, sessionEnd, sessionsEndOthers
+    case lock, locked, unlock, stepUp, passkeyRequest, ping, signOut
+    case people, person(String), invite(String), askRoles(String), disable(String), askRecovery(String)
+    case roleRequest, recovery
+
+    init?(_ path: [String]) {
+        switch path.count {
+        case 1:
+            switch path[0] {
+            case "sign-in": self = .signIn
+            case "sign-out": self = .signOut
+            case "recover": self = .recover
+            case "enrol": self = .enrol
+            case "app": self = .home
+            default: return nil
+            }
+        case 2:
+            switch (path[0], path[1]) {
+            case ("assets", let name): self = .asset(name)
+            case ("sign-in", "passkey"): self = .signInPasskey
+            case ("enrol", "passkey"): self = .enrolPasskey
+            case ("enrol", "password"): self = .enrolPassword
+            case ("enrol", "code"): self = .enrolCode
+            case ("enrol", let token): self = .enrolLink(token)
+            case ("app", "account"): self = .account
+            case ("app", "sessions"): self = .sessions
+            case ("app", "lock"): self = .lock
+            case ("app", "locked"): self = .locked
+            case ("app", "unlock"): self = .unlock
+            case ("app", "step-up"): self = .stepUp
+            case ("app", "ping"): self = .ping
+            case ("app", "people"): self = .people
+            case ("app", "role-requests"): self = .roleRequest
+            case ("app", "recoveries"): self = .recovery
+            default: return nil
+            }
+        case 3:
+            switch (path[0], path[1], path[2]) {
+            case ("sign-in", "passkey", "options"): self = .signInPasskeyOptions
+            case ("enrol", "passkey", "options"): self = .enrolPasskeyOptions
+            case ("app", "passkey", "options"): self = .passkeyRequest
+            case ("app", "account", "passkeys"): self = .passkeyAdd
+            case ("app", "account", "password"): self = .passwordPage
+            case ("app", "account", "codes"): self = .recoveryCodes
+            case ("app", "sessions", "end"): self = .sessionEnd
+            case ("app", "sessions", "end-others"): self = .sessionsEndOthers
+            case ("app", "people", let id): self = .person(id)
+            default: return nil
+            }
+        case 4:
+            switch (path[0], path[1], path[2], path[3]) {
+            case ("app", "account", "passkeys", "options"): self = .passkeyCreation
+            case ("app", "account", "passkeys", "remove"): self = .passkeyRemove
+            case ("app", "account", "password", "remove"): self = .passwordRemove
+            case ("app", "people", let id, "invite"): self = .invite(id)
+            case ("app", "people", let id, "roles"): self = .askRoles(id)
+            case ("app", "people", let id, "disable"): self = .disable(id)
+            case ("app", "people", let id, "recovery"): self = .askRecovery(id)
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    var template: StaticString {
+        switch self {
+        case .asset: "/assets/{name}"
+        case .signIn: "/sign-in"
+        case .signInPasskeyOptions: "/sign-in/passkey/options"
+        case .signInPasskey: "/sign-in/passkey"
+        case .recover: "/recover"
+        case .enrolLink: "/enrol/{token}"
+        case .enrol: "/enrol"
+        case .enrolPasskeyOptions: "/enrol/passkey/options"
+        case .enrolPasskey: "/enrol/passkey"
+        case .enrolPassword: "/enrol/password"
+        case .enrolCode: "/enrol/code"
+        case .home: "/app"
+        case .account: "/app/account"
+        case .passkeyCreation: "/app/account/passkeys/options"
+        case .passkeyAdd: "/app/account/passkeys"
+        case .passkeyRemove: "/app/account/passkeys/remove"
+        case .passwordPage: "/app/account/password"
+        case .passwordRemove: "/app/account/password/remove"
+        case .recoveryCodes: "/app/account/codes"
+        case .sessions: "/app/sessions"
+        case .sessionEnd: "/app/sessions/end"
+        case .sessionsEndOthers: "/app/sessions/end-others"
+        case .lock: "/app/lock"
+        case .locked: "/app/locked"
+        case .unlock: "/app/unlock"
+        case .stepUp: "/app/step-up"
+        case .passkeyRequest: "/app/passkey/options"
+        case .ping: "/app/ping"
+        case .signOut: "/sign-out"
+        case .people: "/app/people"
+        case .person: "/app/people/{id}"
+        case .invite: "/app/people/{id}/invite"
+        case .askRoles: "/app/people/{id}/roles"
+        case .disable: "/app/people/{id}/disable"
+        case .askRecovery: "/app/people/{id}/recovery"
+        case .roleRequest: "/app/role-requests"
+        case .recovery: "/app/recoveries"
+        }
+    }
+
+    enum Methods {
+        case get, post, both
+
+        var allow: String {
+            switch self {
+            case .get: "GET"
+            case .post: "POST"
+            case .both: "GET, POST"
+            }
+        }
+
+        func has(_ method: WebRequest.Method) -> Bool {
+            switch method {
+            case .get: self != .post
+            case .post: self != .get
+            case .other: false
+            }
+        }
+    }
+
+    var methods: Methods {
+        switch self {
+        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
+        case .signIn, .recover, .enrolCode, .passwordPage, .stepUp, .people, .ping: .both
+        default: .post
+        }
+    }
+
+    /// The cookie that makes somebody known here, and that forms are bound to.
+    var cookie: Cookie? {
+        switch self {
+        case .asset, .enrolLink: nil
+        case .signIn, .signInPasskeyOptions, .signInPasskey, .recover: .ticket
+        case .enrol, .enrolPasskeyOptions, .enrolPasskey, .enrolPassword, .enrolCode: .enrolment
+        default: .session
+        }
+    }
+
+    /// Whether a locked session still gets an answer.
+    var isForLocked: Bool {
+        switch self {
+        case .lock, .locked, .unlock, .passkeyRequest, .ping, .signOut: true
+        default: false
+        }
+    }
+
+    /// Whether a script asks, and not somebody who looks at a page.
+    var isForScript: Bool {
+        switch self {
+        case .signInPasskeyOptions, .enrolPasskeyOptions, .passkeyCreation, .passkeyRequest, .ping: true
+        default: false
+        }
+    }
+
+    var isForAdministrators: Bool {
+        switch self {
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: true
+        default: false
+        }
+    }
+}

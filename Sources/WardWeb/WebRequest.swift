@@ -1,0 +1,87 @@
+public import WardAudit
+public import WardIdentity
+
+/// A request as the network surface hands it over: read, limited in size, not yet judged.
+public struct WebRequest: Sendable {
+    public enum Method: Sendable, Hashable {
+        case get, post, other
+    }
+
+    public let method: Method
+    /// Segments of the path, percent-decoded once.
+    public let path: [String]
+    /// Text after `?`, as sent; empty for none.
+    public let query: String
+    /// Already limited to 64 KiB.
+    public let body: [UInt8]
+    public let contentType: String?
+    public let cookies: [String: String]
+    public let origin: String?
+    public let secFetchSite: String?
+    public let userAgent: String?
+    public let source: RequestSource
+
+    public init(
+        method: Method, path: [String], query: String = "", body: [UInt8] = [], contentType: String? = nil,
+        cookies: [String: String] = [:], origin: String? = nil, secFetchSite: String? = nil,
+        userAgent: String? = nil, source: RequestSource
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.body = body
+        self.contentType = contentType
+        self.cookies = cookies
+        self.origin = origin
+        self.secFetchSite = secFetchSite
+        self.userAgent = userAgent
+        self.source = source
+    }
+}
+
+/// What the network surface sends back.
+public struct WebAnswer: Sendable {
+    public internal(set) var status: Int
+    public internal(set) var headers: [(name: String, value: String)]
+    /// Values of `Set-Cookie`, one header each.
+    public internal(set) var setCookies: [String] = []
+    public internal(set) var body: [UInt8]
+    /// The route's name for the operational log; never the path, which may hold a link's secret.
+    public internal(set) var template: StaticString = "/"
+}
+
+/// What the pages need to know of the installation.
+public struct WebSettings: Sendable {
+    /// The clinic's name, on every page.
+    public let clinic: String
+    /// Nil where the site has no domain name; passkeys are then not offered.
+    public let party: RelyingParty?
+    /// Whether this is an invented clinic for trying out.
+    public let isDemo: Bool
+    /// Scheme, host and port that forms must come from.
+    public let origin: String
+
+    public init(clinic: String, party: RelyingParty?, isDemo: Bool, origin: String) {
+        self.clinic = clinic
+        self.party = party
+        self.isDemo = isDemo
+        self.origin = origin
+    }
+}
+
+/// The cookies; the prefix makes browsers refuse any that another host or an unprotected page tries to set (RFC 6265bis).
+enum Cookie: String {
+    case session = "__Host-ward-session"
+    case device = "__Host-ward-device"
+    /// Random before sign-in: challenges and forms are bound to it.
+    case ticket = "__Host-ward-ticket"
+    case enrolment = "__Host-ward-enrol"
+
+    private static let attributes = "; Path=/; Secure; HttpOnly; SameSite=Strict"
+
+    func set(_ value: String) -> String {
+        "\(rawValue)=\(value)\(self == .device ? "; Max-Age=15552000" : "")\(Self.attributes)"
+    }
+
+    var removal: String { "\(rawValue)=; Max-Age=0\(Self.attributes)" }
+}

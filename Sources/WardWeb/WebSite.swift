@@ -1,0 +1,137 @@
+public import WardCore
+import WardCrypto
+public import WardIdentity
+import WardPolicy
+
+/// The pages of signing in and of accounts: HTML from the server, forms that work without script.
+///
+/// Every form is bound to the cookie of whoever it was made for and must come from this site (OWASP ASVS 5.0 §3.5); a
+/// locked session gets the lock page and nothing else.
+public struct WebSite: Sendable {
+    let people: People
+    let settings: WebSettings
+    let seeds = PendingSeeds()
+
+    public init(people: People, settings: WebSettings) {
+        self.people = people
+        self.settings = settings
+    }
+
+    /// Answers a request; nil if the path is none of these pages.
+    public func answer(_ request: WebRequest, at now: Instant = .now()) async -> WebAnswer? {
+        guard let route = Route(request.path) else { return nil }
+        var answer = await self.answer(request, route, now)
+        answer?.template = route.template
+        return answer
+    }
+
+    private func answer(_ request: WebRequest, _ route: Route, _ now: Instant) async -> WebAnswer? {
+        if case .asset(let name) = route { return request.method == .get ? Assets.answer(name) : nil }
+        let isPost = request.method == .post
+        let isActivity = if case .ping = route { isPost } else { true }
+        let session = request.cookies[Cookie.session.rawValue] ?? ""
+        let standing = session.isEmpty ? .none : people.standing(of: session, at: now, isActivity: isActivity)
+        let held = route.cookie.flatMap { request.cookies[$0.rawValue] } ?? ""
+        let newTicket: String? =
+            if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
+        let form = isPost ? FormFields(request.body) : FormFields([])
+        let visit = Visit(
+            request: request, route: route, now: now, people: people, settings: settings,
+            form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
+        guard route.methods.has(request.method) else {
+            return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
+                .adding("Allow", route.methods.allow)
+        }
+        if isPost, let refusal = refusal(visit, isForm: form != nil) { return refusal }
+        if case .session = route.cookie, let refusal = sessionRefusal(visit) { return refusal }
+        if isPost, !isFormTokenRight(visit) { return visit.refused("form-token") }
+        if route.isForAdministrators {
+            guard visit.isAdministrator else { return visit.refused("role") }
+            if isPost, visit.principal?.isFresh(at: now) != true { return visit.askStepUp() }
+        }
+        return await page(visit)
+    }
+
+    // MARK: Refusals
+
+    private func refusal(_ visit: Visit, isForm: Bool) -> WebAnswer? {
+        if let origin = visit.request.origin, origin != settings.origin { return visit.refused("origin") }
+        if let site = visit.request.secFetchSite, site != "same-origin", site != "none" {
+            return visit.refused("origin")
+        }
+        let type = visit.request.contentType?.split(separator: ";").first.map { $0.lowercased() }
+        guard type == "application/x-www-form-urlencoded", isForm else {
+            return visit.notice("Not possible", "This is not a form of this site.", status: 415)
+        }
+        return nil
+    }
+
+    private func sessionRefusal(_ visit: Visit) -> WebAnswer? {
+        switch visit.standing {
+        case .active: return nil
+        case .locked:
+            if visit.route.isForLocked { return nil }
+            if visit.route.isForScript { return .json(#"{"error":"locked"}"#, status: 401) }
+            let back = BackPath(segments: visit.request.path).text
+            return .redirect(to: "/app/locked?back=\(back)")
+        case .none:
+            if case .ping = visit.route { return .json(#"{"state":"none","seconds":0}"#) }
+            if visit.route.isForScript { return .json(#"{"error":"session"}"#, status: 401) }
+            // A link from elsewhere comes without cookies; one step on this site, and they are there.
+            if visit.request.method == .get, visit.request.secFetchSite == "cross-site" {
+                return visit.continuing(at: BackPath(segments: visit.request.path).text)
+            }
+            return .redirect(to: "/sign-in")
+        }
+    }
+
+    private func isFormTokenRight(_ visit: Visit) -> Bool {
+        guard !visit.secret.isEmpty, let token = visit.form["form"] else { return false }
+        return people.isFormToken(token, for: visit.secret)
+    }
+
+    // MARK: Pages
+
+    private func page(_ visit: Visit) async -> WebAnswer? {
+        let isPost = visit.request.method == .post
+        switch visit.route {
+        case .asset: return nil
+        case .signIn: return isPost ? await visit.signIn() : visit.signInPage()
+        case .signInPasskeyOptions: return visit.signInPasskeyOptions()
+        case .signInPasskey: return await visit.signInByPasskey()
+        case .recover: return isPost ? await visit.recover() : visit.recoverPage()
+        case .enrolLink(let token): return visit.openLink(token)
+        case .enrol: return visit.enrolPage()
+        case .enrolPasskeyOptions: return visit.enrolPasskeyOptions()
+        case .enrolPasskey: return await visit.enrolByPasskey()
+        case .enrolPassword: return await visit.enrolPassword()
+        case .enrolCode: return isPost ? await visit.enrolCode() : visit.enrolCodePage()
+        case .home: return visit.homePage()
+        case .account: return visit.accountPage()
+        case .passkeyCreation: return visit.passkeyCreation()
+        case .passkeyAdd: return await visit.addPasskey()
+        case .passkeyRemove: return await visit.removePasskey()
+        case .passwordPage: return isPost ? await visit.setPassword(seeds) : visit.passwordPage(seeds)
+        case .passwordRemove: return await visit.removePassword()
+        case .recoveryCodes: return await visit.renewRecoveryCodes()
+        case .sessions: return visit.sessionsPage()
+        case .sessionEnd: return await visit.endSession()
+        case .sessionsEndOthers: return await visit.endOtherSessions()
+        case .lock: return visit.lock()
+        case .locked: return visit.lockedPage()
+        case .unlock: return await visit.prove(.unlocking)
+        case .stepUp: return isPost ? await visit.prove(.steppingUp) : visit.stepUpPage()
+        case .passkeyRequest: return visit.passkeyRequest()
+        case .ping: return visit.ping()
+        case .signOut: return await visit.signOut()
+        case .people: return isPost ? await visit.addPerson() : visit.peoplePage()
+        case .person(let id): return visit.personPage(id)
+        case .invite(let id): return await visit.invite(id)
+        case .askRoles(let id): return await visit.askRoles(id)
+        case .disable(let id): return await visit.disable(id)
+        case .askRecovery(let id): return await visit.askRecovery(for: id)
+        case .roleRequest: return await visit.decideRoles()
+        case .recovery: return await visit.approveRecovery()
+        }
+    }
+}
