@@ -77,7 +77,7 @@ extension Visit {
             body.append(Markup.element("p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
         }
         body += [top, main]
-        if principal != nil { body.append(idleDialog) }
+        if isInside { body.append(idleDialog) }
         let shown = problems.first?.status ?? status
         var answer = WebAnswer.html(.page(language: "en", .all(head), .all(body)), status: shown)
         if let seconds = problems.compactMap(\.retryAfter).max() { answer = answer.adding("Retry-After", "\(seconds)") }
@@ -127,7 +127,7 @@ extension Visit {
 
     private var top: Markup {
         let clinic = Markup.element("p", [("class", "clinic")], .text(settings.clinic))
-        guard principal != nil, let person else { return Markup.element("header", [], clinic) }
+        guard isInside, let person else { return Markup.element("header", [], clinic) }
         var places = [("/app", "Home"), ("/app/account", "Account"), ("/app/sessions", "Sessions")]
         if isAdministrator { places.append(("/app/people", "People")) }
         let here = "/" + request.path.joined(separator: "/")
