@@ -41,7 +41,7 @@ struct PageTests {
             let text = answer.text
             #expect(text.hasPrefix(#"<!DOCTYPE html><html lang="en">"#))
             #expect(text.ranges(of: "<h1>").count == 1 && text.ranges(of: "<main").count == 1)
-            #expect(text.contains(#"class="skip" href="#main""#))
+            #expect(text.contains(##"class="skip" href="#main""##))
             #expect(!text.contains(" style=") && !text.contains(" onclick"))
             #expect(text.ranges(of: "<script").count == 1 && !text.contains("<style"))
             // Every visible field has a label.

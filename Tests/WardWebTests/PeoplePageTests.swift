@@ -29,7 +29,8 @@ struct PeoplePageTests {
         let house = try WebHouse()
         let first = try await house.member("chief", [.administrator])
         let second = try await house.member("deputy", [.administrator])
-        let added = try await first.submit("/app/people", on: "/app/people", [("login", "Kern"), ("shown", "Ada Kern")])
+        let added = try await first.submit(
+            "/app/people", on: "/app/people", [("login", "Kern"), ("shown", "Ada Kern")])
         let page = try #require(added.location)
         let link = try await first.submit("\(page)/invite", on: page)
         #expect(link.status == 200 && link.text.contains("\(WebHouse.origin)/enrol/"))
@@ -58,7 +59,7 @@ struct PeoplePageTests {
         let boss = try await house.member("chief", [.administrator])
         let id = try #require(boss.person?.id)
         let taken = try await boss.submit("/app/people", on: "/app/people", [("login", "CHIEF"), ("shown", "X")])
-        #expect(taken.status == 409 && taken.text.contains(#"href="#login""#))
+        #expect(taken.status == 409 && taken.text.contains(##"href="#login""##))
         for login in ["", "a", "ada kern", "<b>", "ädä"] {
             let bad = try await boss.submit("/app/people", on: "/app/people", [("login", login), ("shown", "X")])
             #expect(bad.status == 422)

@@ -124,7 +124,10 @@ struct SessionPageTests {
         #expect(page == again)
         let wrong = try await doctor.submit(
             "/app/account/password", on: "/app/account/password",
-            [("password", "granite umbrella northern fiddle"), ("again", "granite umbrella northern fiddle"), ("code", doctor.code)])
+            [
+                ("password", "granite umbrella northern fiddle"), ("again", "granite umbrella northern fiddle"),
+                ("code", doctor.code),
+            ])
         #expect(wrong.status == 403 && wrong.text.contains(#"id="code-error""#))
         let start = try #require(page.firstRange(of: "secret=")?.upperBound)
         #expect(page[start...].prefix { $0 != "&" }.count == 32)

@@ -74,7 +74,7 @@ struct SignInPageTests {
         _ = try await browser.get("/enrol/\(link)")
         let begun = try #require(browser.cookies["__Host-ward-enrol"])
         let short = try await browser.submit("/enrol/password", on: "/enrol", [("password", "a"), ("again", "a")])
-        #expect(short.status == 422 && short.text.contains(#"href="#password""#))
+        #expect(short.status == 422 && short.text.contains(##"href="#password""##))
         let differ = try await browser.submit(
             "/enrol/password", on: "/enrol", [("password", WebHouse.password), ("again", "x")])
         #expect(differ.status == 422 && differ.text.contains(#"aria-describedby="again-error""#))
@@ -165,7 +165,8 @@ struct SignInPageTests {
         _ = try await browser.get("/enrol/\(link)")
         let options = try await browser.submit("/enrol/passkey/options", on: "/enrol").text
         let bad = try await browser.submit(
-            "/enrol/passkey", on: "/enrol", [("credential", try key.registration(options, origin: "https://evil.example"))])
+            "/enrol/passkey", on: "/enrol",
+            [("credential", try key.registration(options, origin: "https://evil.example"))])
         #expect(bad.status == 422 && browser.cookies["__Host-ward-session"] == nil)
         let again = try await browser.submit("/enrol/passkey/options", on: "/enrol").text
         _ = try await browser.submit("/enrol/passkey", on: "/enrol", [("credential", try key.registration(again))])

@@ -133,7 +133,9 @@ extension Visit {
         }
         return page(
             "Asked",
-            paragraph("If name and code belong together, somebody at the clinic now sees that you need a new link. Contact them."),
+            paragraph(
+                "If name and code belong together, somebody at the clinic now sees that you need a new link. Contact them."
+            ),
             Markup.element("p", [], link("/sign-in", "Back to signing in")))
     }
 }

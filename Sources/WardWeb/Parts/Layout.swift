@@ -74,7 +74,9 @@ extension Visit {
             .all(content))
         var body: [Markup] = [Markup.element("a", [("class", "skip"), ("href", "#main")], .text("Skip to content"))]
         if settings.isDemo {
-            body.append(Markup.element("p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
+            body.append(
+                Markup.element(
+                    "p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
         }
         body += [top, main]
         if isInside { body.append(idleDialog) }
@@ -88,7 +90,8 @@ extension Visit {
     func notice(_ title: String, _ text: String, status: Int) -> WebAnswer {
         page(
             title, status: status, Markup.element("p", [], .text(text)),
-            Markup.element("p", [], Markup.element("a", [("href", principal == nil ? "/sign-in" : "/app")], .text("Go on"))))
+            Markup.element(
+                "p", [], Markup.element("a", [("href", principal == nil ? "/sign-in" : "/app")], .text("Go on"))))
     }
 
     /// 403; the reason is the program's word, not a value.
