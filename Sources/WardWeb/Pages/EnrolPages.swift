@@ -150,7 +150,7 @@ extension Visit {
         page(
             "Your recovery codes",
             paragraph(
-                "Print this page now, or write the codes down, and keep them where you keep other important papers. Each "
+                "Print this page now, or write the codes down, and keep them with other important papers. Each "
                     + "is good once, if you lose your other ways to sign in. They are not shown again."),
             Markup.element(
                 "ol", [("class", "codes")], .all(codes.map { Markup.element("li", [], .text($0.exposedText())) })),
