@@ -1,4 +1,5 @@
 import Testing
+import WardAudit
 import WardCore
 import WardIdentity
 import WardPolicy
