@@ -48,7 +48,7 @@ struct SignInPageTests {
         let other = Browser(house)
         let request = try await other.submit("/sign-in/passkey/options", on: "/sign-in")
         let signedIn = try await other.submit(
-            "/sign-in/passkey", on: "/sign-in", [("credential", try key.assertion(request.text))])
+            "/sign-in/passkey", on: "/sign-in", [("credential", try key.assertion(request.text, person: person.id))])
         #expect(signedIn.location == "/app")
         let second = SoftKey()
         let more = try await other.submit("/app/account/passkeys/options", on: "/app/account")
@@ -57,6 +57,18 @@ struct SignInPageTests {
         #expect(added.location == "/app/account")
         let page = try await other.get("/app/account").text
         #expect(page.contains("Laptop") && page.contains("Firefox, Linux"))
+        // It unlocks, too; a key of somebody else does not.
+        house.pass(900)
+        let stale = try await other.submit("/app/passkey/options", on: "/app/locked?back=/app/account")
+        let alien = try await other.submit(
+            "/app/unlock", on: "/app/locked",
+            [("credential", try SoftKey().assertion(stale.text, person: person.id)), ("back", "/app/account")])
+        #expect(alien.status == 403)
+        let fresh = try await other.submit("/app/passkey/options", on: "/app/locked")
+        let unlocked = try await other.submit(
+            "/app/unlock", on: "/app/locked",
+            [("credential", try second.assertion(fresh.text, person: person.id)), ("back", "/app/account")])
+        #expect(unlocked.location == "/app/account")
         // One may go, the last not.
         let ids = page.ranges(of: #"name="passkey" value=""#).map { page[$0.upperBound...].prefix { $0 != "\"" } }
         #expect(ids.count == 2)
@@ -160,7 +172,7 @@ struct SignInPageTests {
 
     @Test func `refuses a passkey's answer from another origin, twice, or to another page's challenge`() async throws {
         let house = try WebHouse()
-        let (_, link) = try await house.invited("lang")
+        let (person, link) = try await house.invited("lang")
         let browser = Browser(house)
         let key = SoftKey()
         _ = try await browser.get("/enrol/\(link)")
@@ -174,7 +186,7 @@ struct SignInPageTests {
 
         let (first, second) = (Browser(house), Browser(house))
         let request = try await first.submit("/sign-in/passkey/options", on: "/sign-in").text
-        let credential = try key.assertion(request)
+        let credential = try key.assertion(request, person: person.id)
         let stolen = try await second.submit("/sign-in/passkey", on: "/sign-in", [("credential", credential)])
         #expect(stolen.status == 403)
         let form = try await first.formToken("/sign-in")
