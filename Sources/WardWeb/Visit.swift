@@ -54,6 +54,11 @@ struct Visit {
         }
     }
 
+    /// Whether the page is one of a signed-in person, with forms bound to the session.
+    var isInside: Bool {
+        if case .session = route.cookie { principal != nil } else { false }
+    }
+
     var isAdministrator: Bool { principal?.roles.contains(.administrator) ?? false }
 
     /// Where to go after this: what the form or the address says, if it is a page of the application.

@@ -69,7 +69,7 @@ public struct WebSettings: Sendable {
     }
 }
 
-/// The cookies; the prefix makes browsers refuse any that another host or an unprotected page tries to set (RFC 6265bis).
+/// The cookies; their prefix makes browsers refuse any that another host or an unprotected page sets (RFC 6265bis).
 enum Cookie: String {
     case session = "__Host-ward-session"
     case device = "__Host-ward-device"

@@ -138,7 +138,8 @@ final class Browser {
     private static func encoded(_ text: String) -> String {
         text.utf8.reduce(into: "") { output, byte in
             switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: output.unicodeScalars.append(Unicode.Scalar(byte))
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F:
+                output.unicodeScalars.append(Unicode.Scalar(byte))
             case 0x20: output += "+"
             default: output += "%" + hex([byte])
             }

@@ -1,4 +1,5 @@
 import Testing
+import WardAudit
 import WardCore
 import WardIdentity
 import WardPolicy
@@ -47,7 +48,7 @@ struct SignInPageTests {
         let other = Browser(house)
         let request = try await other.submit("/sign-in/passkey/options", on: "/sign-in")
         let signedIn = try await other.submit(
-            "/sign-in/passkey", on: "/sign-in", [("credential", try key.assertion(request.text))])
+            "/sign-in/passkey", on: "/sign-in", [("credential", try key.assertion(request.text, person: person.id))])
         #expect(signedIn.location == "/app")
         let second = SoftKey()
         let more = try await other.submit("/app/account/passkeys/options", on: "/app/account")
@@ -56,6 +57,18 @@ struct SignInPageTests {
         #expect(added.location == "/app/account")
         let page = try await other.get("/app/account").text
         #expect(page.contains("Laptop") && page.contains("Firefox, Linux"))
+        // It unlocks, too; a key of somebody else does not.
+        house.pass(900)
+        let stale = try await other.submit("/app/passkey/options", on: "/app/locked?back=/app/account")
+        let alien = try await other.submit(
+            "/app/unlock", on: "/app/locked",
+            [("credential", try SoftKey().assertion(stale.text, person: person.id)), ("back", "/app/account")])
+        #expect(alien.status == 403)
+        let fresh = try await other.submit("/app/passkey/options", on: "/app/locked")
+        let unlocked = try await other.submit(
+            "/app/unlock", on: "/app/locked",
+            [("credential", try second.assertion(fresh.text, person: person.id)), ("back", "/app/account")])
+        #expect(unlocked.location == "/app/account")
         // One may go, the last not.
         let ids = page.ranges(of: #"name="passkey" value=""#).map { page[$0.upperBound...].prefix { $0 != "\"" } }
         #expect(ids.count == 2)
@@ -74,7 +87,7 @@ struct SignInPageTests {
         _ = try await browser.get("/enrol/\(link)")
         let begun = try #require(browser.cookies["__Host-ward-enrol"])
         let short = try await browser.submit("/enrol/password", on: "/enrol", [("password", "a"), ("again", "a")])
-        #expect(short.status == 422 && short.text.contains(#"href="#password""#))
+        #expect(short.status == 422 && short.text.contains(##"href="#password""##))
         let differ = try await browser.submit(
             "/enrol/password", on: "/enrol", [("password", WebHouse.password), ("again", "x")])
         #expect(differ.status == 422 && differ.text.contains(#"aria-describedby="again-error""#))
@@ -159,20 +172,21 @@ struct SignInPageTests {
 
     @Test func `refuses a passkey's answer from another origin, twice, or to another page's challenge`() async throws {
         let house = try WebHouse()
-        let (_, link) = try await house.invited("lang")
+        let (person, link) = try await house.invited("lang")
         let browser = Browser(house)
         let key = SoftKey()
         _ = try await browser.get("/enrol/\(link)")
         let options = try await browser.submit("/enrol/passkey/options", on: "/enrol").text
         let bad = try await browser.submit(
-            "/enrol/passkey", on: "/enrol", [("credential", try key.registration(options, origin: "https://evil.example"))])
+            "/enrol/passkey", on: "/enrol",
+            [("credential", try key.registration(options, origin: "https://evil.example"))])
         #expect(bad.status == 422 && browser.cookies["__Host-ward-session"] == nil)
         let again = try await browser.submit("/enrol/passkey/options", on: "/enrol").text
         _ = try await browser.submit("/enrol/passkey", on: "/enrol", [("credential", try key.registration(again))])
 
         let (first, second) = (Browser(house), Browser(house))
         let request = try await first.submit("/sign-in/passkey/options", on: "/sign-in").text
-        let credential = try key.assertion(request)
+        let credential = try key.assertion(request, person: person.id)
         let stolen = try await second.submit("/sign-in/passkey", on: "/sign-in", [("credential", credential)])
         #expect(stolen.status == 403)
         let form = try await first.formToken("/sign-in")

@@ -22,13 +22,15 @@ struct SoftKey {
         return message(#""clientDataJSON":"\#(base64URL(client))","attestationObject":"\#(base64URL(object))""#)
     }
 
-    func assertion(_ options: String, origin: String = WebHouse.origin) throws -> String {
+    /// - Parameter person: whose it says it is, as passkeys do that were found without a name.
+    func assertion(_ options: String, person: String?, origin: String = WebHouse.origin) throws -> String {
         let client = try clientData("webauthn.get", options, origin)
         let data = authenticatorData(0x05)
         let signature = Array(try key.signature(for: data + sha256(client).bytes).derRepresentation)
+        let handle = person.map { #","userHandle":"\#(base64URL(Array($0.utf8)))""# } ?? ""
         return message(
             #""clientDataJSON":"\#(base64URL(client))","authenticatorData":"\#(base64URL(data))","#
-                + #""signature":"\#(base64URL(signature))""#)
+                + #""signature":"\#(base64URL(signature))"\#(handle)"#)
     }
 
     private func message(_ response: String) -> String {

@@ -4,7 +4,8 @@ extension Assets {
         :root {
           color-scheme: light dark;
           --ground: #fff; --text: #1a2230; --soft: #56606f; --line: #8a94a3; --panel: #f1f4f8;
-          --accent: #0b5cad; --on-accent: #fff; --bad: #a51d1d; --bad-ground: #fdf0f0; --demo: #ffd65c; --on-demo: #221a00;
+          --accent: #0b5cad; --on-accent: #fff; --bad: #a51d1d; --bad-ground: #fdf0f0;
+          --demo: #ffd65c; --on-demo: #221a00;
         }
         @media (prefers-color-scheme: dark) {
           :root {
@@ -58,7 +59,8 @@ extension Assets {
           background: var(--bad-ground); }
         .errors h2 { margin: .5rem 0 0; }
         table { width: 100%; border-collapse: collapse; }
-        th, td { text-align: left; vertical-align: top; padding: .5rem .5rem .5rem 0; border-bottom: 1px solid var(--line); }
+        th, td { text-align: left; vertical-align: top; padding: .5rem .5rem .5rem 0;
+          border-bottom: 1px solid var(--line); }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);

@@ -8,7 +8,8 @@ extension Visit {
         guard let person, let principal else { return .redirect(to: "/sign-in") }
         let roles = principal.roles.map { role in
             Markup.element(
-                "li", [], Markup.element("strong", [], .text(RoleWords.name(role))), .text(" – \(RoleWords.meaning(role))"))
+                "li", [], Markup.element("strong", [], .text(RoleWords.name(role))),
+                .text(" – \(RoleWords.meaning(role))"))
         }
         var places = [link("/app/account", "How you sign in"), link("/app/sessions", "Where you are signed in")]
         if isAdministrator { places.append(link("/app/people", "People and their roles")) }

@@ -28,7 +28,8 @@ extension Visit {
                 "Set up your sign-in", problems: problems,
                 Markup.element(
                     "p", [], .text("This is for "), name(person.displayName), .text(", sign-in name "),
-                    Markup.element("strong", [], .text(person.loginName)), .text(". If that is not you, close this page.")),
+                    Markup.element("strong", [], .text(person.loginName)),
+                    .text(". If that is not you, close this page.")),
                 settings.party == nil ? .all([]) : heading("With a passkey"),
                 settings.party == nil
                     ? .all([]) : paragraph("Simplest and safest: your device asks for a fingerprint, a face or a PIN."),
@@ -38,7 +39,7 @@ extension Visit {
                     [
                         Markup.element(
                             "input",
-                            [("type", "hidden"), ("autocomplete", "username"), ("value", person.loginName)]),
+                            [("type", "hidden"), ("autocomplete", "username"), ("value", person.loginName)])
                     ] + newPasswordFields(problems), button("Go on to the app")))
         } catch {
             return noLink(error)
@@ -149,10 +150,11 @@ extension Visit {
         page(
             "Your recovery codes",
             paragraph(
-                "Print this page now, or write the codes down, and keep them where you keep other important papers. Each "
+                "Print this page now, or write the codes down, and keep them with other important papers. Each "
                     + "is good once, if you lose your other ways to sign in. They are not shown again."),
             Markup.element(
                 "ol", [("class", "codes")], .all(codes.map { Markup.element("li", [], .text($0.exposedText())) })),
-            Markup.element("p", [], Markup.element("a", [("href", next), ("class", "button")], .text("I have kept them"))))
+            Markup.element(
+                "p", [], Markup.element("a", [("href", next), ("class", "button")], .text("I have kept them"))))
     }
 }

@@ -19,7 +19,8 @@ extension Visit {
                 "/app/people",
                 [
                     field(
-                        "login", "Sign-in name", .text, hint: "2 to 64 letters, digits, . _ - @; never given to another",
+                        "login", "Sign-in name", .text,
+                        hint: "2 to 64 letters, digits, . _ - @; never given to another",
                         problems),
                     field("shown", "Name as shown", .text, problems),
                 ], button("Add")))
@@ -179,7 +180,8 @@ extension Visit {
             "div", [("class", "field")],
             Markup.element(
                 "label", [], .text(label),
-                Markup.element("input", [("name", "reason"), ("type", "text"), ("maxlength", "500"), ("required", "")])))
+                Markup.element("input", [("name", "reason"), ("type", "text"), ("maxlength", "500"), ("required", "")]))
+        )
     }
 
     private func rolesForm(_ person: Person, _ path: String, _ problems: [Problem]) -> Markup {
@@ -187,7 +189,10 @@ extension Visit {
             let on: [WebAttribute] = isOn ? [("checked", "")] : []
             return Markup.element(
                 "label", [("class", "box")],
-                Markup.element("input", [(name: "type", value: "checkbox"), (name: "name", value: name), (name: "value", value: value)] + on),
+                Markup.element(
+                    "input",
+                    [(name: "type", value: "checkbox"), (name: "name", value: name), (name: "value", value: value)] + on
+                ),
                 Markup.element("span", [], .text(label)))
         }
         let boxes = RoleWords.forPeople.map { role in

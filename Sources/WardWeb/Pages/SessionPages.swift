@@ -24,7 +24,9 @@ extension Visit {
     }
 
     func endSession() async -> WebAnswer {
-        guard let person, let session, let number = form["session"] else { return sessionsPage([Problem(.unknownRequest)]) }
+        guard let person, let session, let number = form["session"] else {
+            return sessionsPage([Problem(.unknownRequest)])
+        }
         do throws(IdentityFailure) {
             try await people.sessions.end(
                 number: number, person: person, because: .byPerson, by: person.actor, source: request.source)

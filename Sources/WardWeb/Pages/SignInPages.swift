@@ -112,8 +112,8 @@ extension Visit {
         page(
             "New ways to sign in", problems: problems,
             paragraph(
-                "Enter one of the recovery codes that you printed. Somebody at the clinic then checks that it is you and "
-                    + "gives you a link. Without a code, go to an administrator in person."),
+                "Enter one of the recovery codes that you printed. Somebody at the clinic then checks that it is you "
+                    + "and gives you a link. Without a code, go to an administrator in person."),
             postForm(
                 "/recover",
                 [
@@ -133,7 +133,9 @@ extension Visit {
         }
         return page(
             "Asked",
-            paragraph("If name and code belong together, somebody at the clinic now sees that you need a new link. Contact them."),
+            paragraph(
+                "If name and code belong together, somebody at the clinic now sees it. Contact them for your link."
+            ),
             Markup.element("p", [], link("/sign-in", "Back to signing in")))
     }
 }

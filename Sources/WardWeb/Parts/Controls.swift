@@ -82,7 +82,10 @@ extension Visit {
         guard settings.party != nil else { return .all([]) }
         return postForm(
             action,
-            [("class", "passkey"), ("hidden", ""), ("data-passkey", creates ? "create" : "get"), ("data-options", options)],
+            [
+                ("class", "passkey"), ("hidden", ""), ("data-passkey", creates ? "create" : "get"),
+                ("data-options", options),
+            ],
             content + [
                 hidden("credential", ""), button(label),
                 Markup.element("p", [("class", "error"), ("role", "alert"), ("hidden", "")]),
@@ -116,6 +119,7 @@ extension Visit {
                     }))
         }
         return Markup.element(
-            "table", [], Markup.element("thead", [], Markup.element("tr", [], .all(head))), Markup.element("tbody", [], .all(body)))
+            "table", [], Markup.element("thead", [], Markup.element("tr", [], .all(head))),
+            Markup.element("tbody", [], .all(body)))
     }
 }

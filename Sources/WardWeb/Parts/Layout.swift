@@ -74,10 +74,12 @@ extension Visit {
             .all(content))
         var body: [Markup] = [Markup.element("a", [("class", "skip"), ("href", "#main")], .text("Skip to content"))]
         if settings.isDemo {
-            body.append(Markup.element("p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
+            body.append(
+                Markup.element(
+                    "p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
         }
         body += [top, main]
-        if principal != nil { body.append(idleDialog) }
+        if isInside { body.append(idleDialog) }
         let shown = problems.first?.status ?? status
         var answer = WebAnswer.html(.page(language: "en", .all(head), .all(body)), status: shown)
         if let seconds = problems.compactMap(\.retryAfter).max() { answer = answer.adding("Retry-After", "\(seconds)") }
@@ -88,7 +90,8 @@ extension Visit {
     func notice(_ title: String, _ text: String, status: Int) -> WebAnswer {
         page(
             title, status: status, Markup.element("p", [], .text(text)),
-            Markup.element("p", [], Markup.element("a", [("href", principal == nil ? "/sign-in" : "/app")], .text("Go on"))))
+            Markup.element(
+                "p", [], Markup.element("a", [("href", principal == nil ? "/sign-in" : "/app")], .text("Go on"))))
     }
 
     /// 403; the reason is the program's word, not a value.
@@ -127,7 +130,7 @@ extension Visit {
 
     private var top: Markup {
         let clinic = Markup.element("p", [("class", "clinic")], .text(settings.clinic))
-        guard principal != nil, let person else { return Markup.element("header", [], clinic) }
+        guard isInside, let person else { return Markup.element("header", [], clinic) }
         var places = [("/app", "Home"), ("/app/account", "Account"), ("/app/sessions", "Sessions")]
         if isAdministrator { places.append(("/app/people", "People")) }
         let here = "/" + request.path.joined(separator: "/")

@@ -26,7 +26,8 @@ struct Problem {
             self.init(nil, "This cannot be done at the moment. Try again shortly.", status: 503)
             retryAfter = 5
         case .badPassword(let reason): self.init("password", reason.text)
-        case .badName: self.init("login", "Choose a sign-in name of 2 to 64 letters, digits, . _ - @, and a shown name.")
+        case .badName:
+            self.init("login", "Choose a sign-in name of 2 to 64 letters, digits, . _ - @, and a shown name.")
         case .nameTaken: self.init("login", "This sign-in name is or was somebody's. Choose another.", status: 409)
         case .reasonNeeded: self.init("reason", "Give a reason of up to 500 characters.")
         case .badPasskey: self.init(field, "The passkey could not be used. Try again.")

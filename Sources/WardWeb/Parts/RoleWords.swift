@@ -12,7 +12,8 @@ enum RoleWords {
     private static func words(_ role: Role) -> (name: String, meaning: String) {
         switch role.rawValue {
         case "administrator": ("Administrator", "runs the system and its accounts; sees no patient data")
-        case "security-officer": ("Security officer", "watches sessions, alerts, keys and the log; sees no patient data")
+        case "security-officer":
+            ("Security officer", "watches sessions, alerts, keys and the log; sees no patient data")
         case "privacy-officer": ("Privacy officer", "reviews who saw what; sees no clinical content")
         case "auditor": ("Auditor", "reads the audit log and nothing else")
         case "clinician": ("Clinician", "treats patients")
