@@ -13,6 +13,7 @@ public import WardClinic
 public import WardCore
 public import WardIdentity
 public import WardTelemetry
+import WardWeb
 
 /// How the server listens.
 public struct ServerSettings: Sendable {
@@ -75,12 +76,21 @@ public struct HTTPServer: Sendable {
     private let certificate: ServerCertificate
     private let settings: ServerSettings
     private let authenticator: Authenticator
+    private let people: People
 
     public init(
-        clinic: Clinic, authenticator: Authenticator, settings: ServerSettings, certificate: ServerCertificate,
-        log: OperationalLog
+        clinic: Clinic, authenticator: Authenticator, people: People, settings: ServerSettings,
+        certificate: ServerCertificate, log: OperationalLog
     ) {
-        responder = WardResponder(clinic: clinic, authenticator: authenticator, settings: settings, log: log)
+        let site = WebSite(
+            people: people,
+            settings: WebSettings(
+                clinic: settings.isDemo ? "Demo clinic" : "Clinic",
+                party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
+                isDemo: settings.isDemo, origin: settings.origin))
+        responder = WardResponder(
+            clinic: clinic, authenticator: authenticator, site: site, settings: settings, log: log)
+        self.people = people
         self.certificate = certificate
         self.settings = settings
         self.authenticator = authenticator
@@ -88,7 +98,7 @@ public struct HTTPServer: Sendable {
 
     /// Serves until the process is asked to stop; requests in flight are answered first.
     public func run(onReady: @escaping @Sendable () async -> Void) async throws {
-        var services: [any Service] = [FailureFlusher(authenticator: authenticator)]
+        var services: [any Service] = [Housekeeping(authenticator: authenticator, people: people)]
         let tls: TLSConfiguration
         switch certificate {
         case .files(let certificate, let key):
@@ -144,17 +154,24 @@ public struct HTTPServer: Sendable {
     }
 }
 
-/// Writes the coalesced events of failed sign-ins every few seconds, and once at the end.
-private struct FailureFlusher: Service {
+/// Writes the coalesced events of failed sign-ins every few seconds, and once at the end; ends sessions whose time is over.
+private struct Housekeeping: Service {
     let authenticator: Authenticator
+    let people: People
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 try? await Task.sleep(for: .seconds(5))
-                await authenticator.flushFailures()
+                await flush()
+                await people.sweep()
             }
         }
+        await flush()
+    }
+
+    private func flush() async {
         await authenticator.flushFailures()
+        await people.flushFailures()
     }
 }

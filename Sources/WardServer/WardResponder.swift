@@ -11,6 +11,7 @@ import WardIdentity
 import WardPolicy
 import WardTelemetry
 import WardVault
+import WardWeb
 
 /// Answers every request: finds out who asks, hands it to the clinic, and puts the result on the wire.
 struct WardResponder: HTTPResponder {
@@ -18,13 +19,17 @@ struct WardResponder: HTTPResponder {
 
     let clinic: Clinic
     let authenticator: Authenticator
+    let site: WebSite
     let settings: ServerSettings
     let log: OperationalLog
     let throttle = FailureThrottle()
     private let requestIDs = RequestIDs()
 
-    init(clinic: Clinic, authenticator: Authenticator, settings: ServerSettings, log: OperationalLog) {
+    init(
+        clinic: Clinic, authenticator: Authenticator, site: WebSite, settings: ServerSettings, log: OperationalLog
+    ) {
         self.clinic = clinic
+        self.site = site
         self.authenticator = authenticator
         self.settings = settings
         self.log = log
@@ -38,6 +43,10 @@ struct WardResponder: HTTPResponder {
         var response = answer
         // The common fields are copied whole and the few of this answer added: cheaper than the other way round.
         var headers = settings.headers(host: request.head.authority)
+        // A page has a policy of its own.
+        if let name = HeaderNames.contentSecurityPolicy, response.headers.contains(name) {
+            for field in response.headers { headers[field.name] = nil }
+        }
         for field in response.headers { headers.append(field) }
         if let name = HeaderNames.requestID { headers.append(HTTPField(name: name, value: source.request)) }
         response.headers = headers
@@ -67,6 +76,7 @@ struct WardResponder: HTTPResponder {
         case "oauth" where path.count == 2 && path[1] == "token" && request.method == .post:
             return ("/oauth/token", await token(request, source))
         default:
+            if let page = await page(request, path, source) { return page }
             return ("/{other}", response(ClinicAnswer.failure(404, "not-found", "there is nothing at this address")))
         }
     }

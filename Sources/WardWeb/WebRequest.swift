@@ -8,7 +8,7 @@ public struct WebRequest: Sendable {
     }
 
     public let method: Method
-    /// Segments of the path, percent-decoded once.
+    /// Segments of the path as sent: no address of these pages needs percent-encoding.
     public let path: [String]
     /// Text after `?`, as sent; empty for none.
     public let query: String

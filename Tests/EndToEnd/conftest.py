@@ -239,6 +239,8 @@ class House:
         self.log_file = self.folder / "server.log"
         self.error_file = self.folder / "server.err"
         self.clients = {}
+        # Of the server only.
+        self.environment = {}
 
     # Store
 
@@ -279,7 +281,8 @@ class House:
                 self.process = subprocess.Popen(
                     [str(self.binary), *command, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
                      *map(str, options)],
-                    cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=errors)
+                    cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=errors,
+                    env={**os.environ, **self.environment})
             if self._wait_ready(timeout):
                 return self
             # Somebody took the port in between.

@@ -130,6 +130,11 @@ public final class People: Sendable {
         try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
     }
 
+    /// Ends sessions past their absolute limit.
+    public func sweep(at now: Instant = .now()) async {
+        await sessions.sweep(at: now) { directory.person($0) }
+    }
+
     // MARK: Failures
 
     func countFailure(_ source: RequestSource, person: String?) {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import WardAudit
 import WardClinic
 import WardCore
 import WardCrypto
@@ -78,6 +79,7 @@ struct DemoCommand: AsyncParsableCommand {
                 name, role: role, purpose: role == .administrator ? .systemAdministration : .treatment,
                 key: pair.publicKey, by: OperatorService.source)
         }
+        try await addPeople(house)
         let principal = try await principal(.integration, house)
         let request = ClinicRequest(principal: principal, source: OperatorService.source)
         let bundles = DemoClinic(seed: seed, now: .now()).bundles()
@@ -89,6 +91,36 @@ struct DemoCommand: AsyncParsableCommand {
             }
             Terminal.progress(number + 1, of: bundles.count, "demo clinic")
         }
+    }
+
+    /// One member of the clinic a role; who tries it out enrols as them.
+    private func addPeople(_ house: House) async throws {
+        let actor = AuditActor(id: "operator", name: "demo", role: "operator")
+        for (login, name, role) in Self.people {
+            let person = try await house.people.directory.add(
+                login: login, displayName: name, by: actor, source: OperatorService.source)
+            try await house.people.grant(
+                Rights(roles: [role], mayUseEmergencyAccess: role == .clinician), to: person.id, byOperator: actor,
+                source: OperatorService.source)
+        }
+    }
+
+    private static let people: [(login: String, name: String, role: Role)] = [
+        ("ines", "Ines Castro (administrator)", .administrator), ("omar", "Omar Haddad (clinician)", .clinician),
+        ("greta", "Greta Lindqvist (nurse)", .nurse), ("tom", "Tom Becker (front desk)", .frontDesk),
+        ("mei", "Mei Tanaka (billing)", .biller), ("ruth", "Ruth Okafor (privacy officer)", .privacyOfficer),
+    ]
+
+    /// A one-time link for everybody who has not enrolled yet.
+    private func links(_ house: House) async -> String {
+        let actor = AuditActor(id: "operator", name: "demo", role: "operator")
+        var lines: [String] = []
+        for person in house.people.directory.people where person.state == .invited {
+            guard let token = try? await house.people.invite(person.id, by: actor, source: OperatorService.source)
+            else { continue }
+            lines.append("\(person.displayName)\n    \(house.origin)/enrol/\(token)")
+        }
+        return lines.joined(separator: "\n")
     }
 
     private func principal(_ role: Role, _ house: House) async throws -> Principal {
@@ -121,6 +153,10 @@ struct DemoCommand: AsyncParsableCommand {
             a new token:
 
             ward client token demo-clinician --key \(folder)-keys/demo-clinician.key.json --data \(folder)
+
+            sign in as a member of the clinic, at \(settings.origin)/sign-in; first by a one-time link each:
+
+            \(await links(house))
 
             """)
     }

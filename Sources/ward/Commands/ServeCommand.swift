@@ -107,8 +107,8 @@ struct Serving: Sendable {
             certificate = .local(authority)
         }
         let server = HTTPServer(
-            clinic: house.clinic, authenticator: house.authenticator, settings: settings, certificate: certificate,
-            log: log)
+            clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
+            certificate: certificate, log: log)
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
