@@ -133,7 +133,7 @@ enum Route {
     var methods: Methods {
         switch self {
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
-        case .signIn, .recover, .enrolCode, .passwordPage, .stepUp, .people, .ping: .both
+        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping: .both
         default: .post
         }
     }

@@ -119,7 +119,7 @@ public struct WebSite: Sendable {
         case .sessionsEndOthers: return await visit.endOtherSessions()
         case .lock: return visit.lock()
         case .locked: return visit.lockedPage()
-        case .unlock: return await visit.prove(.unlocking)
+        case .unlock: return isPost ? await visit.prove(.unlocking) : visit.lockedPage()
         case .stepUp: return isPost ? await visit.prove(.steppingUp) : visit.stepUpPage()
         case .passkeyRequest: return visit.passkeyRequest()
         case .ping: return visit.ping()

@@ -19,8 +19,7 @@ final class WebHouse {
     let log: AuditLog
     var now = Instant(microseconds: 1_800_000_000_000_000)
 
-    init(isDemo: Bool = false, passkeys: Bool = true) throws {
-        let store = MemoryStore()
+    init(isDemo: Bool = false, passkeys: Bool = true, store: any SealedStore = MemoryStore()) throws {
         let keys = TestHouse.Keys()
         log = try AuditLog(store: store, keys: TestHouse.auditKeys(keys), origin: TestHouse.origin)
         people = try People(

@@ -132,7 +132,7 @@ struct PageTests {
     @Test func `refuses methods that a page has not`() async throws {
         let house = try WebHouse()
         let doctor = try await house.member("weber")
-        for (path, allow) in [("/app/lock", "POST"), ("/sign-out", "POST"), ("/app/unlock", "POST")] {
+        for (path, allow) in [("/app/lock", "POST"), ("/sign-out", "POST"), ("/app/account/codes", "POST")] {
             let answer = try await doctor.get(path)
             #expect(answer.status == 405 && answer.header("Allow") == allow)
         }

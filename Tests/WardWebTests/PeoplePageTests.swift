@@ -81,6 +81,13 @@ struct PeoplePageTests {
         house.pass(300)
         let answer = try await boss.submit("/app/people", on: "/app/people", [("login", "kern"), ("shown", "Kern")])
         #expect(answer.location == "/app/step-up?back=/app/people")
+        let id = try #require(boss.person?.id)
+        for (action, back) in [
+            ("/app/role-requests", "/app/people"), ("/app/recoveries", "/app/people"),
+            ("/app/people/\(id)/roles", "/app/people/\(id)"), ("/app/people/\(id)/disable", "/app/people/\(id)"),
+        ] {
+            #expect(try await boss.submit(action, on: "/app").location == "/app/step-up?back=\(back)")
+        }
         #expect(house.people.directory.people.count == 1)
     }
 

@@ -2,6 +2,8 @@ import Testing
 import WardCore
 import WardIdentity
 import WardPolicy
+import WardStorage
+import WardTestKit
 import WardWeb
 
 struct SessionPageTests {
@@ -141,6 +143,25 @@ struct SessionPageTests {
         #expect(answer.status == 200 && answer.text.contains("0; url=/app/sessions"))
         browser.site = "same-origin"
         #expect(try await browser.get("/app/sessions").location == "/sign-in")
+    }
+
+    @Test func `promises nothing while the log cannot be written, and still signs out`() async throws {
+        let store = FailingStore(MemoryStore())
+        let house = try WebHouse(store: store)
+        let boss = try await house.member("chief", [.administrator])
+        let (proof, page) = (boss.code, "/app/account")
+        store.expect(.everything(.full))
+        let stranger = Browser(house)
+        let signIn = try await stranger.submit(
+            "/sign-in", on: "/sign-in", [("login", "chief"), ("password", WebHouse.password), ("code", proof)])
+        #expect(signIn.status == 503 && signIn.header("Retry-After") == "5")
+        #expect(stranger.cookies["__Host-ward-session"] == nil)
+        let codes = try await boss.submit("/app/account/codes", on: page)
+        #expect(codes.status == 503 && !codes.text.contains("class=\"codes\""))
+        let added = try await boss.submit("/app/people", on: "/app/people", [("login", "kern"), ("shown", "Kern")])
+        #expect(added.status == 503 && house.people.directory.people.count == 1)
+        let out = try await boss.submit("/sign-out", on: "/app")
+        #expect(out.location == "/sign-in" && boss.cookies["__Host-ward-session"] == nil)
     }
 
     @Test func `lets no other session's form token pass`() async throws {

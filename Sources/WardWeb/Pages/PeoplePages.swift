@@ -137,7 +137,9 @@ extension Visit {
             return notice("Not there", "There is no such person.", status: 404)
         }
         let path = "/app/people/\(person.id)"
+        // Not in the title: patients have accounts, and titles end up in histories.
         var parts: [Markup] = [
+            Markup.element("p", [], Markup.element("strong", [], name(person.displayName))),
             table(
                 ["Sign-in name", "State", "Roles", "Emergencies", "Sessions"],
                 [
@@ -146,7 +148,7 @@ extension Visit {
                         .text(person.mayUseEmergencyAccess ? "may declare" : "no"),
                         .text("\(people.sessions.list(person: person.id, at: now).count)"),
                     ]
-                ])
+                ]),
         ]
         if person.state == .invited {
             parts += [
@@ -172,7 +174,7 @@ extension Visit {
             ]
         }
         parts.append(Markup.element("p", [], link("/app/people", "Back to everybody")))
-        return page("Account of \(person.displayName)", problems: problems, .all(parts))
+        return page("Account", problems: problems, .all(parts))
     }
 
     private func reasonField(_ label: String, _ problems: [Problem]) -> Markup {

@@ -106,7 +106,13 @@ extension Visit {
     }
 
     func askStepUp() -> WebAnswer {
-        .redirect(to: "/app/step-up?back=\(BackPath(segments: Array(request.path.prefix(2))).text)")
+        let page =
+            switch route {
+            case .roleRequest, .recovery: ["app", "people"]
+            case .invite, .askRoles, .disable, .askRecovery: Array(request.path.prefix(3))
+            default: Array(request.path.prefix(2))
+            }
+        return .redirect(to: "/app/step-up?back=\(BackPath(segments: page).text)")
     }
 
     /// A page that goes on by itself, with a link for browsers that do not.
