@@ -68,8 +68,9 @@ class Browser:
         self.session = session
 
     def open(self, path):
-        answer = self.page.goto(self.origin + path)
-        return answer
+        # An open page's own script may be about to leave for the lock page: away from it first.
+        self.page.goto("about:blank")
+        return self.page.goto(self.origin + path)
 
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()

@@ -115,11 +115,12 @@ public final class Sessions: Sendable {
     public func end(
         number: String, person: Person, because ending: Ending, by actor: AuditActor, source: RequestSource
     ) async throws(IdentityFailure) {
+        // Two proofs at the same moment may have given one session two tokens; both end.
         let found = state.withLock { sessions in
-            sessions.values.first { $0.number == number && $0.person == person.id }
+            sessions.values.filter { $0.number == number && $0.person == person.id }
         }
-        guard let found else { throw .sessionEnded }
-        try await end([found], person: person, because: ending, by: actor, source: source)
+        guard !found.isEmpty else { throw .sessionEnded }
+        try await end(found, person: person, because: ending, by: actor, source: source)
     }
 
     /// Ends every session of a person but one.

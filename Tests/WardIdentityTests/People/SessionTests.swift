@@ -137,6 +137,26 @@ import WardTestKit
         #expect(ended.count == 2 && ended.allSatisfy { $0.subject == "person/\(anna.id)" })
     }
 
+    @Test func `that was renewed twice at the same time ends as one`() async throws {
+        let house = try PeopleHouse()
+        let anna = try await house.member("anna")
+        let password = try Password(typed: PeopleHouse.password)
+        func renew(_ offset: Int64) async throws -> String {
+            try await house.people.prove(
+                .password(password, code: house.code(anna.seed, offset)), sessionToken: anna.token,
+                context: house.context, at: house.now
+            ).token
+        }
+        async let first = renew(0)
+        async let second = renew(1)
+        let tokens = [try? await first, try? await second].compactMap { $0 }
+        let number = try #require(tokens.compactMap { house.principal($0)?.session }.first)
+        let person = try #require(house.people.directory.person(anna.id))
+        try await house.people.sessions.end(
+            number: number, person: person, because: .byPerson, by: person.actor, source: house.source)
+        for token in tokens + [anna.token] { #expect(house.principal(token) == nil && !house.isLocked(token)) }
+    }
+
     @Test func `ends with the person's access, or with what the person may do`() async throws {
         let house = try PeopleHouse()
         let (anna, berta) = (try await house.member("anna"), try await house.member("berta"))
