@@ -144,17 +144,18 @@ import WardTestKit
         let proofs = try [Int64(0), 1].map { offset in
             Proof.password(try Password(typed: PeopleHouse.password), code: try house.code(anna.seed, offset))
         }
-        let tokens = await withTaskGroup(of: String?.self) { group in
+        let tokens: [String] = await withTaskGroup(of: String?.self) { group in
             for proof in proofs {
                 group.addTask {
                     try? await people.prove(proof, sessionToken: token, context: context, at: now).token
                 }
             }
-            return await group.reduce(into: [String]()) { tokens, token in
-                if let token { tokens.append(token) }
-            }
+            var tokens: [String] = []
+            for await token in group { tokens += token.map { [$0] } ?? [] }
+            return tokens
         }
-        let number = try #require(tokens.compactMap { house.principal($0)?.session }.first)
+        let sessions = tokens.compactMap { house.principal($0) }.compactMap(\.session)
+        let number = try #require(sessions.first)
         let person = try #require(house.people.directory.person(anna.id))
         try await house.people.sessions.end(
             number: number, person: person, because: .byPerson, by: person.actor, source: house.source)
