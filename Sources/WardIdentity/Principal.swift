@@ -24,6 +24,8 @@ public struct Principal: Sendable {
     public let practitioner: String?
     /// `Patient` ids of somebody's own record, or of those they act for.
     public let patients: [String]
+    /// `Patient` id of the launch that an app's token was issued for (SMART App Launch 2.2); nil without one.
+    public let patientInContext: String?
     /// Newest proof of two factors; for a client, of its key.
     public let authenticated: Instant
     /// Number of the session, for the log.
@@ -40,6 +42,7 @@ public struct Principal: Sendable {
         self.expires = expires
         practitioner = nil
         patients = []
+        patientInContext = nil
         authenticated = expires.adding(seconds: -Authenticator.tokenLifetime)
         session = nil
     }
@@ -56,6 +59,7 @@ public struct Principal: Sendable {
         expires = person.ends.map { min($0, session.ends) } ?? session.ends
         practitioner = person.practitioner
         patients = person.patients
+        patientInContext = nil
         authenticated = session.authenticated
         self.session = session.number
     }
