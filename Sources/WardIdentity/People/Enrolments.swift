@@ -2,6 +2,7 @@ import Synchronization
 public import WardAudit
 public import WardCore
 import WardCrypto
+import WardPolicy
 import WardStorage
 
 /// What a person has when enrolment is done.
@@ -55,7 +56,15 @@ extension People {
     ///
     /// - Returns: the secret part of the link.
     public func invite(
-        _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+        _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) -> String {
+        let actor = try await directory.require(.managePeople, of: principal, source: source, at: now).actor
+        return try await invite(id, byOperator: actor, source: source, at: now)
+    }
+
+    /// Makes a one-time link at the machine itself.
+    public func invite(
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> String {
         guard let person = directory.person(id), person.state == .invited else { throw .unknownPerson }
         let event = directory.event(
