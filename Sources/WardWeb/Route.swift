@@ -1,3 +1,5 @@
+import WardPolicy
+
 /// The pages there are. Each has a name for the log, what may be asked of it, and what a form on it is bound to.
 enum Route {
     case asset(String)
@@ -8,6 +10,8 @@ enum Route {
     case lock, locked, unlock, stepUp, passkeyRequest, ping, signOut
     case people, person(String), invite(String), askRoles(String), disable(String), askRecovery(String)
     case roleRequest, recovery
+    case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
+    case allSessions, allSessionsEnd, accessReview, accessOf(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -38,6 +42,10 @@ enum Route {
             case ("app", "people"): self = .people
             case ("app", "role-requests"): self = .roleRequest
             case ("app", "recoveries"): self = .recovery
+            case ("app", "emergency"): self = .emergency
+            case ("app", "emergencies"): self = .emergencies
+            case ("app", "all-sessions"): self = .allSessions
+            case ("app", "access-review"): self = .accessReview
             default: return nil
             }
         case 3:
@@ -51,6 +59,10 @@ enum Route {
             case ("app", "sessions", "end"): self = .sessionEnd
             case ("app", "sessions", "end-others"): self = .sessionsEndOthers
             case ("app", "people", let id): self = .person(id)
+            case ("app", "emergency", "end"): self = .emergencyEnd
+            case ("app", "emergencies", let id): self = .emergencyPage(id)
+            case ("app", "all-sessions", "end"): self = .allSessionsEnd
+            case ("app", "access-review", let id): self = .accessOf(id)
             default: return nil
             }
         case 4:
@@ -62,6 +74,8 @@ enum Route {
             case ("app", "people", let id, "roles"): self = .askRoles(id)
             case ("app", "people", let id, "disable"): self = .disable(id)
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
+            case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
+            case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             default: return nil
             }
         default: return nil
@@ -107,6 +121,16 @@ enum Route {
         case .askRecovery: "/app/people/{id}/recovery"
         case .roleRequest: "/app/role-requests"
         case .recovery: "/app/recoveries"
+        case .emergency: "/app/emergency"
+        case .emergencyEnd: "/app/emergency/end"
+        case .emergencies: "/app/emergencies"
+        case .emergencyPage: "/app/emergencies/{id}"
+        case .emergencyReview: "/app/emergencies/{id}/review"
+        case .emergencyStop: "/app/emergencies/{id}/end"
+        case .allSessions: "/app/all-sessions"
+        case .allSessionsEnd: "/app/all-sessions/end"
+        case .accessReview: "/app/access-review"
+        case .accessOf: "/app/access-review/{id}"
         }
     }
 
@@ -132,8 +156,11 @@ enum Route {
 
     var methods: Methods {
         switch self {
-        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
-        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping: .both
+        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies, .emergencyPage,
+            .allSessions, .accessReview:
+            .get
+        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
+            .both
         default: .post
         }
     }
@@ -164,10 +191,16 @@ enum Route {
         }
     }
 
-    var isForAdministrators: Bool {
+    /// What policy must let somebody do to see the page, and to use its forms; nil for what everybody does for
+    /// themselves.
+    var action: Action? {
         switch self {
-        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: true
-        default: false
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: .managePeople
+        case .emergency: .openEmergency
+        case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
+        case .allSessions, .allSessionsEnd: .manageSessions
+        case .accessReview, .accessOf: .reviewAccess
+        default: nil
         }
     }
 }

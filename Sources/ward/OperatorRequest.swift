@@ -3,6 +3,7 @@ import Foundation
 /// A command for the process that owns the store: the running server, or this one if none runs.
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
+        case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientList, clientRemove, clientToken, export
         case importFiles, keysStatus, userAdd, userDisable, userLink, userList, userRecover, userRoles, verify
 
