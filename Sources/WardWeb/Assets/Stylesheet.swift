@@ -42,10 +42,10 @@ extension Assets {
         .error { margin: 0; color: var(--bad); font-weight: 600; }
         input:not([type=checkbox], [type=radio]), textarea { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem;
           font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
-        textarea { display: block; resize: vertical; }
+        textarea { display: block; max-width: none; resize: vertical; }
         input[aria-invalid], textarea[aria-invalid] { border: 2px solid var(--bad); }
-        .box { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; font-weight: 400; }
-        .box input { width: 1.25rem; height: 1.25rem; flex: none; }
+        .box { display: flex; gap: .6rem; align-items: flex-start; padding: .35rem 0; font-weight: 400; }
+        .box input { width: 1.25rem; height: 1.25rem; flex: none; margin: .15rem 0 0; }
         fieldset { margin: 0 0 1rem; padding: .5rem 1rem; border: 1px solid var(--line); border-radius: 4px; }
         legend { font-weight: 600; padding: 0 .3rem; }
         button, .button { display: inline-block; min-height: 2.75rem; padding: .5rem 1.2rem; font: inherit;
@@ -66,6 +66,7 @@ extension Assets {
         table { width: 100%; border-collapse: collapse; }
         th, td { text-align: left; vertical-align: top; padding: .5rem .5rem .5rem 0;
           border-bottom: 1px solid var(--line); }
+        th, td button { white-space: nowrap; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);

@@ -16,28 +16,30 @@ extension Visit {
         return page(
             "Open a record in an emergency", problems: problems, openNow,
             paragraph(
-                "It opens the record of one patient to you for 60 minutes. A privacy officer is told at once, and "
+                "This opens the record of one patient to you for 60 minutes. A privacy officer is told at once, and "
                     + "reviews afterwards what you opened."),
             ask)
     }
 
     private func declareForm(_ problems: [Problem]) -> Markup {
-        postForm(
+        let isAnother = !people.emergencies.running(of: principal?.id ?? "", at: now).isEmpty
+        let form = postForm(
             "/app/emergency",
             [
                 field(
                     "patient", "Patient’s record number", .text,
-                    hint: "The id of the Patient record: letters, digits, hyphens and dots", value: form["patient"],
+                    hint: "The id of the Patient record: letters, digits, hyphens and dots", value: self.form["patient"],
                     problems),
                 radios(
                     "reason", "Why it cannot wait",
-                    Emergency.Reason.allCases.map { ($0.rawValue, EmergencyWords.text($0)) }, chosen: form["reason"],
+                    Emergency.Reason.allCases.map { ($0.rawValue, EmergencyWords.text($0)) }, chosen: self.form["reason"],
                     problems),
                 textArea(
                     "text", "What is happening",
                     hint: "At least \(Emergency.shortestText) letters. Only those who review it read this.",
-                    value: form["text"] ?? "", problems),
+                    value: self.form["text"] ?? "", problems),
             ], button("Open the record for 60 minutes"))
+        return .all([isAnother ? heading("Open another record") : .all([]), form])
     }
 
     /// What the visitor has open, with the time that is left.
@@ -54,7 +56,7 @@ extension Visit {
     }
 
     private func timeLeft(_ emergency: Emergency) -> Markup {
-        .all([.text("\(minutesLeft(emergency)), until "), time(emergency.ends)])
+        .all([.text("\(minutesLeft(emergency)), until "), clockTime(emergency.ends)])
     }
 
     private func minutesLeft(_ emergency: Emergency) -> String {
