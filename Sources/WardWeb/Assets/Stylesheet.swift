@@ -66,7 +66,10 @@ extension Assets {
         table { width: 100%; border-collapse: collapse; }
         th, td { text-align: left; vertical-align: top; padding: .5rem .5rem .5rem 0;
           border-bottom: 1px solid var(--line); }
+        /* Words stay whole in tables, which get room for it instead. */
+        th, td { overflow-wrap: break-word; }
         th, td button { white-space: nowrap; }
+        main:has(table) { max-width: 58rem; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);

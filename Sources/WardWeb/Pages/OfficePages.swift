@@ -54,10 +54,10 @@ extension Visit {
             let reviewed = people.accessReviews.newest(of: person.id)?.time
             return [
                 name(person.displayName), Markup.text(roleNames(person.roleNames)),
-                people.accessReviews.lastSignIn(of: person.id).map { time($0) } ?? .text("never"),
-                reviewed.map { time($0) } ?? .text("never"),
+                people.accessReviews.lastSignIn(of: person.id).map { day($0) } ?? .text("never"),
+                reviewed.map { day($0) } ?? .text("never"),
                 due <= now
-                    ? Markup.element("strong", [], .text("overdue since "), time(due)) : .all([.text("by "), time(due)]),
+                    ? Markup.element("strong", [], .text("overdue since "), day(due)) : .all([.text("by "), day(due)]),
                 link("/app/access-review/\(person.id)", person.id == principal?.id ? "Look" : "Review"),
             ]
         }
@@ -91,7 +91,7 @@ extension Visit {
 
     private func used(_ use: AccessUse.Use) -> Markup {
         switch use {
-        case .last(let instant): time(instant)
+        case .last(let instant): day(instant)
         case .never: Markup.element("strong", [], .text("not within \(AccessUse.days) days"))
         case .unknown: .text("the log does not tell")
         }
