@@ -161,7 +161,8 @@ public final class Directory: Sendable {
     ) async throws(IdentityFailure) -> Person {
         guard let request = state.withLock({ $0.requests[requestID] }) else { throw .unknownRequest }
         guard approver.id != request.asker, approver.id != request.person else { throw .secondPersonNeeded }
-        let keeping = approve
+        let keeping =
+            approve
             ? try holdKeepers(but: request.person, whoWillBe: request.rights.roleNames, at: now) : false
         defer { letKeepersGo(keeping) }
         let gone = EntryWrite.remove(vault.locator(.roleRequest, Array(request.id.utf8)), .roleRequest)
@@ -184,7 +185,9 @@ public final class Directory: Sendable {
     ) async throws(IdentityFailure) -> Person {
         let keeping = try holdKeepers(but: id, whoWillBe: rights.roleNames, at: now)
         defer { letKeepersGo(keeping) }
-        return try await change(id, .rolesGranted, decision: "\(rights.text); at the machine", by: actor, source: source) {
+        return try await change(
+            id, .rolesGranted, decision: "\(rights.text); at the machine", by: actor, source: source
+        ) {
             person throws(IdentityFailure) in
             guard person.state != .disabled else { throw .unknownPerson }
             person.apply(rights, policy)

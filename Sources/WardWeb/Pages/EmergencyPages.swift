@@ -28,11 +28,13 @@ extension Visit {
             [
                 field(
                     "patient", "Patient’s record number", .text,
-                    hint: "The id of the Patient record: letters, digits, hyphens and dots", value: self.form["patient"],
+                    hint: "The id of the Patient record: letters, digits, hyphens and dots",
+                    value: self.form["patient"],
                     problems),
                 radios(
                     "reason", "Why it cannot wait",
-                    Emergency.Reason.allCases.map { ($0.rawValue, EmergencyWords.text($0)) }, chosen: self.form["reason"],
+                    Emergency.Reason.allCases.map { ($0.rawValue, EmergencyWords.text($0)) },
+                    chosen: self.form["reason"],
                     problems),
                 textArea(
                     "text", "What is happening",

@@ -48,7 +48,8 @@ extension Visit {
         let requests = people.directory.requests
         guard !requests.isEmpty else { return .all([]) }
         let rows = requests.map { request in
-            let rights = roleNames(request.rights.roleNames) + (request.rights.mayUseEmergencyAccess ? "; emergencies" : "")
+            let rights =
+                roleNames(request.rights.roleNames) + (request.rights.mayUseEmergencyAccess ? "; emergencies" : "")
             return [
                 shownName(request.person), .text(rights), name(request.reason), shownName(request.asker),
                 isOwn(asker: request.asker, person: request.person)

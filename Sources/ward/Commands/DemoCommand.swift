@@ -116,7 +116,8 @@ struct DemoCommand: AsyncParsableCommand {
         let actor = AuditActor(id: "operator", name: "demo", role: "operator")
         var lines: [String] = []
         for person in house.people.directory.people where person.state == .invited {
-            guard let token = try? await house.people.invite(person.id, byOperator: actor, source: OperatorService.source)
+            guard
+                let token = try? await house.people.invite(person.id, byOperator: actor, source: OperatorService.source)
             else { continue }
             lines.append("\(person.displayName)\n    \(house.origin)/enrol/\(token)")
         }

@@ -73,10 +73,11 @@ import WardTestKit
     }
 
     /// 2027-01-15 is a Friday.
-    @Test(arguments: [
-        (0, 4), (86_400, 3 + 16.0 / 24), (2 * 86_400, 2 + 16.0 / 24), (3 * 86_400, 2), (5 * 86_400, 2),
-        (6 * 86_400, 4), (4 * 86_400, 2), (16 * 3600 - 60, 4), (16 * 3600, 4),
-    ] as [(Int64, Double)])
+    @Test(
+        arguments: [
+            (0, 4), (86_400, 3 + 16.0 / 24), (2 * 86_400, 2 + 16.0 / 24), (3 * 86_400, 2), (5 * 86_400, 2),
+            (6 * 86_400, 4), (4 * 86_400, 2), (16 * 3600 - 60, 4), (16 * 3600, 4),
+        ] as [(Int64, Double)])
     func `is due after forty-eight hours of working days`(_ start: Int64, _ days: Double) async throws {
         let house = try PeopleHouse(now: PeopleHouse.start.adding(seconds: start - 30))
         let anna = try await house.member("anna", listed: true)

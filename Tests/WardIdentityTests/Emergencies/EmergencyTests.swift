@@ -107,7 +107,9 @@ extension PeopleHouse {
     func `needs an explanation of some length`(_ text: String) async throws {
         let house = try PeopleHouse()
         let anna = try await house.member("anna", listed: true)
-        await #expect(throws: IdentityFailure.reasonNeeded) { try await house.declare(anna, for: "p1", .urgentCare, text) }
+        await #expect(throws: IdentityFailure.reasonNeeded) {
+            try await house.declare(anna, for: "p1", .urgentCare, text)
+        }
         #expect(house.standing(anna) == nil && house.people.emergencies.unreviewed == 0)
     }
 

@@ -16,7 +16,8 @@ import WardTestKit
         #expect(throws: IdentityFailure.unknownLink) { try house.people.beginEnrolment(first, at: house.now) }
         house.pass(72 * 3600)
         #expect(throws: IdentityFailure.unknownLink) { try house.people.beginEnrolment(second, at: house.now) }
-        let third = try await house.people.invite(person.id, byOperator: PeopleHouse.admin, source: house.source, at: house.now)
+        let third = try await house.people.invite(
+            person.id, byOperator: PeopleHouse.admin, source: house.source, at: house.now)
         let reopened = try house.reopened()
         let token = try reopened.people.beginEnrolment(third, at: reopened.now).token
         // Opening it twice is no use: only who finishes has used it.
@@ -91,7 +92,8 @@ import WardTestKit
         let asker = try #require(house.principal(admin.token))
         let rights = Rights(roles: [.clinician], mayUseEmergencyAccess: true)
         await #expect(throws: IdentityFailure.reasonNeeded) {
-            try await directory.request(rights, for: desk.id, reason: "", by: asker, source: house.source, at: house.now)
+            try await directory.request(
+                rights, for: desk.id, reason: "", by: asker, source: house.source, at: house.now)
         }
         let request = try await directory.request(
             rights, for: desk.id, reason: "passed the exam", by: asker, source: house.source, at: house.now)
@@ -129,7 +131,8 @@ import WardTestKit
             Rights(roles: [.clinician], mayUseEmergencyAccess: false), for: admin.id, reason: "curious", by: asker,
             source: house.source, at: house.now)
         let officerPrincipal = try #require(house.principal(officer.token))
-        try await house.people.decide(request.id, approve: false, by: officerPrincipal, source: house.source, at: house.now)
+        try await house.people.decide(
+            request.id, approve: false, by: officerPrincipal, source: house.source, at: house.now)
         #expect(directory.person(admin.id)?.roles == [.administrator])
         #expect(house.principal(admin.token) != nil)
         #expect(try house.kinds().last == .rolesRefused)
