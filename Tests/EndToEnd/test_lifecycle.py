@@ -64,7 +64,7 @@ def test_less_rights_end_sessions_and_what_they_opened(clinic, person):
     assert "open to you" not in browser.page.inner_text("header")
 
 
-def test_a_day_that_was_set_ends_access_by_itself(clinic, person):
+def test_a_day_that_was_set_ends_access_by_itself(clinic, chromium):
     for day in ["2026-13-01", "2026-02-30", "tomorrow", "2026-1", ""]:
         refused = clinic.ward("user", "add", "locum", "--name", "Locum", "--role", "nurse", "--ends", day)
         assert refused.returncode == 1 and "YYYY-MM-DD" in refused.stderr, day
@@ -72,13 +72,14 @@ def test_a_day_that_was_set_ends_access_by_itself(clinic, person):
     assert past.returncode == 0
     soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
     done = clinic.ward("user", "add", "locum", "--name", "Locum", "--role", "nurse", "--ends", soon)
-    browser = person("other", "nurse")
+    browser = Browser(chromium, clinic.origin)
     try:
-        browser.page.context.clear_cookies()
         enrol(browser, LINK.search(done.stdout).group(0))
         browser.open("/app")
         assert "Locum" in browser.page.inner_text("header")
-        clinic.move_clock(86_400 - int(time.time()) % 86_400 - 2)
+        clinic.move_clock(86_400 - int(time.time()) % 86_400 - 10)
+        browser.open("/app")
+        assert "/app/locked" in browser.page.url
         clinic.move_clock(86_400 - int(time.time()) % 86_400 + 1)
         assert dies_in_time(browser)
         browser.open("/sign-in")
@@ -88,10 +89,11 @@ def test_a_day_that_was_set_ends_access_by_itself(clinic, person):
         assert next(each for each in listed if each["login"] == "locum")["ends"].startswith(soon)
     finally:
         clinic.move_clock(0)
+        browser.context.close()
 
 
 def test_roles_are_those_of_the_policy(clinic):
-    for role in ["root", "Administrator", "night-watch", ""]:
+    for role in ["root", "Administrator", "night-watch"]:
         done = clinic.ward("user", "add", "nobody", "--name", "Nobody", "--role", role)
         assert done.returncode == 1, role
     assert clinic.ward("user", "list", "--json").stdout.count('"nobody"') == 0

@@ -83,16 +83,23 @@ public final class Emergencies: Sendable {
         guard
             // One with a reason of its own for some label comes first: it opens everything that the others do.
             let first = running.first(where: { !$0.reason.labels.isEmpty }) ?? running.last,
-            let known = directory.person(person), known.mayUseEmergencyAccess, known.isActive(at: now)
+            isListed(person, at: now)
         else { return nil }
         return EmergencyStanding(id: first.id, ends: first.ends, reasons: first.reason.labels)
     }
 
     public func emergency(_ id: String) -> Emergency? { state.withLock { $0.emergencies[id] } }
 
-    /// The running ones of a person; newest first.
+    private func isListed(_ person: String, at now: Instant) -> Bool {
+        directory.person(person).map { $0.mayUseEmergencyAccess && $0.isActive(at: now) } ?? false
+    }
+
+    /// What a person has open; newest first.
     public func running(of person: String, at now: Instant) -> [Emergency] {
-        all.filter { $0.person == person && $0.isRunning(at: now) }
+        guard isListed(person, at: now) else { return [] }
+        return state.withLock { state in
+            state.open.filter { $0.key.person == person }.values.joined().compactMap { state.emergencies[$0] }
+        }.filter { $0.isRunning(at: now) }.sorted { ($0.begun, $0.id) > ($1.begun, $1.id) }
     }
 
     /// All of them: overdue ones first, then those that wait for a review or run, then the others; newest first in each.
@@ -145,5 +152,8 @@ public final class Emergencies: Sendable {
     }
 
     /// Those whose time is over and that nobody ended.
-    func past(at now: Instant) -> [Emergency] { all.filter { $0.ended == nil && $0.ends <= now } }
+    func past(at now: Instant) -> [Emergency] {
+        state.withLock { state in state.open.values.joined().compactMap { state.emergencies[$0] } }
+            .filter { $0.ends <= now }
+    }
 }

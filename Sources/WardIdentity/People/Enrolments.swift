@@ -105,11 +105,7 @@ extension People {
         _ token: String, party: RelyingParty, at now: Instant = .now()
     ) throws(IdentityFailure) -> [UInt8] {
         let person = try enrolling(token, at: now)
-        let challenge = challenges.issue(
-            .registration, person: person.id, ticket: Enrolments.digest(token), now: now)
-        return PasskeyOptions.creation(
-            challenge: challenge, party: party, clinic: clinic, person: person.id, loginName: person.loginName,
-            displayName: person.displayName, existing: [])
+        return creationOptions(for: person, ticket: Enrolments.digest(token), party: party, existing: [], at: now)
     }
 
     /// Enrols with a passkey.
@@ -118,17 +114,7 @@ extension People {
         context: SignInContext, at now: Instant = .now()
     ) async throws(IdentityFailure) -> Enrolled {
         let person = try enrolling(token, at: now)
-        guard let challenge = challenges.take(.registration, ticket: Enrolments.digest(token), now: now) else {
-            throw .badPasskey
-        }
-        let passkey: Passkey
-        do throws(PasskeyFailure) {
-            passkey = try Passkeys.register(
-                response, challenge: challenge, party: party, name: name, now: now,
-                isTaken: { credentials.passkey($0) != nil })
-        } catch {
-            throw .badPasskey
-        }
+        let passkey = try register(response, name: name, ticket: Enrolments.digest(token), party: party, at: now)
         return try await finish(token, person, context, now) { $0.passkeys.append(passkey) }
     }
 

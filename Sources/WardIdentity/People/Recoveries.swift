@@ -154,21 +154,15 @@ extension Recovery {
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("id", id)
-        writer.member("person", person)
-        writer.member("asker", asker)
-        writer.member("reason", reason)
-        writer.member("created", created.microseconds)
+        Petition(id: id, person: person, asker: asker, reason: reason, created: created).write(to: &writer)
         writer.endObject()
         return writer.bytes
     }
 
     init?(decoding bytes: [UInt8]) {
-        guard
-            let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
-            let person = root["person"]?.string, let asker = root["asker"]?.string,
-            let reason = root["reason"]?.string, let created = root["created"]?.instant
-        else { return nil }
-        self.init(id: id, person: person, asker: asker, reason: reason, created: created)
+        guard let petition = (try? JSONTape(parsing: bytes)).flatMap({ Petition($0.root) }) else { return nil }
+        self.init(
+            id: petition.id, person: petition.person, asker: petition.asker, reason: petition.reason,
+            created: petition.created)
     }
 }

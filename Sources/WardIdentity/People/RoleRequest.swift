@@ -42,28 +42,20 @@ extension RoleRequest {
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("id", id)
-        writer.member("person", person)
+        Petition(id: id, person: person, asker: asker, reason: reason, created: created).write(to: &writer)
         writer.key("roles")
         writer.strings(rights.roleNames)
         writer.member("emergency", rights.mayUseEmergencyAccess ? "listed" : "no")
-        writer.member("reason", reason)
-        writer.member("asker", asker)
-        writer.member("created", created.microseconds)
         writer.endObject()
         return writer.bytes
     }
 
     init?(decoding bytes: [UInt8]) {
-        guard
-            let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
-            let person = root["person"]?.string, let reason = root["reason"]?.string,
-            let asker = root["asker"]?.string, let created = root["created"]?.instant
-        else { return nil }
+        guard let root = (try? JSONTape(parsing: bytes))?.root, let petition = Petition(root) else { return nil }
         self.init(
-            id: id, person: person,
+            id: petition.id, person: petition.person,
             rights: Rights(
                 roleNames: root.strings("roles"), mayUseEmergencyAccess: root["emergency"]?.string == "listed"),
-            reason: reason, asker: asker, created: created)
+            reason: petition.reason, asker: petition.asker, created: petition.created)
     }
 }

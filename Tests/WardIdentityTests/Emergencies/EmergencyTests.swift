@@ -201,6 +201,8 @@ extension PeopleHouse {
             Rights(roles: [.clinician], mayUseEmergencyAccess: false), to: anna.id, byOperator: PeopleHouse.admin,
             source: house.source)
         #expect(house.standing(anna) == nil && house.standing(berta) != nil)
+        #expect(house.people.emergencies.running(of: anna.id, at: house.now).isEmpty)
+        #expect(house.people.emergencies.running(of: berta.id, at: house.now).count == 1)
         try await house.people.disable(berta.id, byOperator: PeopleHouse.admin, source: house.source)
         #expect(house.standing(berta) == nil)
         #expect(house.people.emergencies.unreviewed == 2)

@@ -200,27 +200,29 @@ import WardTestKit
 }
 
 @Suite struct `A role that a clinic added` {
-    static let document = #"""
-        {"version": 1, "name": "lindenhof", "says": "A clinic's own.",
-         "roles": {
-          "administrator": {"says": "Runs it.", "purposes": ["HSYSADMIN"]},
-          "night-watch": {"says": "Ends sessions at night.", "purposes": ["HSYSADMIN"]}},
-         "rules": [
-          {"id": "admin", "says": "Runs it.", "effect": "permit", "roles": ["administrator"],
-           "actions": ["administer", "manage-people", "manage-keys", "read-audit"]},
-          {"id": "night", "says": "Ends sessions.", "effect": "permit", "roles": ["night-watch"],
-           "actions": ["manage-sessions"]}]}
-        """#
+    /// The built-in document with one more role and what it may do.
+    static let document: [UInt8] = {
+        let text = String(decoding: Policy.standardDocument, as: UTF8.self)
+        let role = ##""roles": {"night-watch": {"says": "Ends sessions at night.", "purposes": ["HSYSADMIN"]},"##
+        let rule = ##"""
+            "rules": [{"id": "night", "says": "Ends sessions.", "effect": "permit", "roles": ["night-watch"],
+            "actions": ["manage-sessions"]},
+            """##
+        guard let roles = text.firstRange(of: ##""roles": {"##), let rules = text.firstRange(of: ##""rules": ["##)
+        else { return [] }
+        return Array(
+            (String(text[..<roles.lowerBound]) + role + text[roles.upperBound..<rules.lowerBound] + rule
+                + text[rules.upperBound...]).utf8)
+    }()
 
-    static func policy(_ text: String = document) throws -> Policy {
+    static func policy() throws -> Policy {
         let key = SigningKey()
-        let bytes = Array(text.utf8)
         return try Policy(
-            document: bytes, signature: Policy.signature(of: bytes, with: key), publicKey: key.publicKey)
+            document: document, signature: Policy.signature(of: document, with: key), publicKey: key.publicKey)
     }
 
     @Test func `is given by name, and gives what the policy says`() async throws {
-        #expect(Policy.check(Array(Self.document.utf8)) == [])
+        #expect(Policy.check(Self.document) == [])
         let house = try PeopleHouse(policy: try Self.policy())
         let role = try #require(try Self.policy().role(named: "night-watch"))
         let watch = try await house.member("watch", [role])
