@@ -82,7 +82,7 @@ extension Visit {
             [.text("Began"), time(emergency.begun)],
         ]
         if let ended = emergency.ended {
-            let who = emergency.endedBy.map { named($0) } ?? .text("its time was over")
+            let who = emergency.endedBy.map { .all([.text("by "), named($0)]) } ?? .text("its time was over")
             rows.append([.text("Ended"), .all([time(ended), .text(", "), who])])
         } else {
             rows.append([.text(emergency.isRunning(at: now) ? "Runs until" : "Ended"), time(emergency.ends)])
@@ -111,7 +111,8 @@ extension Visit {
             let records = event.records.prefix(20).map { "\($0.type.name)/\($0.id)" }.joined(separator: ", ")
             let more = event.records.count > 20 ? " and \(event.records.count - 20) more" : ""
             return [
-                time(event.time), Markup.text(event.kind.rawValue + (event.outcome == .denied ? ", refused" : "")),
+                time(event.time),
+                Markup.text(EmergencyWords.text(event.kind) + (event.outcome == .denied ? ", refused" : "")),
                 .text(records.isEmpty ? event.type?.name ?? "" : records + more),
             ]
         }

@@ -1,3 +1,4 @@
+import WardAudit
 import WardIdentity
 import WardPolicy
 
@@ -18,6 +19,21 @@ enum EmergencyWords {
         case .appropriate: "Appropriate"
         case .notAppropriate: "Not appropriate"
         case .needsFollowUp: "Needs follow-up: stays on the list"
+        }
+    }
+
+    static func text(_ kind: AuditEventKind) -> String {
+        switch kind {
+        case .read: "read"
+        case .vread, .historyInstance: "read earlier versions"
+        case .search: "searched"
+        case .create: "wrote"
+        case .update: "changed"
+        case .delete: "deleted"
+        case .transaction: "wrote several"
+        case .export: "took out"
+        case .auditRead: "read the log"
+        default: String(kind.rawValue.map { $0 == "-" ? " " : $0 })
         }
     }
 
