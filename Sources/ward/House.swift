@@ -87,7 +87,8 @@ struct House: Sendable {
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
-                "the audit log does not agree with itself or its checkpoint; nothing is opened. keep the folder as evidence",
+                "the audit log does not agree with itself, its checkpoint or what it tells of; nothing is opened. "
+                    + "keep the folder as evidence",
                 isDamage: true)
         }
         _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
@@ -114,7 +115,7 @@ struct House: Sendable {
             authenticator = try Authenticator(store: store, material: material, log: log)
             people = try People(store: store, material: material, log: log, clinic: "Ward")
         } catch {
-            throw .storage
+            throw error == .damaged ? .damaged : .storage
         }
         let base = "\(origin)/fhir"
         let vault = Vault(

@@ -81,7 +81,12 @@ public final class AccessReviews: Sendable {
         try await vault.commit(
             directory.event(.auditRead, about: person, by: actor, source: source, decision: "review-access"), to: log,
             [])
-        return try AccessUse(of: person, directory: directory, log: log, at: now)
+        return try await scan(person, now)
+    }
+
+    /// Not on the event loop of the request: thousands of events may be opened.
+    @concurrent private func scan(_ person: Person, _ now: Instant) async throws(IdentityFailure) -> AccessUse {
+        try AccessUse(of: person, directory: directory, log: log, at: now)
     }
 
     // MARK: Reviewing

@@ -123,6 +123,13 @@ extension Emergencies {
         reading.emergency = id
         reading.session = principal.session
         do throws(AuditFailure) { _ = try await log.append(reading) } catch { throw .auditUnavailable }
+        return try await scan(emergency)
+    }
+
+    /// Not on the event loop of the request: a thousand events may be opened.
+    @concurrent private func scan(
+        _ emergency: Emergency
+    ) async throws(IdentityFailure) -> (events: [LoggedEvent], isCutOff: Bool) {
         let end = emergency.ended ?? emergency.ends
         let facets: [AuditFacet] = [.actor("person/\(emergency.person)"), .patient(emergency.patient)]
         var found: [LoggedEvent] = []

@@ -82,7 +82,7 @@ extension Visit {
             [.text("Began"), time(emergency.begun)],
         ]
         if let ended = emergency.ended {
-            let who = emergency.endedBy.map { .all([.text("by "), named($0)]) } ?? .text("its time was over")
+            let who = emergency.endedBy.map { Markup.all([.text("by "), named($0)]) } ?? .text("its time was over")
             rows.append([.text("Ended"), .all([time(ended), .text(", "), who])])
         } else {
             rows.append([.text(emergency.isRunning(at: now) ? "Runs until" : "Ended"), time(emergency.ends)])

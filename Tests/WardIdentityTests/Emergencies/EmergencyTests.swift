@@ -166,6 +166,40 @@ extension PeopleHouse {
         #expect(house.people.emergencies.list(at: house.now).count == 1)
     }
 
+    @Test func `is one, of many that are asked for at the same moment`() async throws {
+        let house = try PeopleHouse()
+        let anna = try await house.member("anna", listed: true)
+        let principal = try #require(house.principal(anna.token))
+        let (people, source, now) = (house.people, house.source, house.now)
+        let opened = await withTaskGroup(of: Bool.self) { group in
+            for number in 0..<24 {
+                group.addTask {
+                    (try? await people.emergencies.declare(
+                        for: "p\(number % 3)", reason: .urgentCare, text: PHI(PeopleHouse.told), by: principal,
+                        source: source, at: now)) != nil
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(opened == 3 && house.people.emergencies.unreviewed == 3)
+        #expect(try house.log.events(with: [.kind(.emergencyOpened)], limit: 99).count == 3)
+        let ends = await withTaskGroup(of: Bool.self) { group in
+            for emergency in people.emergencies.list(at: now) + people.emergencies.list(at: now) {
+                group.addTask {
+                    (try? await people.emergencies.end(emergency.id, by: principal, source: source, at: now)) != nil
+                }
+                group.addTask {
+                    await people.emergencies.sweep(at: now.adding(seconds: 3600))
+                    return false
+                }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(ends <= 3)
+        #expect(try house.log.events(with: [.kind(.emergencyEnded)], limit: 99).count == 3)
+        #expect(try house.reopened().people.emergencies.list(at: now).allSatisfy { $0.ended != nil })
+    }
+
     @Test func `is ended by who declared it or by an officer, by nobody else, and once`() async throws {
         let house = try PeopleHouse()
         let (anna, berta) = (
