@@ -80,6 +80,7 @@ extension Assets {
           tr, td { display: block; }
           tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
           td { border: 0; padding: .15rem 0; }
+          .facts th { border: 0; padding: 0; }
           td[data-label]:not([data-label=""])::before { content: attr(data-label) ": "; color: var(--soft); }
           .who { margin-left: 0 !important; }
         }
