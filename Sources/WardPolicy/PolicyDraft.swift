@@ -100,6 +100,7 @@ extension PolicyDraft {
             case "author": facts.isAuthor = true
             case "context": facts.isInContext = true
             case "emergency": facts.isEmergency = true
+            case "refused": facts.isRefused = true
             case "fresh": question.isFresh = true
             default:
                 guard let bit = Conditions.names.prefix(5).firstIndex(of: word) else {

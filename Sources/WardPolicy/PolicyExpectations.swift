@@ -117,7 +117,7 @@ private struct ExpectationReader {
             value, path,
             [
                 "relationships", "labels", "consents", "emergencyReasons", "author", "emergency", "inContext",
-                "metConstraints",
+                "metConstraints", "refused",
             ])
         var facts = RecordFacts()
         for name in strings(value, "relationships", path) {
@@ -132,6 +132,7 @@ private struct ExpectationReader {
         facts.emergencyReasons = labels(value, "emergencyReasons", path)
         facts.isAuthor = value["author"]?.kind == .true
         facts.isEmergency = value["emergency"]?.kind == .true
+        facts.isRefused = value["refused"]?.kind == .true
         facts.isInContext = value["inContext"]?.kind == .true
         // All constraints of the question's scopes, or none.
         facts.metConstraints = value["metConstraints"]?.kind == .true ? .max : 0

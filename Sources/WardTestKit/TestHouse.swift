@@ -64,7 +64,7 @@ package struct TestHouse: Sendable {
 
     /// Registers a client with a key of its own and signs it in with a real assertion.
     package func signIn(
-        _ name: String = "a-client", role: Role = .clinician, purpose: PurposeOfUse = .treatment,
+        _ name: String = "a-client", role: Role = .integration, purpose: PurposeOfUse = .treatment,
         scope: String? = nil
     ) async throws -> Principal {
         guard let pair = ClientKeyPair(client: name) else { throw Unexpected(what: "no key pair") }
