@@ -147,7 +147,7 @@ extension Vault {
         let body = RecordBody(
             type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients,
             isUnlabelled: Policy.isUnlabelled(tape, type: change.type), json: tape.bytes)
-        let decision = try frame.access.decide(change.operation.action, on: body)
+        let decision = try frame.access.decide(change.operation.action, on: body, isOwn: true)
         guard decision.isPermitted else { throw .writeRefused(code: decision.code) }
         if stored == nil { try decision.checkWhole(tape) }
         // Who loses the record must see it in the log as well as who gets it.

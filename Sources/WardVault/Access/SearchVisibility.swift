@@ -35,7 +35,7 @@ extension Vault {
                 parts.append(.not(.missing(parameter: label.number)))
             }
             if !refusing.isEmpty { parts += Self.concerning(refusing, plan.type) }
-            criteria[plan.type] = .any(parts)
+            criteria[plan.type] = plan.type.holdsRecords ? .always : .any(parts)
         }
         let hits = index.evaluate(query, residual: .byType(criteria)).hits
         return hits.isEmpty ? .none : .some(Set(hits.map(\.record)))
@@ -69,6 +69,11 @@ extension Vault {
         }
         return nil
     }
+}
+
+extension ResourceType {
+    /// Whether its entries are records with labels of their own, which are not in the index.
+    fileprivate var holdsRecords: Bool { name == "Bundle" || name == "Parameters" }
 }
 
 extension RecordDecision {

@@ -57,8 +57,9 @@ extension Vault {
             return nil
         }
         if action == .create { return nil }
-        guard let stored = try current(of: locator), stored.version == head.version else { throw .conflict }
-        let body = try open(stored, at: locator)
+        let current = try current(of: locator).flatMap { $0.version == head.version ? $0 : nil }
+        // Another writer came between: what is prepared on the older version does not commit.
+        let body = if let current { try open(current, at: locator) } else { try open(try version(head.record), at: locator) }
         let decision = try frame.access.decide(action, on: body)
         if decision.isPermitted {
             return StoredRecord(body: body, decision: decision, policy: frame.access.policy)
