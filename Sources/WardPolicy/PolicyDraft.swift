@@ -26,6 +26,11 @@ public struct PolicyDraft: Sendable {
         try PolicyExpectations.run(expectations, on: policy)
     }
 
+    /// As ``PolicyExpectations/time(_:on:)``.
+    public func time(_ expectations: [UInt8]) throws(PolicyFailure) -> Double {
+        try PolicyExpectations.time(expectations, on: policy)
+    }
+
     /// As ``PolicyDifference/lines(from:to:)``.
     public func differences(to other: PolicyDraft) -> [String] {
         PolicyDifference.lines(from: policy, to: other.policy)

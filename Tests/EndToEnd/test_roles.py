@@ -312,8 +312,13 @@ def test_a_transaction_with_one_entry_that_is_not_granted_changes_nothing(front_
 
 def test_includes_without_a_named_target_leave_hidden_records_out(front_desk, integration):
     query = "Appointment?_id=visit&_include=Appointment:reason-reference&_include=Appointment:patient"
+    # The reason of a visit is not for the front desk, so that nothing can be found through it either.
+    refused = front_desk.get(query)
+    assert (refused.status_code, outcome(refused)[0]["expression"]) == (403, ["reason-reference"])
+    query = "Appointment?_id=visit&_include=Appointment:actor&_include=Appointment:patient"
     seen = {f"{each['resource']['resourceType']}" for each in included(front_desk.search(query))}
     assert seen == {"Patient"}
+    query += "&_include=Appointment:reason-reference"
     everything = {f"{each['resource']['resourceType']}" for each in included(integration.search(query))}
     assert everything == {"Condition", "Patient"}
 
