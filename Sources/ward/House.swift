@@ -120,7 +120,13 @@ struct House: Sendable {
         let base = "\(origin)/fhir"
         let vault = Vault(
             store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
-        let gate = Gate(policy: Policy(), log: log)
+        let gate = Gate(
+            policy: people.directory.policy, log: log,
+            emergencies: { person, patient, now in
+                people.emergencies.standing(of: person, for: patient, at: now).map {
+                    OpenEmergency(id: $0.id, reasons: $0.reasons)
+                }
+            })
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base), origin: origin,
