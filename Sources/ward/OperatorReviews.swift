@@ -66,7 +66,9 @@ extension OperatorService {
     func reviewAccess(_ request: OperatorRequest, _ reply: Reply) async throws {
         let now = Instant.now()
         let reviews = house.people.accessReviews
-        for person in reviews.people(at: now) {
+        let people = reviews.people(at: now)
+        if people.isEmpty, request.options["json"] == nil { reply(.output("nobody is active")) }
+        for person in people {
             let use = try await reviews.use(of: person.id, byOperator: Self.actor, source: Self.source, at: now)
             let (due, lastSignIn) = (reviews.due(person), reviews.lastSignIn(of: person.id))
             if request.options["json"] != nil {
@@ -116,7 +118,9 @@ extension OperatorService {
 
     func listUserSessions(_ request: OperatorRequest, _ reply: Reply) throws {
         let now = Instant.now()
-        for session in house.people.sessions.list(person: try person(request).id, at: now) {
+        let sessions = house.people.sessions.list(person: try person(request).id, at: now)
+        if sessions.isEmpty, request.options["json"] == nil { reply(.output("no sessions")) }
+        for session in sessions {
             let isLocked = session.isLocked || session.locks <= now
             if request.options["json"] != nil {
                 var writer = JSONWriter()

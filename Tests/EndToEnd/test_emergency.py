@@ -269,7 +269,9 @@ def test_a_late_review_stays_on_top_until_it_is_done(clinic, staff, clock):
     other = emergencies(clinic)[0]
     refused = clinic.ward("emergency", "review", other["id"], "--outcome", "fine", "--note", "x")
     assert refused.returncode == 1 and "not-appropriate" in refused.stderr
-    done = clinic.ward("emergency", "review", other["id"], "--outcome", "needs-follow-up", "--note", "ask her")
+    empty = clinic.ward("emergency", "review", other["id"], "--outcome", "needs-follow-up", stdin=" \n")
+    assert empty.returncode == 1 and "note is needed" in empty.stderr
+    done = clinic.ward("emergency", "review", other["id"], "--outcome", "needs-follow-up", stdin="ask her\nand him\n")
     assert done.returncode == 0, done.stderr
     reviews = logged(clinic, "--kind", "emergency-reviewed")
     assert [event["who"] for event in reviews][0] == "operator" and len(reviews) == 2

@@ -25,13 +25,18 @@ struct EmergencyCommand: AsyncParsableCommand {
             discussion: "Whoever declared the emergency must not be the one who reviews it here.")
         @Argument(help: "Id of the emergency.") var id: String
         @Option(name: .long, help: "appropriate, not-appropriate or needs-follow-up.") var outcome: String
-        @Option(name: .long, help: "What was looked at and what follows.") var note: String
+        @Option(name: .long, help: "What was looked at and what follows; without it, standard input is read.")
+        var note: String?
         @OptionGroup var store: StoreOptions
         @Flag(name: .long, help: "JSON instead of text.") var json = false
 
         func run() async throws {
+            var lines: [String] = []
+            // Not on the command line, where other users of the machine could see who is spoken of.
+            while note == nil, let line = readLine() { lines.append(line) }
             let request = OperatorRequest(
-                command: .emergencyReview, options: ["id": id, "outcome": outcome, "note": note])
+                command: .emergencyReview,
+                options: ["id": id, "outcome": outcome, "note": note ?? lines.joined(separator: "\n")])
             try await Operator.perform(store) { _ in request }
             Terminal.say(json ? #"{"id":"\#(id)","outcome":"\#(outcome)"}"# : "review of \(id) recorded")
         }
