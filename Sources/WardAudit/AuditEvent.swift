@@ -74,6 +74,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
+    case policyExplained = "policy-explained"
     case read
     case recoveryApproved = "recovery-approved"
     case recoveryAsked = "recovery-asked"
