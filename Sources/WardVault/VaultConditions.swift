@@ -78,6 +78,7 @@ extension Vault {
             event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
             if change.type.name == "Patient" { event.patients = [change.id] }
             event.add(patients: draft.event.patients)
+            event.emergency = draft.event.emergency
         }
         switch failure {
         case .preconditionMissed: return .preconditionFailed(try await append(event))

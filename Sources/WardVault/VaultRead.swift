@@ -161,9 +161,12 @@ extension AuditEvent {
         note(decision)
     }
 
-    /// The rule that decided on the record, in place of the one that let the request in.
+    /// The rule that decided on the record, in place of the one that let the request in, and the emergency under which
+    /// it was looked at; the first emergency of a request stays.
     mutating func note(_ decision: RecordDecision?) {
-        if let decision { self.decision = decision.code }
+        guard let decision, emergency == nil else { return }
+        self.decision = decision.code
+        emergency = decision.emergency
     }
 
     mutating func add(patients ids: [String]) {

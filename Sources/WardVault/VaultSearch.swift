@@ -134,6 +134,7 @@ extension Vault {
             }
             records.append(DisclosedRecord(body, version: stored.version, mode: .include, json: json))
             event.add(body, version: stored.version)
+            event.note(decision)
         }
         func link(_ target: Int) -> String? {
             handle.flatMap { pages.link($0, offset: target, principal: frame.principal) }

@@ -40,8 +40,17 @@ import WardTestKit
         #expect(try await scene.sees("o1"))
         #expect(try await !scene.sees("o2"))
         #expect(try await !scene.sees("o3"))
+        #expect(try await scene.house.tryFind(scene.observation, as: scene.doctor)?.matches == ["Observation/o1"])
+        guard case .shown = try await scene.house.tryPut(Chart.observation("o1", of: "p1", value: 71), as: scene.doctor)
+        else {
+            Issue.record("not written")
+            return
+        }
         try await scene.house.people.emergencies.end(emergency.id, by: scene.doctor, source: TestHouse.source)
         #expect(try await !scene.sees("o1"))
+        // Every way into the record is marked.
+        let marked = try scene.house.log.events(with: [.emergency(emergency.id)], limit: 99).map(\.event.kind)
+        #expect(marked.contains(.read) && marked.contains(.search) && marked.contains(.update))
         // What was opened is what the reviewer is shown.
         let officer = try await scene.house.signIn(person: "officer", [.privacyOfficer])
         let found = try await scene.house.people.emergencies.activity(
