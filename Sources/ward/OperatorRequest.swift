@@ -5,12 +5,12 @@ struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientList, clientRemove, clientToken, export
-        case importFiles, keysStatus, userAdd, userDisable, userLink, userList, userRecover, userRoles, verify
+        case importFiles, keysStatus, policyWhy, userAdd, userDisable, userLink, userList, userRecover, userRoles, verify
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {
             switch self {
-            case .export, .importFiles: true
+            case .export, .importFiles, .policyWhy: true
             default: false
             }
         }

@@ -32,6 +32,7 @@ struct OperatorService: Sendable {
             case .accessReview: try await reviewAccess(request, reply)
             case .emergencyList: listEmergencies(request, reply)
             case .emergencyReview: try await reviewEmergency(request)
+            case .policyWhy: try await explain(request, reply)
             case .userAdd: try await addUser(request, reply)
             case .userDisable: try await disableUser(request)
             case .userEndSessions: try await endUserSessions(request)

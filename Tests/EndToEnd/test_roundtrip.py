@@ -142,6 +142,11 @@ def test_every_official_example_is_stored_or_listed_with_its_location(hl7, examp
     assert first.problems == len(first.rejections)
 
 
+def is_labelled(text):
+    """Whether a resource says of itself, or of one inside it, that it is sensitive."""
+    return any(f'"{word}":' in text for word in ("security", "securityLabel", "confidentiality"))
+
+
 def test_every_official_example_comes_back_as_it_was(hl7, examples):
     _, first, exported = hl7
     expected = collections.defaultdict(set)
@@ -160,7 +165,11 @@ def test_every_official_example_comes_back_as_it_was(hl7, examples):
     found = {
         (kind, each["id"]): each for kind, resources in exported.items() for each in resources}
     assert len(found) == sum(map(len, exported.values())), "an id stands twice"
-    differing = [key for key, texts in expected.items() if key not in found or canonical(essence(found[key])) not in texts]
+    # A backend system does not get what labels keep for others.
+    withheld = {key for key, texts in expected.items() if key not in found and all(map(is_labelled, texts))}
+    assert len(withheld) < 10
+    differing = [key for key, texts in expected.items() if key not in withheld
+                 and (key not in found or canonical(essence(found[key])) not in texts)]
     assert differing == []
     new = {f"{kind}/{name}": each for (kind, name), each in found.items() if (kind, name) not in expected}
     fresh = collections.defaultdict(list)
@@ -397,7 +406,7 @@ def test_an_import_of_a_killed_server_goes_on_where_it_was(houses, flood, tmp_pa
 def test_an_import_of_an_interrupted_command_goes_on_where_it_was(houses, flood, tmp_path):
     house = houses(roles=("integration",))
     command = start_import(house, flood)
-    wait_until(lambda: stored(house) > 1000, timeout=60, what="a part of the import")
+    wait_until(lambda: stored(house) > 100, timeout=60, what="a part of the import")
     command.send_signal(signal.SIGINT)
     command.communicate(timeout=30)
     assert command.returncode != 0

@@ -439,10 +439,10 @@ def test_a_page_link_names_no_value(integration, crowd):
     assert [name for name, _ in urllib.parse.parse_qsl(urllib.parse.urlsplit(following).query)] == ["_page"]
 
 
-def test_a_page_link_of_somebody_else_is_refused(integration, crowd):
+def test_a_page_link_of_somebody_else_is_refused(integration, clinician, crowd):
     family, _ = crowd
     following = link(integration.search(f"Patient?family={family}&_count=10"), "next")
-    answer = integration.get(following)
+    answer = clinician.get(following)
     assert answer.status_code == 410
     assert family not in answer.text
     assert integration.get(following).status_code == 200

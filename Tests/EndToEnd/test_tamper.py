@@ -350,7 +350,8 @@ def test_a_flipped_body_is_refused_and_found(copy, scene):
     fhir = copy.client("integration")
     answer = fhir.get("Patient/anna")
     assert answer.status_code == 500 and "Quispe" not in answer.text
-    assert fhir.get("Patient/anna/_history/1").status_code == 200
+    # Whether an earlier version may be seen depends on the newest.
+    assert fhir.get("Patient/anna/_history/1").status_code == 500
     assert fhir.get("Patient/berta").status_code == 200
 
 

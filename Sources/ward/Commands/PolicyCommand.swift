@@ -7,7 +7,7 @@ import WardPolicy
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Check, explain, test and compare policies (docs/policy.schema.json).",
-        subcommands: [Check.self, Explain.self, Test.self, Diff.self, Show.self])
+        subcommands: [Check.self, Explain.self, Test.self, Diff.self, Show.self, Why.self])
 
     private static func bytes(_ path: String) throws -> [UInt8] {
         do throws(FileFailure) { return try PrivateFile.read(path, secret: false, limit: 1 << 20) } catch {
@@ -81,6 +81,24 @@ struct PolicyCommand: ParsableCommand {
             }
             Terminal.say(explanation.text)
             if !explanation.isPermitted { throw ExitCode(2) }
+        }
+    }
+
+    struct Why: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say why a person can or cannot see one record; the question stands in the log.",
+            discussion: "Example: ward policy why anna Observation/7f3 --action read")
+        @Argument(help: "Login name.") var login: String
+        @Argument(help: "Type/id.") var record: String
+        @Option(name: .long, help: "read, search, create, update, delete, history or export.") var action = "read"
+        @Flag(name: .long, help: "As JSON.") var json = false
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options = ["login": login, "record": record, "action": action]
+            if json { options["json"] = "" }
+            let request = OperatorRequest(command: .policyWhy, options: options)
+            try await Operator.perform(store) { _ in request }
         }
     }
 
