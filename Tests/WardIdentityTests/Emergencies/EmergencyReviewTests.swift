@@ -99,6 +99,7 @@ import WardTestKit
         )
         // Whoever has one that is late goes on working.
         try await house.declare(again, for: "p2")
+        house.pass(1)
         try await house.declare(berta, for: "p3")
         await house.people.sweep(at: house.now)
         try await house.people.disable(anna.id, byOperator: PeopleHouse.admin, source: house.source)
