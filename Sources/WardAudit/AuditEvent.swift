@@ -48,6 +48,12 @@ public struct AuditEvent: Sendable {
 
 /// Kinds of events; the raw value is what the log holds.
 public enum AuditEventKind: String, CaseIterable, Sendable {
+    case appApproved = "app-approved"
+    /// A person allowed an app to act for them, or refused.
+    case appAuthorized = "app-authorized"
+    case appLaunched = "app-launched"
+    case appRegistered = "app-registered"
+    case appRemoved = "app-removed"
     case auditRead = "audit-read"
     case auditVerified = "audit-verified"
     case clientAdded = "client-added"
@@ -84,6 +90,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case stop
     case storeVerified = "store-verified"
     case tokenIssued = "token-issued"
+    case tokenRevoked = "token-revoked"
     case transaction
     case update
     case vread
@@ -99,11 +106,14 @@ public struct AuditActor: Hashable, Sendable {
     public let id: String
     public let name: String
     public let role: String
+    /// Name and id of the app that acted for them; nil for none.
+    public let app: String?
 
-    public init(id: String, name: String, role: String) {
+    public init(id: String, name: String, role: String, app: String? = nil) {
         self.id = id
         self.name = name
         self.role = role
+        self.app = app
     }
 }
 

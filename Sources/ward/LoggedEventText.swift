@@ -6,13 +6,14 @@ extension LoggedEvent {
     /// One line for people.
     var line: String {
         let who = event.actor.map { "\($0.name) (\($0.role))" } ?? "system"
+        let app = event.actor?.app.map { " through \($0)" } ?? ""
         let whom = event.subject.map { " to \($0)" } ?? ""
         let why = event.purpose.map { " for \($0.rawValue)" } ?? ""
         let records = event.records.prefix(3).map { "\($0.type.name)/\($0.id)" }.joined(separator: " ")
         let more = event.records.count > 3 ? " and \(event.records.count - 3) more" : ""
         let count = event.count > 1 ? " x\(event.count)" : ""
         return
-            "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(whom)\(why) "
+            "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(app)\(whom)\(why) "
             + "from \(event.source.address)  \(event.decision)  \(records)\(more)"
     }
 
@@ -27,6 +28,7 @@ extension LoggedEvent {
         if let actor = event.actor {
             writer.member("who", actor.id)
             writer.member("role", actor.role)
+            if let app = actor.app { writer.member("app", app) }
         }
         if let subject = event.subject { writer.member("subject", subject) }
         if let session = event.session { writer.member("session", session) }

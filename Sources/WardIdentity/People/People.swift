@@ -18,6 +18,8 @@ public enum SignInMethod: String, Sendable {
 public final class People: Sendable {
     public let directory: Directory
     public let sessions: Sessions
+    /// Apps that act for people.
+    public let oauth: OAuth
     let credentials: CredentialStore
     let links: EnrolmentLinks
     let recoveries: Recoveries
@@ -41,13 +43,16 @@ public final class People: Sendable {
     /// - Parameters:
     ///   - material: derived from the tenant key for identities alone.
     ///   - clinic: its name, for authenticator apps and the password check.
+    ///   - started: nothing is remembered of what apps signed before.
     public init(
         store: any SealedStore, material: KeyMaterial, log: AuditLog, clinic: String,
-        hashing: Argon2id.Parameters = .standard
+        hashing: Argon2id.Parameters = .standard, started: Instant = .now()
     ) throws(IdentityFailure) {
         vault = EntryVault(store: store, material: material)
         directory = try Directory(vault: vault, log: log)
         sessions = try Sessions(vault: vault, log: log)
+        oauth = try OAuth(
+            vault: vault, log: log, material: material, directory: directory, sessions: sessions, started: started)
         credentials = try CredentialStore(vault: vault)
         links = try EnrolmentLinks(vault: vault, log: log)
         recoveries = try Recoveries(vault: vault)
@@ -133,6 +138,7 @@ public final class People: Sendable {
     /// Ends sessions past their absolute limit.
     public func sweep(at now: Instant = .now()) async {
         await sessions.sweep(at: now) { directory.person($0) }
+        await oauth.sweep(at: now)
     }
 
     // MARK: Failures
