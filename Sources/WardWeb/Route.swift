@@ -8,6 +8,7 @@ enum Route {
     case lock, locked, unlock, stepUp, passkeyRequest, ping, signOut
     case people, person(String), invite(String), askRoles(String), disable(String), askRecovery(String)
     case roleRequest, recovery
+    case authorize, consent(String), apps, clients
 
     init?(_ path: [String]) {
         switch path.count {
@@ -23,6 +24,9 @@ enum Route {
         case 2:
             switch (path[0], path[1]) {
             case ("assets", let name): self = .asset(name)
+            case ("oauth", "authorize"): self = .authorize
+            case ("app", "apps"): self = .apps
+            case ("app", "clients"): self = .clients
             case ("sign-in", "passkey"): self = .signInPasskey
             case ("enrol", "passkey"): self = .enrolPasskey
             case ("enrol", "password"): self = .enrolPassword
@@ -51,6 +55,7 @@ enum Route {
             case ("app", "sessions", "end"): self = .sessionEnd
             case ("app", "sessions", "end-others"): self = .sessionsEndOthers
             case ("app", "people", let id): self = .person(id)
+            case ("app", "authorize", let id): self = .consent(id)
             default: return nil
             }
         case 4:
@@ -107,6 +112,10 @@ enum Route {
         case .askRecovery: "/app/people/{id}/recovery"
         case .roleRequest: "/app/role-requests"
         case .recovery: "/app/recoveries"
+        case .authorize: "/oauth/authorize"
+        case .consent: "/app/authorize/{id}"
+        case .apps: "/app/apps"
+        case .clients: "/app/clients"
         }
     }
 
@@ -132,7 +141,8 @@ enum Route {
 
     var methods: Methods {
         switch self {
-        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
+        case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
+        case .apps, .clients, .consent: .both
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping: .both
         default: .post
         }
@@ -141,7 +151,7 @@ enum Route {
     /// The cookie that makes somebody known here, and that forms are bound to.
     var cookie: Cookie? {
         switch self {
-        case .asset, .enrolLink: nil
+        case .asset, .authorize, .enrolLink: nil
         case .signIn, .signInPasskeyOptions, .signInPasskey, .recover: .ticket
         case .enrol, .enrolPasskeyOptions, .enrolPasskey, .enrolPassword, .enrolCode: .enrolment
         default: .session
@@ -166,7 +176,7 @@ enum Route {
 
     var isForAdministrators: Bool {
         switch self {
-        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: true
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery, .clients: true
         default: false
         }
     }

@@ -1,5 +1,5 @@
 import WardAudit
-public import WardCore
+import WardCore
 import WardCrypto
 import WardFHIR
 import WardPolicy

@@ -1,7 +1,7 @@
 import Crypto
 import FoundationEssentials
 import Synchronization
-public import WardCore
+import WardCore
 import WardCrypto
 import WardFHIR
 
@@ -29,7 +29,7 @@ final class DPoPProofs: Sendable {
     /// Proofs remembered; beyond it none is taken until some have expired.
     static let capacity = 100_000
 
-    private let used = Mutex<[Digest: Instant]>([:])
+    private let used = Mutex<[WardCrypto.Digest: Instant]>([:])
     /// Nothing is remembered of before: proofs made then are refused.
     private let started: Instant
 
@@ -65,7 +65,7 @@ final class DPoPProofs: Sendable {
     }
 
     /// Whether it is the first time.
-    private func spend(_ proof: Digest, _ issued: Instant, _ now: Instant) -> Bool {
+    private func spend(_ proof: WardCrypto.Digest, _ issued: Instant, _ now: Instant) -> Bool {
         used.withLock { used in
             if used.count >= Self.capacity { used = used.filter { $0.value > now } }
             guard used.count < Self.capacity, used[proof] == nil else { return false }

@@ -3,6 +3,7 @@ public import WardAudit
 public import WardCore
 import WardCrypto
 public import WardFHIR
+import WardPolicy
 
 /// Why an authorization did not begin: said to the app, or to the person where the app is not known to be the app.
 public enum AuthorizationRefusal: Error, Sendable {

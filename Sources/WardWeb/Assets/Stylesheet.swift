@@ -40,7 +40,7 @@ extension Assets {
         label { display: block; font-weight: 600; }
         .hint { margin: 0; color: var(--soft); }
         .error { margin: 0; color: var(--bad); font-weight: 600; }
-        input:not([type=checkbox]) { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem;
+        input:not([type=checkbox], [type=radio]) { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem;
           font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
         input[aria-invalid] { border: 2px solid var(--bad); }
         .box { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; font-weight: 400; }

@@ -138,7 +138,8 @@ extension Visit {
         let clinic = Markup.element("p", [("class", "clinic")], .text(settings.clinic))
         guard isInside, let person else { return Markup.element("header", [], clinic) }
         var places = [("/app", "Home"), ("/app/account", "Account"), ("/app/sessions", "Sessions")]
-        if isAdministrator { places.append(("/app/people", "People")) }
+        if !people.oauth.apps.apps.isEmpty { places.append(("/app/apps", "Apps")) }
+        if isAdministrator { places += [("/app/people", "People"), ("/app/clients", "App approvals")] }
         let here = "/" + request.path.joined(separator: "/")
         let links = places.map { place in
             let current: [WebAttribute] = place.0 == here ? [(name: "aria-current", value: "page")] : []
