@@ -89,7 +89,8 @@ public struct HTTPServer: Sendable {
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
                 isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder)
         responder = WardResponder(
-            clinic: clinic, authenticator: authenticator, site: site, settings: settings, log: log)
+            clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
+            log: log)
         self.people = people
         self.certificate = certificate
         self.settings = settings

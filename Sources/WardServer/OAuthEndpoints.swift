@@ -12,8 +12,6 @@ private let largestRequest = 65_536
 
 /// The endpoints of OAuth that are no pages.
 extension WardResponder {
-    var oauth: OAuth { site.people.oauth }
-
     /// Answers a request for one of them; nil if it is for something else.
     func oauthEndpoint(
         _ request: Request, _ path: [Substring], _ source: RequestSource
@@ -31,12 +29,12 @@ extension WardResponder {
         case ("oauth", "introspect", .post):
             return (
                 "/oauth/introspect",
-                await answering(request, source) { try await oauth.introspect($0) }
+                await answering(request, source) { asked throws(OAuthFailure) in try await oauth.introspect(asked) }
             )
         case ("oauth", "revoke", .post):
             return (
                 "/oauth/revoke",
-                await answering(request, source) { asked in
+                await answering(request, source) { asked throws(OAuthFailure) in
                     try await oauth.revoke(asked)
                     return []
                 }
@@ -47,7 +45,7 @@ extension WardResponder {
 
     /// Codes and refresh tokens at the token endpoint.
     func appToken(_ request: Request, _ form: [SearchPair], _ source: RequestSource) async -> Response {
-        await answering(request, source, form: form) { try await oauth.token($0) }
+        await answering(request, source, form: form) { asked throws(OAuthFailure) in try await oauth.token(asked) }
     }
 
     private func register(_ request: Request, _ source: RequestSource) async -> Response {

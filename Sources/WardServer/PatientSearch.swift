@@ -2,6 +2,7 @@ import WardAudit
 import WardClinic
 import WardFHIR
 import WardIdentity
+import WardVault
 import WardWeb
 
 extension Clinic {

@@ -19,6 +19,7 @@ struct WardResponder: HTTPResponder {
 
     let clinic: Clinic
     let authenticator: Authenticator
+    let oauth: OAuth
     let site: WebSite
     let settings: ServerSettings
     let log: OperationalLog
@@ -26,8 +27,10 @@ struct WardResponder: HTTPResponder {
     private let requestIDs = RequestIDs()
 
     init(
-        clinic: Clinic, authenticator: Authenticator, site: WebSite, settings: ServerSettings, log: OperationalLog
+        clinic: Clinic, authenticator: Authenticator, oauth: OAuth, site: WebSite, settings: ServerSettings,
+        log: OperationalLog
     ) {
+        self.oauth = oauth
         self.clinic = clinic
         self.site = site
         self.authenticator = authenticator
@@ -39,10 +42,12 @@ struct WardResponder: HTTPResponder {
         let started = ContinuousClock.now
         let source = RequestSource(
             address: context.address(request, proxies: settings.proxies), request: requestIDs.next())
-        let (route, answer) =
-            if let preflight = preflight(request) { ("/{preflight}", preflight) } else {
-                await answer(request, source)
-            }
+        let (route, answer): (StaticString, Response)
+        if let preflight = preflight(request) {
+            (route, answer) = ("/{preflight}", preflight)
+        } else {
+            (route, answer) = await self.answer(request, source)
+        }
         var response = answer
         // The common fields are copied whole and the few of this answer added: cheaper than the other way round.
         var headers = settings.headers(host: request.head.authority)

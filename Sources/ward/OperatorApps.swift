@@ -1,4 +1,5 @@
 import WardAudit
+import WardCore
 import WardFHIR
 import WardIdentity
 

@@ -45,7 +45,9 @@ public struct App: Hashable, Sendable {
 extension App {
     /// Reads a registration (RFC 7591 §2).
     static func registration(_ body: [UInt8], id: String, at now: Instant) throws(OAuthFailure) -> App {
-        guard let root = (try? JSONTape(parsing: body))?.root, root.kind == .object else { throw .registrationMalformed }
+        guard let root = (try? JSONTape(parsing: body))?.root, root.kind == .object else {
+            throw .registrationMalformed
+        }
         if root["jwks_uri"] != nil { throw .jwksURIRefused }
         let kind = try kind(root)
         guard let name = root["client_name"]?.string, isName(name) else { throw .nameInvalid }

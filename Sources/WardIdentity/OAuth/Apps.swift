@@ -56,7 +56,8 @@ public final class Apps: Sendable {
     ) async throws(OAuthFailure) -> App {
         let app = try App.registration(body, id: Directory.newID(), at: now)
         let hasRoom = state.withLock { state in
-            guard state.apps.values.count(where: { $0.state == .awaitingApproval }) + state.busy.count < Self.mostWaiting
+            guard
+                state.apps.values.count(where: { $0.state == .awaitingApproval }) + state.busy.count < Self.mostWaiting
             else { return false }
             return state.busy.insert(app.id).inserted
         }

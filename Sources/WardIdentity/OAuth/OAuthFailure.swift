@@ -91,7 +91,8 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .redirectUnknown: "redirect_uri is not letter for letter one of those registered"
         case .refreshInvalid: "the refresh token is unknown, was used before, or has ended"
         case .registrationClosed: "too many apps wait for approval; ask the clinic"
-        case .registrationMalformed: "the registration is not a JSON object as in RFC 7591, or asks for what is not offered"
+        case .registrationMalformed:
+            "the registration is no JSON object as in RFC 7591, or asks for what is not offered"
         case .requestMalformed: "a parameter is missing or malformed"
         case .responseTypeUnknown: "response_type must be code"
         case .scopeInvalid: "none of the scopes can be granted"

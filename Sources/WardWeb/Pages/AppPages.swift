@@ -83,7 +83,8 @@ extension Visit {
         guard let principal, let id = form["app"] else { return clientsPage([Problem(.unknownRequest)]) }
         do throws(IdentityFailure) {
             switch form["decision"] {
-            case "approve": try await people.oauth.apps.approve(id, by: principal.actor, source: request.source, at: now)
+            case "approve":
+                try await people.oauth.apps.approve(id, by: principal.actor, source: request.source, at: now)
             case "remove": try await people.oauth.apps.remove(id, by: principal.actor, source: request.source, at: now)
             default: throw .unknownRequest
             }
