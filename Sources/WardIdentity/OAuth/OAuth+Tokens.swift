@@ -16,14 +16,14 @@ public struct TokenRequest: Sendable {
     let issuer: String
     let base: String
 
-    /// - Throws: ``OAuthFailure/parameterRepeated``; ``OAuthFailure/secretRefused`` for whatever looks like a secret.
+    /// - Throws: ``OAuthFailure/parameterRepeated``; ``OAuthFailure/secretShown`` for whatever looks like a secret.
     public init(
         form: [SearchPair], hasBasic: Bool, proof: DPoPRequest, source: RequestSource, audiences: [String],
         issuer: String, base: String
     ) throws(OAuthFailure) {
         var fields: [String: String] = [:]
         for pair in form where fields.updateValue(pair.value, forKey: pair.name) != nil { throw .parameterRepeated }
-        if hasBasic || fields["client_secret"] != nil { throw .secretRefused }
+        if hasBasic || fields["client_secret"] != nil { throw .secretShown }
         self.fields = fields
         self.proof = proof
         self.source = source

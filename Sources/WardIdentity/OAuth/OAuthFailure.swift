@@ -30,6 +30,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case responseTypeUnknown = "response-type-unknown"
     case scopeInvalid = "scope-invalid"
     case secretRefused = "secret-refused"
+    case secretShown = "secret-shown"
     case stateMissing = "state-missing"
 
     /// The word of the standard that says it (RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 9449 §5).
@@ -38,7 +39,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .accessDenied: "access_denied"
         case .appNotApproved, .appUnknown: "unauthorized_client"
         case .auditUnavailable: "temporarily_unavailable"
-        case .clientNotRecognised: "invalid_client"
+        case .clientNotRecognised, .secretShown: "invalid_client"
         case .codeInvalid, .refreshInvalid: "invalid_grant"
         case .grantTypeUnknown: "unsupported_grant_type"
         case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
@@ -57,7 +58,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     public var status: Int {
         switch self {
         case .auditUnavailable, .registrationClosed: 503
-        case .clientNotRecognised: 401
+        case .clientNotRecognised, .secretShown: 401
         case .appNotApproved: 403
         case .notThere: 404
         default: 400
@@ -97,6 +98,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .responseTypeUnknown: "response_type must be code"
         case .scopeInvalid: "none of the scopes can be granted"
         case .secretRefused: "client secrets are not supported: use private_key_jwt, or none with DPoP"
+        case .secretShown: "a client secret was sent: none is good here, and this one is known to others now"
         case .stateMissing: "state is needed, up to 512 characters"
         }
     }

@@ -341,7 +341,7 @@ import WardTestKit
                 try await house.exchange(fresh, app, signed(text).mapValues { .some($0) })
             }
         }
-        #expect(throws: OAuthFailure.secretRefused) { try house.request(["client_secret": "s"]) }
+        #expect(throws: OAuthFailure.secretShown) { try house.request(["client_secret": "s"]) }
     }
 
     @Test func `is looked at by resource servers only`() async throws {
