@@ -6,7 +6,8 @@ extension Visit {
     func appsPage(_ problems: [Problem] = []) async -> WebAnswer {
         let apps = people.oauth.apps.apps.filter { $0.state == .approved && $0.launch != nil }
         guard !apps.isEmpty else {
-            return page("Apps", problems: problems, paragraph("No app can be opened from here yet."))
+            return page(
+                "Apps", problems: problems, allowedApps, paragraph("No app can be opened from here yet."))
         }
         let choices = apps.map { app in
             let id = "app-\(app.id)"
@@ -17,7 +18,7 @@ extension Visit {
         }
         let picker = await patientFields(problems)
         return page(
-            "Apps", problems: problems, paragraph("Open an app for one patient."),
+            "Apps", problems: problems, allowedApps, heading("Open an app for one patient"),
             postForm(
                 "/app/apps", [],
                 [
@@ -27,7 +28,22 @@ extension Visit {
                 ]))
     }
 
+    private var allowedApps: Markup {
+        let allowed = principal.map { people.oauth.allowed(by: $0.id, at: now) } ?? []
+        guard !allowed.isEmpty else { return .all([]) }
+        let rows = allowed.map { app in
+            [
+                name(app.name), .text(app.scopes.map(ConsentWords.text).joined(separator: "; ")), time(app.since),
+                .text(app.isOffline ? "up to 90 days" : "this session"),
+                postForm(
+                    "/app/apps", [], [hidden("allowed", app.id), decision("end", "End", kind: "danger")]),
+            ]
+        }
+        return .all([heading("Apps that act for you"), table(["App", "It may", "Since", "For", ""], rows)])
+    }
+
     func openApp() async -> WebAnswer {
+        if form["decision"] == "end" { return await endAllowed() }
         guard let principal, form["decision"] == "open" else { return await appsPage() }
         guard let app = form["app"] else { return await appsPage([Problem("app", "Choose the app first.")]) }
         guard let patient = await chosenPatient() else {
@@ -39,6 +55,16 @@ extension Visit {
                     app, patient: patient, by: principal, base: base, source: request.source, at: now))
         } catch {
             return await appsPage([Problem(nil, "This app cannot be opened: \(error.text).", status: error.status)])
+        }
+    }
+
+    private func endAllowed() async -> WebAnswer {
+        guard let principal, let id = form["allowed"] else { return await appsPage([Problem(.unknownRequest)]) }
+        do throws(OAuthFailure) {
+            try await people.oauth.end(id, by: principal, source: request.source, at: now)
+            return .redirect(to: "/app/apps")
+        } catch {
+            return await appsPage([Problem(nil, "This did not work: \(error.text).", status: error.status)])
         }
     }
 

@@ -379,6 +379,22 @@ import WardTestKit
         #expect(try house.house.store.entries(.appGrant).isEmpty)
     }
 
+    @Test func `is taken back by whoever allowed it, and by nobody else`() async throws {
+        let (member, _, tokens) = try await bound()
+        let (_, other) = try await house.member("berta")
+        let allowed = try #require(house.oauth.allowed(by: member.id, at: house.now).first)
+        #expect(allowed.name == "Growth chart" && allowed.isOffline)
+        #expect(house.oauth.allowed(by: other.id, at: house.now).isEmpty)
+        await #expect(throws: OAuthFailure.notThere) {
+            try await house.oauth.end(allowed.id, by: other, source: OAuthHouse.source, at: house.now)
+        }
+        #expect(try house.principal(tokens.access, key: key) != nil)
+        let principal = try #require(house.house.principal(member.token))
+        try await house.oauth.end(allowed.id, by: principal, source: OAuthHouse.source, at: house.now)
+        #expect(try house.principal(tokens.access, key: key) == nil)
+        #expect(house.oauth.allowed(by: member.id, at: house.now).isEmpty)
+    }
+
     @Test func `names the person in an ID token that the published key checks`() async throws {
         let (member, app, tokens) = try await bound("openid fhirUser profile user/Patient.rs")
         let parts = try #require(tokens.idToken).split(separator: ".").map(String.init)
