@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import html
+import http.server
 import itertools
 import json
 import re
+import threading
 import time
 import urllib.parse
 import uuid
@@ -18,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from fhirclient.client import FHIRClient
 from fhirclient.server import FHIRPermissionDeniedException
 
-from conftest import FromAddress
-from test_people import Browser, chromium, enrol, link_for  # noqa: F401
+from conftest import ROOT, FromAddress
+from test_people import LINK, Browser, chromium, enrol, link_for  # noqa: F401
 
 REDIRECT = "https://app.example/callback"
 ORIGIN = "https://app.example"
@@ -262,6 +264,67 @@ def test_an_app_is_opened_for_a_patient_from_here(clinic, app, browser):
     assert clinic.exchange(app, answer["code"]).json()["patient"] == clinic.patient
     again = clinic.ask(app, scope="launch openid", launch=given["launch"])
     assert again.status_code == 303 and "error=invalid_request" in again.headers["Location"]
+
+
+def test_somebody_who_is_no_member_chooses_among_their_own(clinic, app, browser):
+    done = clinic.house.ward(
+        "user", "add", "pat", "--name", "Pat Sonnenschein", "--role", "patient", "--patient", clinic.patient)
+    enrol(browser, LINK.search(done.stdout).group(0))
+    mine = {cookie["name"]: cookie["value"] for cookie in browser.context.cookies()}
+    scope = "launch/patient patient/Observation.rs"
+    path = html.unescape(REFRESH.search(clinic.ask(app, scope=scope).text).group(1))
+    browser.open(path)
+    assert browser.page.get_by_label("Find a patient by name").count() == 0 and browser.faults() == []
+    assert browser.page.get_by_role("radio").is_checked()
+    form = [("form", browser.page.locator("main input[name=form]").get_attribute("value")), ("decision", "allow"),
+            ("scope", "patient/Observation.rs"), ("patient", clinic.other)]
+    refused = clinic.session.post(clinic.origin + path, data=form, cookies=mine, timeout=30)
+    assert refused.status_code == 422 and "Choose the patient first" in refused.text
+    browser.press("Allow")
+    browser.page.wait_for_url(re.compile("^https://app.example/callback[?]"))
+    answer = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.page.url).query))
+    assert clinic.exchange(app, answer["code"]).json()["patient"] == clinic.patient
+
+
+def test_the_sample_app_connects_and_renews_with_a_key_that_cannot_be_exported(clinic, browser):
+    class Files(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = urllib.parse.urlsplit(self.path).path.strip("/") or "index.html"
+            file = ROOT / "Examples/smart-app" / name
+            self.send_response(200 if file.is_file() else 404)
+            self.send_header("Content-Type", types.get(name.rpartition(".")[2], "text/plain"))
+            self.end_headers()
+            if file.is_file():
+                self.wfile.write(file.read_text().replace("https://localhost:8443", clinic.origin).encode())
+
+        def log_message(self, *_):
+            pass
+
+    types = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    redirect = f"http://127.0.0.1:{server.server_port}/"
+    sample = clinic.app(client_name="Sample", redirect_uris=[redirect], initiate_login_uri=redirect)
+    enrol(browser, link_for(clinic.house, "vera", "clinician"))
+    browser.page.goto(redirect)
+    assert browser.faults() == []
+    browser.page.get_by_label("client_id").fill(sample)
+    browser.press("Connect")
+    browser.page.wait_for_url(re.compile("^https://[^/]+/app/authorize/"))
+    browser.page.get_by_label("Find a patient by name").fill("Sina")
+    browser.press("Find")
+    browser.page.get_by_text("Sina Sonnenschein").wait_for()
+    browser.press("Allow")
+    browser.page.get_by_role("button", name="Renew the token").wait_for()
+    # The address holds no code any more, and nothing is stored.
+    assert browser.page.url == redirect
+    assert browser.page.evaluate("() => [localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+    with browser.page.expect_response(lambda answer: answer.url.endswith("/oauth/token")) as renewed:
+        browser.press("Renew the token")
+    assert renewed.value.status == 200 and renewed.value.json()["token_type"] == "DPoP"
+    events = clinic.house.events("--kind", "token-issued")
+    assert [event["decision"] for event in events if sample in event.get("app", "")] == ["refresh-token", "code"]
+    server.shutdown()
 
 
 # MARK: Registration and approval
