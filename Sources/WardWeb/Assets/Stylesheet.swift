@@ -54,7 +54,8 @@ extension Assets {
         button.danger { color: var(--bad); background: transparent; border-color: var(--bad); }
         form { margin: 0 0 1rem; }
         header form, td form { margin: 0; display: inline-block; }
-        header button, td button { min-height: 2.25rem; padding: .25rem .8rem; }
+        header button, td button { min-height: 2.25rem; padding: .25rem .8rem; white-space: nowrap; }
+        th { overflow-wrap: normal; }
         .errors { padding: .25rem 1rem; margin: 0 0 1.5rem; border: 2px solid var(--bad); border-radius: 4px;
           background: var(--bad-ground); }
         .errors h2 { margin: .5rem 0 0; }

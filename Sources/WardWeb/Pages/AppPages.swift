@@ -34,12 +34,11 @@ extension Visit {
         let rows = allowed.map { app in
             [
                 name(app.name), .text(app.scopes.map(ConsentWords.text).joined(separator: "; ")), time(app.since),
-                .text(app.isOffline ? "up to 90 days" : "this session"),
                 postForm(
                     "/app/apps", [], [hidden("allowed", app.id), decision("end", "End", kind: "danger")]),
             ]
         }
-        return .all([heading("Apps that act for you"), table(["App", "It may", "Since", "For", ""], rows)])
+        return .all([heading("Apps that act for you"), table(["App", "It may", "Since", ""], rows)])
     }
 
     func openApp() async -> WebAnswer {
@@ -84,7 +83,7 @@ extension Visit {
             approved.isEmpty ? paragraph("None.") : table(Self.columns, approved.map { row($0, canApprove: false) }))
     }
 
-    private static let columns = ["Name", "Kind", "Sends people back to", "May ask for", "Registered", ""]
+    private static let columns = ["Name", "Sends people back to", "May ask for", "Registered", ""]
 
     private func row(_ app: App, canApprove: Bool) -> [Markup] {
         let kind =
@@ -97,8 +96,10 @@ extension Visit {
             (canApprove ? [decision("approve", "Approve", kind: "main"), .text(" ")] : [])
             + [decision("remove", canApprove ? "Refuse" : "Remove", kind: "danger")]
         return [
-            .all([name(app.name), .text(" "), Markup.element("span", [("class", "hint")], .text(app.id))]),
-            .text(kind), .text(app.redirects.joined(separator: " ")),
+            .all([
+                name(app.name), Markup.element("span", [("class", "hint")], .text(" (\(kind), \(app.id))")),
+            ]),
+            .text(app.redirects.joined(separator: " ")),
             .text(app.scopes.isEmpty ? "anything" : app.scopes.joined(separator: " ")), time(app.registered),
             postForm("/app/clients", [], [hidden("app", app.id)] + buttons),
         ]

@@ -74,7 +74,8 @@ extension Visit {
             ]
             if !typed.isEmpty { parts.append(searched(lines.count, isAllowed: found != nil)) }
         }
-        parts += lines.map { radio($0, isOnly: lines.count == 1) }
+        // Of a search nothing is chosen in advance: the only one found may be the wrong one.
+        parts += lines.map { radio($0, isOnly: isOutside && lines.count == 1) }
         return Markup.element(
             "fieldset", [("id", "patient")], Markup.element("legend", [], .text("Which patient is this about?")),
             .all(parts))
@@ -84,7 +85,7 @@ extension Visit {
         let text =
             !isAllowed
             ? "Your roles do not include looking for patients."
-            : count == 0 ? "Nobody of this name was found." : "Choose one of \(count):"
+            : count == 0 ? "Nobody of this name was found." : "\(count) found. Choose one:"
         return Markup.element("p", [("role", "status")], .text(text))
     }
 
