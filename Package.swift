@@ -96,7 +96,7 @@ var targets: [Target] = [
     tests(
         "WardAuditTests",
         ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardTestKit"]),
-    tests("WardPolicyTests", ["WardCore", "WardCrypto", "WardFHIR", "WardPolicy"]),
+    tests("WardPolicyTests", ["WardCore", "WardCrypto", "WardFHIR", "WardPolicy", "WardTestKit"]),
     tests(
         "WardIdentityTests",
         [

@@ -189,6 +189,10 @@ def main():
                 own = wrk(f"{ward.base}/Patient/bench-1", options.seconds, {"Authorization": f"Bearer {ward.token}"})
                 own_cpu = cpu_seconds([ward.process.pid]) - before
                 rounds.append((own, ceiling, own_cpu, ceiling_cpu))
+            # Each read asks the policy twice: at the gate, and about the record.
+            expectations = pathlib.Path(__file__).parent.parent / "docs" / "policy-tests.json"
+            timed = subprocess.run([options.ward, "policy", "test", "--time", expectations], capture_output=True, text=True)
+            decision = int(re.search(r"(\d+) ns a decision", timed.stdout).group(1))
             bad = sum(r[0]["bad"] + r[1]["bad"] for r in rounds)
             results["read"] = {
                 "bytes": len(body), "ward_rps": median(r[0]["rate"] for r in rounds),
@@ -197,7 +201,9 @@ def main():
                 "ward_us_cpu": median(r[2] / r[0]["requests"] * 1e6 for r in rounds),
                 "nginx_us_cpu": median(r[3] / r[1]["requests"] * 1e6 for r in rounds),
                 "p50_p99": [rounds[-1][0]["latency"].get("50"), rounds[-1][0]["latency"].get("99")], "refused": bad,
+                "decision_ns": decision,
             }
+            results["read"]["policy_share"] = 2 * decision / 1000 / results["read"]["ward_us_cpu"]
         finally:
             proxy.terminate()
             proxy.wait()
@@ -243,6 +249,7 @@ def main():
     print(f"  nginx {read['nginx_rps']:9.0f}/s  {read['nginx_us_cpu']:6.1f} us CPU")
     print(f"  Ward  {read['ward_rps']:9.0f}/s  {read['ward_us_cpu']:6.1f} us CPU   ratio {read['ratio']:.2f}   "
           f"p50 {read['p50_p99'][0]} p99 {read['p50_p99'][1]}   refused {read['refused']}")
+    print(f"  policy: {read['decision_ns']} ns a decision, two a read: {read['policy_share']:.2%} of its CPU")
     print(f"POST Observation, {create['bytes']} bytes, 64 clients")
     print(f"  plain SQLite, a commit each  {create['sqlite_per_s']:9.0f}/s")
     print(f"  plain SQLite, 64 a commit    {create['sqlite_64_a_commit_per_s']:9.0f}/s")

@@ -50,6 +50,11 @@ extension ClinicAnswer {
         case .preconditionFailed(let receipt):
             self = .failure(412, "conflict", "If-Match names another version than the current one", receipt: receipt)
         case .preconditionMissed: self = .failure(412, "conflict", "If-Match names another version")
+        case .refused(let receipt, let code):
+            self = .failure(
+                403, "forbidden", "policy does not permit this; the code names the rule or the search parameter",
+                expression: code, receipt: receipt)
+        case .hidden, .writeRefused: self = .failure(500, "exception", "the request could not be answered")
         case .storage: self = .failure(503, "transient", "the store could not be read or written")
         case .tooManyIncluded:
             self = .failure(400, "too-costly", "_revinclude adds too many resources; ask for smaller pages")

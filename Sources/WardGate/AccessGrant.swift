@@ -9,39 +9,21 @@ public import WardPolicy
 /// Only ``Gate`` makes one, and the vault takes it away when it is used.
 public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
     public let subject: GrantSubject
-    public let principal: Principal
     public let source: RequestSource
     /// Code of the rule that permitted it.
     public let reason: String
-    private let policy: Policy
+    /// Applied to every record that is found, released or written, included ones too.
+    public let residual: ResidualFilter
 
     // Internal on purpose: `package` would let every target of this package forge one.
-    init(subject: GrantSubject, principal: Principal, source: RequestSource, reason: String, policy: Policy) {
+    init(subject: GrantSubject, source: RequestSource, reason: String, residual: ResidualFilter) {
         self.subject = subject
-        self.principal = principal
         self.source = source
         self.reason = reason
-        self.policy = policy
+        self.residual = residual
     }
 
-    /// The residual filter: whether records of `type` may be seen at all under this grant.
-    ///
-    /// Applied in the query and again to every record released, included ones too.
-    public func permits(_ action: Action, on type: ResourceType) -> Bool {
-        policy.decide(
-            action, on: type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes
-        ).isPermitted
-    }
-
-    /// The same filter for searches, to be held by a plan that is carried out after this grant is gone.
-    public var searchFilter: @Sendable (ResourceType) -> Bool {
-        let (policy, principal) = (policy, principal)
-        return { type in
-            policy.decide(
-                .search, on: type, role: principal.role, purpose: principal.purpose, scopes: principal.scopes
-            ).isPermitted
-        }
-    }
+    public var principal: Principal { residual.principal }
 
     /// Whether an action on a resource is what this grant was given for; to be held against what is carried out.
     public var coverage: @Sendable (_ action: Action, _ type: ResourceType, _ id: String) -> Bool {

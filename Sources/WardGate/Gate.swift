@@ -8,15 +8,18 @@ public import WardPolicy
 public struct Gate: Sendable {
     private let policy: Policy
     private let log: AuditLog
+    private let emergencies: EmergencyLookup?
 
-    public init(policy: Policy, log: AuditLog) {
+    public init(policy: Policy, log: AuditLog, emergencies: EmergencyLookup? = nil) {
         self.policy = policy
         self.log = log
+        self.emergencies = emergencies
     }
 
     /// Decides `Leave` for a principal on a scope of types.
     ///
-    /// Every action on every type must be permitted. A refusal is durable in the log before this throws.
+    /// Every action on every type must be possible; what is possible only with some records is decided on each of them,
+    /// by ``AccessGrant/residual``. A refusal is durable in the log before this throws.
     ///
     /// - Throws: ``GateFailure/denied(_:)`` with the receipt of the logged refusal, or ``GateFailure/auditUnavailable``
     ///   if the log could not take it.
@@ -25,17 +28,20 @@ public struct Gate: Sendable {
     ) async throws(GateFailure) -> AccessGrant<Leave> {
         var reason = "no-type"
         var isPermitted = false
+        let isFresh = principal.mayActFreshly
         for need in subject.needs {
             let decision = policy.decide(
-                need.action ?? Leave.action, on: need.type, role: principal.role, purpose: principal.purpose,
-                scopes: principal.scopes)
-            reason = decision.reason
+                AccessQuestion(
+                    action: need.action ?? Leave.action, type: need.type, roles: principal.roles,
+                    purpose: principal.purpose, scopes: principal.scopes, isFresh: isFresh))
+            reason = policy.code(of: decision)
             isPermitted = decision.isPermitted
             if !isPermitted { break }
         }
         if isPermitted {
             return AccessGrant(
-                subject: subject, principal: principal, source: source, reason: reason, policy: policy)
+                subject: subject, source: source, reason: reason,
+                residual: ResidualFilter(principal, policy, emergencies))
         }
         var event = AuditEvent(
             kind: Leave.eventKind, time: .now(), outcome: .denied, actor: principal.actor, purpose: principal.purpose,

@@ -14,6 +14,8 @@ struct IndexState {
     /// By type code: slots, dead ones included.
     private(set) var slotsOfType: [[Slot]] = Array(repeating: [], count: 256)
     private(set) var liveCounts: [Int] = Array(repeating: 0, count: 256)
+    /// By type code: how often records of the type came or went.
+    private(set) var revisions: [UInt64] = Array(repeating: 0, count: 256)
     private(set) var locators = LocatorTable()
     private(set) var tokens = TokenTable()
     private(set) var dates: [UInt16: DateColumn] = [:]
@@ -69,6 +71,7 @@ struct IndexState {
         isLive[Int(slot)] = false
         deadCount += 1
         liveCounts[Int(typeCodes[Int(slot)])] -= 1
+        revisions[Int(typeCodes[Int(slot)])] += 1
         let number = locatorNumbers[Int(slot)]
         if locators.slot(number) == slot { locators.setSlot(nil, of: number) }
     }
@@ -87,6 +90,7 @@ struct IndexState {
         typeCodes.append(card.type.code)
         slotsOfType[Int(card.type.code)].append(slot)
         liveCounts[Int(card.type.code)] += 1
+        revisions[Int(card.type.code)] += 1
         if isSuperseded { kill(slot) } else { locators.setSlot(slot, of: number) }
         for token in card.tokens { tokens.add(token, slot) }
         for date in card.dates { dates[date.parameter, default: DateColumn()].append(slot, date) }

@@ -111,6 +111,11 @@ public final class SealedIndex: Sendable {
         state.withLock { $0.liveCounts[Int(type.code)] }
     }
 
+    /// Grows whenever a record of one of these types comes, changes or goes.
+    public func revision(of types: [ResourceType]) -> UInt64 {
+        state.withLock { state in types.reduce(0) { $0 + state.revisions[Int($1.code)] } }
+    }
+
     /// Current records of all types.
     public var count: Int {
         state.withLock { $0.liveCounts.reduce(0, +) }

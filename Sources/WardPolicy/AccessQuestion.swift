@@ -53,6 +53,8 @@ public struct AccessDecision: Hashable, Sendable {
         case conditionMissing = "condition-missing"
         /// A rule forbids it.
         case forbidden
+        /// The patient said no (45 CFR 164.522, Consent).
+        case consentRefused = "consent-refused"
         case scopeNotGranted = "scope-not-granted"
 
         private var rank: Int {
@@ -63,7 +65,8 @@ public struct AccessDecision: Hashable, Sendable {
             case .purposeNotGranted: 3
             case .conditionMissing: 4
             case .forbidden: 5
-            case .scopeNotGranted: 6
+            case .consentRefused: 6
+            case .scopeNotGranted: 7
             }
         }
 

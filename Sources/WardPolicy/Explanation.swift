@@ -44,6 +44,7 @@ extension Policy {
         }
         guard let best else { return refusal(.roleNotKnown) }
         if best.denial != nil { return explanation(best, profiles: [], isConditional: false) }
+        if let facts = question.facts, facts.isRefused, !facts.isOverRefusal { return refusal(.consentRefused) }
         var isConditional = findings.contains { $0.isConditional }
         if !ceilings.isEmpty {
             if question.scopes == nil { return refusal(.scopeNotGranted) }
@@ -95,6 +96,7 @@ extension AccessDecision.Denial {
         case .purposeNotGranted: "The role does not act for this purpose."
         case .conditionMissing: "A condition is not met."
         case .forbidden: "A rule forbids it."
+        case .consentRefused: "The patient refused this."
         case .scopeNotGranted: "The access token does not cover this."
         }
     }

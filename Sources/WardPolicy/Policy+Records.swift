@@ -1,3 +1,4 @@
+import Synchronization
 public import WardFHIR
 
 extension Policy {
@@ -33,7 +34,7 @@ extension Policy {
     }
 
     /// What one coding of meta.security means.
-    private func label(system: String, code: String) -> LabelSet {
+    public func label(system: String, code: String) -> LabelSet {
         var rest: LabelSet = []
         for label in document.labels {
             for known in label.codes where known.system == system {
@@ -42,6 +43,20 @@ extension Policy {
             }
         }
         return rest
+    }
+
+    /// Whether nothing in a record carries a label, by whatever policy; false where that is not plain to see.
+    public static func isUnlabelled(_ tape: JSONTape, type: ResourceType) -> Bool {
+        // Their entries are records with labels of their own.
+        if type.name == "Bundle" || type.name == "Parameters" { return false }
+        func carries(_ resource: Int) -> Bool {
+            tape.member(resource, "meta").map { tape.member($0, "security") != nil } ?? false
+        }
+        if carries(JSONTape.rootIndex) { return false }
+        guard let contained = tape.member(JSONTape.rootIndex, "contained") else { return true }
+        var isPlain = true
+        tape.forEachElement(contained) { if carries($0) { isPlain = false } }
+        return isPlain
     }
 
     /// Names of the profiles of a set; empty for whole records.
@@ -70,9 +85,20 @@ extension Policy {
         return selection(of: type, under: profiles)?.searchableParameters ?? []
     }
 
+    /// Whether a search by the parameter with that number tells nothing of what the profiles leave out.
+    public func isSearchable(_ parameter: UInt16, of type: ResourceType, under profiles: FieldProfileSet) -> Bool {
+        if profiles.isWhole { return true }
+        return filters.parameters(of: type, under: profiles) {
+            Set(searchableParameters(type, under: profiles).map(\.number))
+        }.contains(parameter)
+    }
+
     /// Cuts records down to some profiles; nil where they may be seen as they are.
     public func filter(for profiles: FieldProfileSet) -> FieldFilter? {
-        if profiles.isWhole { return nil }
+        profiles.isWhole ? nil : filters.filter(for: profiles) { makeFilter(for: profiles) }
+    }
+
+    private func makeFilter(for profiles: FieldProfileSet) -> FieldFilter {
         var selections: [FieldSelection] = []
         var hidden = document.labels.reduce(UInt32(0)) { $0 | $1.bit }
         for (position, profile) in document.profiles.enumerated() where profiles.mask >> UInt64(position) & 1 == 1 {
@@ -83,5 +109,31 @@ extension Policy {
         hidden &= document.rules.reduce(0) { $0 | $1.labels }
         let mask = hidden
         return FieldFilter(selections) { system, code in label(system: system, code: code).rawValue & mask != 0 }
+    }
+}
+
+/// What one policy's profiles come to, made when first needed: there is no more than they combine to.
+final class FilterCache: Sendable {
+    private struct Content {
+        var filters: [FieldProfileSet: FieldFilter] = [:]
+        var parameters: [FieldProfileSet: [ResourceType: Set<UInt16>]] = [:]
+    }
+
+    private let known = Mutex(Content())
+
+    func filter(for profiles: FieldProfileSet, _ make: () -> FieldFilter) -> FieldFilter {
+        if let filter = known.withLock({ $0.filters[profiles] }) { return filter }
+        let filter = make()
+        known.withLock { $0.filters[profiles] = filter }
+        return filter
+    }
+
+    func parameters(
+        of type: ResourceType, under profiles: FieldProfileSet, _ make: () -> Set<UInt16>
+    ) -> Set<UInt16> {
+        if let numbers = known.withLock({ $0.parameters[profiles]?[type] }) { return numbers }
+        let numbers = make()
+        known.withLock { $0.parameters[profiles, default: [:]][type] = numbers }
+        return numbers
     }
 }

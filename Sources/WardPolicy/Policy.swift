@@ -2,11 +2,29 @@ public import WardCrypto
 import WardFHIR
 
 /// Who may do what to which records: a document, turned into a pure function that denies by default.
+///
+/// One reference: every grant carries its policy along.
 public struct Policy: Sendable {
-    let document: PolicyDocument
-    let tables: PolicyTables
+    private final class Content: Sendable {
+        let document: PolicyDocument
+        let tables: PolicyTables
+        let digest: String
+        let filters = FilterCache()
+
+        init(_ document: PolicyDocument, digest: String) {
+            self.document = document
+            self.digest = digest
+            tables = PolicyTables(document)
+        }
+    }
+
+    private let content: Content
+
+    var document: PolicyDocument { content.document }
+    var tables: PolicyTables { content.tables }
+    var filters: FilterCache { content.filters }
     /// SHA-256 of the document, hexadecimal; decisions name it.
-    public let digest: String
+    public var digest: String { content.digest }
 
     /// The policy that the binary carries.
     public init() { self = Self.standard }
@@ -23,9 +41,7 @@ public struct Policy: Sendable {
     }
 
     private init(_ document: PolicyDocument, digest: String) {
-        self.document = document
-        self.digest = digest
-        tables = PolicyTables(document)
+        content = Content(document, digest: digest)
     }
 
     /// Not analysed at each start: tests do that. A document with an issue would permit nothing at all.

@@ -26,6 +26,11 @@ public struct PolicyDraft: Sendable {
         try PolicyExpectations.run(expectations, on: policy)
     }
 
+    /// As ``PolicyExpectations/time(_:on:)``.
+    public func time(_ expectations: [UInt8]) throws(PolicyFailure) -> Double {
+        try PolicyExpectations.time(expectations, on: policy)
+    }
+
     /// As ``PolicyDifference/lines(from:to:)``.
     public func differences(to other: PolicyDraft) -> [String] {
         PolicyDifference.lines(from: policy, to: other.policy)
@@ -100,6 +105,7 @@ extension PolicyDraft {
             case "author": facts.isAuthor = true
             case "context": facts.isInContext = true
             case "emergency": facts.isEmergency = true
+            case "refused": facts.isRefused = true
             case "fresh": question.isFresh = true
             default:
                 guard let bit = Conditions.names.prefix(5).firstIndex(of: word) else {

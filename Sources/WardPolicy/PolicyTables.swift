@@ -113,6 +113,7 @@ final class PolicyTables: Sendable {
             }
         }
         guard let grant else { return denial }
+        if let facts = question.facts, facts.isRefused, !facts.isOverRefusal { return .deny(.consentRefused) }
         if hasCeiling {
             // An app without scopes holds nothing.
             if question.scopes == nil { return .deny(.scopeNotGranted) }

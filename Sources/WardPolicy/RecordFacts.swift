@@ -16,6 +16,8 @@ public struct RecordFacts: Hashable, Sendable {
     public var emergencyReasons: LabelSet
     /// Labels for which the patients' consent covers this person and purpose.
     public var consents: LabelSet
+    /// Whether the patients' consent denies this person, or this purpose, the record.
+    public var isRefused: Bool
     /// Whether every one of ``patients`` is the patient that the token was issued for (SMART launch context).
     public var isInContext: Bool
     /// Bit n: the record meets the search constraint of scope n of the question.
@@ -23,7 +25,7 @@ public struct RecordFacts: Hashable, Sendable {
 
     public init(
         patients: [String] = [], labels: LabelSet = [], relationships: RelationshipSet = [], isAuthor: Bool = false,
-        isEmergency: Bool = false, emergencyReasons: LabelSet = [], consents: LabelSet = [], isInContext: Bool = false,
+        isEmergency: Bool = false, emergencyReasons: LabelSet = [], consents: LabelSet = [], isRefused: Bool = false, isInContext: Bool = false,
         metConstraints: UInt64 = 0
     ) {
         self.patients = patients
@@ -33,9 +35,13 @@ public struct RecordFacts: Hashable, Sendable {
         self.isEmergency = isEmergency
         self.emergencyReasons = emergencyReasons
         self.consents = consents
+        self.isRefused = isRefused
         self.isInContext = isInContext
         self.metConstraints = metConstraints
     }
+
+    /// A refusal does not keep patients from their own record, nor care from them in an emergency.
+    var isOverRefusal: Bool { isEmergency || !relationships.isDisjoint(with: [.ownRecord, .proxy]) }
 
     var conditions: Conditions {
         var result = Conditions(rawValue: UInt16(relationships.rawValue))

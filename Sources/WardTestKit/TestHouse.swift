@@ -35,11 +35,12 @@ package struct TestHouse: Sendable {
     package let vault: Vault
     package let gate: Gate
     package let clinic: Clinic
+    package let people: People
 
     /// Opens the house on a store, empty or not, and builds its index.
     package init(
         _ store: any SealedStore = MemoryStore(), keys: Keys = Keys(), buildsIndex: Bool = true,
-        clock: @escaping @Sendable () -> Instant = { .now() }
+        clock: @escaping @Sendable () -> Instant = { .now() }, emergencies: EmergencyLookup? = nil
     ) throws {
         self.store = store
         self.keys = keys
@@ -48,8 +49,11 @@ package struct TestHouse: Sendable {
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clock: clock)
         vault = Vault(
             store: store, material: keys.tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: Self.base)
-        gate = Gate(policy: Policy(), log: log)
+        gate = Gate(policy: Policy(), log: log, emergencies: emergencies)
         clinic = Clinic(gate: gate, vault: vault, base: Self.base)
+        people = try People(
+            store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clinic: "Lindenhof",
+            hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
         if buildsIndex { try vault.rebuildIndex() }
     }
 
@@ -64,7 +68,7 @@ package struct TestHouse: Sendable {
 
     /// Registers a client with a key of its own and signs it in with a real assertion.
     package func signIn(
-        _ name: String = "a-client", role: Role = .clinician, purpose: PurposeOfUse = .treatment,
+        _ name: String = "a-client", role: Role = .integration, purpose: PurposeOfUse = .treatment,
         scope: String? = nil
     ) async throws -> Principal {
         guard let pair = ClientKeyPair(client: name) else { throw Unexpected(what: "no key pair") }
@@ -77,6 +81,33 @@ package struct TestHouse: Sendable {
         try await authenticator.authenticate(
             assertion: try await pair.assertion(audience: Self.audience), audiences: [Self.audience], scope: scope,
             source: Self.source)
+    }
+
+    /// Makes an account, enrols it with two factors, and signs in.
+    package func signIn(
+        person login: String, _ roles: [Role], practitioner: String? = nil, patients: [String] = []
+    ) async throws -> Principal {
+        let actor = AuditActor(id: "operator", name: "operator", role: "operator")
+        let person = try await people.directory.add(
+            login: login, displayName: login, practitioner: practitioner, patients: patients, by: actor,
+            source: Self.source)
+        try await people.grant(
+            Rights(roles: roles, mayUseEmergencyAccess: false), to: person.id, byOperator: actor, source: Self.source)
+        let now = Instant.now()
+        let link = try await people.invite(person.id, by: actor, source: Self.source, at: now)
+        let token = try people.beginEnrolment(link, at: now).token
+        let seed = try await people.enrol(
+            token, password: Password(typed: "plum tractor violet anchorage"), at: now)
+        guard let code = OneTimeCode(typed: seed.digits(step: now.microseconds / 30_000_000, count: 6)) else {
+            throw Unexpected(what: "no code")
+        }
+        let context = SignInContext(source: Self.source, device: "Firefox, Linux", deviceMark: nil)
+        let enrolled = try await people.enrol(token, code: code, context: context, at: now)
+        guard
+            case .active(let principal, _) = people.standing(
+                of: enrolled.signedIn.token, at: now, isActivity: true)
+        else { throw Unexpected(what: "not signed in") }
+        return principal
     }
 
     /// A grant, from the gate.

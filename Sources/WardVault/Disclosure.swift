@@ -29,14 +29,15 @@ public struct DisclosedRecord: Sendable {
     public let mode: SearchMode
     let json: PHI<[UInt8]>
 
-    init(_ body: RecordBody, version: Int64, mode: SearchMode = .match) {
+    /// - Parameter shown: what may be seen of the body's JSON.
+    init(_ body: RecordBody, version: Int64, mode: SearchMode = .match, json shown: [UInt8]) {
         type = body.type
         id = body.id
         self.version = version
         lastUpdated = body.lastUpdated
         isDeleted = body.isDeleted
         self.mode = mode
-        json = PHI(body.json)
+        json = PHI(shown)
     }
 }
 

@@ -20,6 +20,8 @@ public final class Vault: Sendable {
     let ownBase: String
     let pages: SearchPages
     let turns = Turns()
+    let relationships = Relationships()
+    let consents = Consents()
     private let readiness = Mutex(false)
 
     /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.

@@ -43,7 +43,7 @@ extension Vault {
             guard case .create(let query) = change.operation else { continue }
             if let query {
                 draft.attempted = change
-                let found = try matches(query, permitted: frame.permits, limit: 2)
+                let found = try matches(query, access: frame.access, limit: 2)
                 draft.event.candidates += found.candidates
                 let fresh = created.matches(query)
                 guard found.records.count + fresh.count < 2 else {
@@ -80,6 +80,15 @@ extension Vault {
         }
         switch failure {
         case .preconditionMissed: return .preconditionFailed(try await append(event))
+        case .hidden(let code):
+            // The answer is that of a resource which is not there.
+            event.outcome = .denied
+            event.decision = code
+            return .notFound(try await append(event))
+        case .writeRefused(let code):
+            event.outcome = .denied
+            event.decision = code
+            return .refused(try await append(event), code: code)
         case .damaged, .matchCount:
             _ = try await append(event)
             return failure

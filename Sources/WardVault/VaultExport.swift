@@ -22,10 +22,8 @@ extension Vault {
         _ types: [ResourceType], with grant: consuming AccessGrant<Export>
     ) async throws(VaultFailure) -> ExportCursor {
         guard isReady else { throw .indexNotReady }
-        let permitted = types.filter { grant.permits(.export, on: $0) }
-        let frame = SearchFrame(
-            event: grant.event(.success, time: .now()),
-            permits: { permitted.contains($0) }, principal: grant.principal.id)
+        let frame = SearchFrame(grant, self)
+        let permitted = types.filter { frame.access.outlook(.export, on: $0).isPermitted }
         let query = SearchQuery.everything(of: permitted)
         let residual = SearchResidual.byType(Dictionary(uniqueKeysWithValues: permitted.map { ($0, .always) }))
         let hits = index.evaluate(query, residual: residual).hits
@@ -35,22 +33,26 @@ extension Vault {
 
     /// The next chunk; nil at the end.
     ///
-    /// Records deleted since the start are left out.
+    /// Records deleted since the start are left out, and those that may not be taken out.
     public func next(_ cursor: inout ExportCursor, limit: Int = 500) async throws(VaultFailure) -> Disclosure? {
         guard !cursor.hits.isEmpty else { return nil }
         var event = cursor.frame.event
         event.time = .now()
         var records: [DisclosedRecord] = []
         for hit in cursor.hits.prefix(limit) where index.record(for: hit.locator) != nil {
-            let (stored, body): (StoredVersion, RecordBody)
+            let (stored, body, json): (StoredVersion, RecordBody, [UInt8]?)
             do throws(VaultFailure) {
                 stored = try version(hit.record)
                 body = try open(stored, at: hit.locator)
-                guard cursor.frame.permits(body.type) else { throw .damaged }
+                json = try cursor.frame.access.decide(.export, on: body).shown(body)
             } catch {
                 throw try await accounted(error, cursor.frame.event)
             }
-            records.append(DisclosedRecord(body, version: stored.version))
+            guard let json else {
+                event.candidates += 1
+                continue
+            }
+            records.append(DisclosedRecord(body, version: stored.version, json: json))
             event.add(body, version: stored.version)
         }
         cursor.hits = cursor.hits.dropFirst(limit)

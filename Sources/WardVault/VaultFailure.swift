@@ -28,6 +28,13 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case preconditionFailed(AuditReceipt)
     /// As ``preconditionFailed(_:)``, before the attempt is in the log.
     case preconditionMissed
+    /// Policy does not permit it with this content, or by this search parameter; the refusal is in the log. The rule's
+    /// code, or the parameter's.
+    case refused(AuditReceipt, code: String)
+    /// As ``refused(_:code:)``, before it is in the log.
+    case writeRefused(code: String)
+    /// As ``notFound(_:)`` of what may not be seen, before the look is in the log.
+    case hidden(code: String)
     case storage
     /// `_revinclude` would add more than 10,000 records to one page.
     case tooManyIncluded

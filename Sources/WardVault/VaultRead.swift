@@ -3,10 +3,13 @@ import WardCore
 import WardFHIR
 public import WardGate
 import WardIndex
+import WardPolicy
 import WardStorage
 
 extension Vault {
     /// Opens the current version of one resource (FHIR R4 http.html#read).
+    ///
+    /// A record that may not be seen is answered as one that is not there; the log says which it was.
     ///
     /// - Throws: ``VaultFailure/notFound(_:)`` and ``VaultFailure/gone(_:)`` with the receipt of the look.
     public func read(with grant: consuming AccessGrant<Read>) async throws(VaultFailure) -> Disclosure {
@@ -15,7 +18,9 @@ extension Vault {
         guard let stored = try current(of: locator) else {
             throw .notFound(try await append(grant.missed(type, id)))
         }
-        return try await disclose(stored, at: locator, event: grant.event(.success, time: .now()), type: type, id: id)
+        return try await disclose(
+            stored, .read, at: locator, event: grant.event(.success, time: .now()), type: type, id: id,
+            access: RecordAccess(grant.residual, self))
     }
 
     /// Opens one version of one resource (FHIR R4 http.html#vread).
@@ -33,7 +38,9 @@ extension Vault {
             guard stored.version == version else { throw .damaged }
             return stored
         }
-        return try await disclose(stored, at: locator, event: grant.event(.success, time: .now()), type: type, id: id)
+        return try await disclose(
+            stored, .history, at: locator, event: grant.event(.success, time: .now()), type: type, id: id,
+            access: RecordAccess(grant.residual, self))
     }
 
     /// Opens the versions of one resource, newest first, deletions among them (FHIR R4 http.html#history).
@@ -46,35 +53,66 @@ extension Vault {
         let locator = keys.locators.locator(type: type, id: id)
         let heads = try history(of: locator)
         guard !heads.isEmpty else { throw .notFound(try await append(grant.missed(type, id))) }
+        let access = RecordAccess(grant.residual, self)
         var event = grant.event(.success, time: .now())
-        var records: [DisclosedRecord] = []
-        for head in heads.dropFirst(offset).prefix(limit) {
+        var shown: [DisclosedRecord] = []
+        var decision: RecordDecision?
+        for head in heads {
             let body = try await accounted(grant.missed(type, id, version: head.version)) { () throws(VaultFailure) in
                 try open(try version(head.record), at: locator)
             }
-            records.append(DisclosedRecord(body, version: head.version))
-            event.records.append(AuditedRecord(type: type, id: id, version: head.version))
+            let own = try access.decide(.history, on: body)
+            // What may not be seen today cannot be seen through an earlier version.
+            if !head.isDeleted, decision == nil { decision = own }
             event.add(patients: body.patients)
+            guard let json = own.shown(body) else { continue }
+            shown.append(DisclosedRecord(body, version: head.version, json: json))
         }
-        return (Disclosure(records: records, receipt: try await append(event)), heads.count)
+        guard decision?.isPermitted ?? false, !shown.isEmpty else {
+            event.deny(decision, type, id)
+            throw .notFound(try await append(event))
+        }
+        let page = Array(shown.dropFirst(offset).prefix(limit))
+        event.records = page.map { AuditedRecord(type: type, id: id, version: $0.version) }
+        event.note(decision)
+        return (Disclosure(records: page, receipt: try await append(event)), shown.count)
     }
 
     private func disclose(
-        _ stored: StoredVersion, at locator: Locator, event: AuditEvent, type: ResourceType, id: String
+        _ stored: StoredVersion, _ action: Action, at locator: Locator, event: AuditEvent, type: ResourceType,
+        id: String, access: RecordAccess
     ) async throws(VaultFailure) -> Disclosure {
         var event = event
         var failed = event
         failed.miss(type, id, version: stored.version)
-        let body = try await accounted(failed) { () throws(VaultFailure) in
+        let (body, decision) = try await accounted(failed) { () throws(VaultFailure) in
             let body = try open(stored, at: locator)
             guard body.type == type, body.id == id else { throw .damaged }
-            return body
+            var decision = try access.decide(action, on: body)
+            if decision.isPermitted, body.isDeleted || action == .history {
+                decision = try newest(action, at: locator, access) ?? decision
+            }
+            return (body, decision)
+        }
+        event.patients = body.patients
+        guard let json = decision.shown(body) else {
+            event.deny(decision, type, id)
+            throw .notFound(try await append(event))
         }
         event.records = [AuditedRecord(type: type, id: id, version: stored.version)]
-        event.patients = body.patients
+        event.note(decision)
         let receipt = try await append(event)
         if body.isDeleted { throw .gone(receipt) }
-        return Disclosure(records: [DisclosedRecord(body, version: stored.version)], receipt: receipt)
+        return Disclosure(records: [DisclosedRecord(body, version: stored.version, json: json)], receipt: receipt)
+    }
+
+    /// The decision on the newest version that is no deletion: what may not be seen there is not seen in another.
+    func newest(
+        _ action: Action, at locator: Locator, _ access: RecordAccess
+    ) throws(VaultFailure) -> RecordDecision? {
+        guard let head = try history(of: locator).first(where: { !$0.isDeleted }) else { return nil }
+        let decision = try access.decide(action, on: try open(try version(head.record), at: locator))
+        return decision.isPermitted ? nil : decision
     }
 
     /// Puts a look at something that does not open into the log before that is answered.
@@ -114,6 +152,18 @@ extension AuditEvent {
         outcome = .failed
         records = [AuditedRecord(type: type, id: id, version: version)]
         if type.name == "Patient" { patients = [id] }
+    }
+
+    /// Makes it the event of a look at a record that may not be seen.
+    mutating func deny(_ decision: RecordDecision?, _ type: ResourceType, _ id: String) {
+        outcome = .denied
+        records = [AuditedRecord(type: type, id: id, version: 0)]
+        note(decision)
+    }
+
+    /// The rule that decided on the record, in place of the one that let the request in.
+    mutating func note(_ decision: RecordDecision?) {
+        if let decision { self.decision = decision.code }
     }
 
     mutating func add(patients ids: [String]) {

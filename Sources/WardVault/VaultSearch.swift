@@ -4,6 +4,7 @@ public import WardFHIR
 public import WardGate
 import WardIdentity
 import WardIndex
+import WardPolicy
 import WardStorage
 
 /// One page of a search.
@@ -29,7 +30,13 @@ extension Vault {
         _ query: SearchQuery, type: ResourceType?, pageSize: Int, with grant: consuming AccessGrant<Search>
     ) async throws(VaultFailure) -> SearchAnswer {
         guard isReady else { throw .indexNotReady }
-        let frame = grant.frame(principal: grant.principal.id)
+        let frame = SearchFrame(grant, self)
+        if let parameter = hiddenParameter(of: query, frame.access) {
+            var event = frame.event
+            event.outcome = .denied
+            event.decision = "parameter-not-granted"
+            throw .refused(try await append(event), code: parameter)
+        }
         do throws(VaultFailure) {
             return try await firstPage(of: query, type: type, pageSize: pageSize, frame: frame)
         } catch {
@@ -41,20 +48,20 @@ extension Vault {
         of query: SearchQuery, type: ResourceType?, pageSize: Int, frame: SearchFrame
     ) async throws(VaultFailure) -> SearchAnswer {
         var event = frame.event
-        let found = index.evaluate(query, residual: residual(for: query.plans.map(\.type), frame.permits))
+        let found = index.evaluate(query, residual: residual(for: query.plans.map(\.type), frame.access))
+        let doubtful = try doubtful(query, frame.access)
         var hits = found.hits
-        if found.unsureCount > 0 {
-            var sure: [SearchHit] = []
-            for hit in hits {
-                if hit.isSure {
-                    sure.append(hit)
-                } else if try isMatch(hit, query, frame.permits) {
-                    sure.append(hit)
+        if found.unsureCount > 0 || doubtful != .none {
+            hits = []
+            for hit in found.hits {
+                if hit.isSure, !doubtful.contains(hit) {
+                    hits.append(hit)
+                } else if try isVisible(try open(try version(hit.record), at: hit.locator), query, frame.access) {
+                    hits.append(hit)
                 } else {
                     event.candidates += 1
                 }
             }
-            hits = sure
         }
         let result = SearchPages.Result(
             query: query, type: type, hits: hits, total: query.total == SearchTotal.none ? nil : hits.count,
@@ -67,7 +74,7 @@ extension Vault {
     public func page(
         _ link: String, type: ResourceType?, with grant: consuming AccessGrant<Search>
     ) async throws(VaultFailure) -> SearchAnswer {
-        let frame = grant.frame(principal: grant.principal.id)
+        let frame = SearchFrame(grant, self)
         guard let (handle, result, offset) = pages.result(of: link, principal: frame.principal), result.type == type
         else { throw .pageExpired }
         do throws(VaultFailure) {
@@ -86,26 +93,39 @@ extension Vault {
         var event = event
         var records: [DisclosedRecord] = []
         var shown: Set<RecordNumber> = []
-        var matches: [(hit: SearchHit, body: RecordBody)] = []
+        var matches: [SearchMatch] = []
         for hit in result.hits.dropFirst(offset).prefix(result.pageSize) {
             // Deleted or no longer permitted since it was found: left out, also on the way back to the first page.
             if isFixed, index.record(for: hit.locator) == nil { continue }
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
-            guard frame.permits(body.type) else { continue }
             // The index selected it; the opened record decides. A disagreement is damage, never a shorter answer.
             guard isMatch(body, result.query) else { throw .damaged }
+            let decision = try frame.access.decide(.search, on: body)
+            guard let plan = result.query.plan(for: body.type), decision.isSearchable(plan.parameters, of: body.type),
+                let json = decision.shown(body)
+            else {
+                event.candidates += 1
+                continue
+            }
             shown.insert(hit.record)
-            matches.append((hit: hit, body: body))
-            records.append(DisclosedRecord(body, version: stored.version))
+            matches.append(SearchMatch(hit: hit, type: body.type, id: body.id, decision: decision))
+            records.append(DisclosedRecord(body, version: stored.version, json: json))
             event.add(body, version: stored.version)
         }
-        for hit in try included(matches, query: result.query, permits: frame.permits)
+        for (hit, parameter) in try included(matches, query: result.query, access: frame.access)
         where shown.insert(hit.record).inserted {
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
-            guard frame.permits(body.type) else { throw .damaged }
-            records.append(DisclosedRecord(body, version: stored.version, mode: .include))
+            let decision = try frame.access.decide(.search, on: body)
+            // What refers to a match tells so by the parameter; what a match refers to told it already.
+            guard parameter.map({ decision.isSearchable([$0], of: body.type) }) ?? true,
+                let json = decision.shown(body)
+            else {
+                event.candidates += 1
+                continue
+            }
+            records.append(DisclosedRecord(body, version: stored.version, mode: .include, json: json))
             event.add(body, version: stored.version)
         }
         func link(_ target: Int) -> String? {
@@ -118,27 +138,28 @@ extension Vault {
             previous: offset > 0 ? link(max(0, offset - result.pageSize)) : nil)
     }
 
-    /// Records that `_include` and `_revinclude` add to a page, without their bodies; hidden types are not among them.
+    /// Records that `_include` and `_revinclude` add to a page, without their bodies, and the parameter of those that
+    /// refer to a match; hidden types are not among them.
     private func included(
-        _ matches: [(hit: SearchHit, body: RecordBody)], query: SearchQuery,
-        permits: @Sendable (ResourceType) -> Bool
-    ) throws(VaultFailure) -> [SearchHit] {
+        _ matches: [SearchMatch], query: SearchQuery, access: RecordAccess
+    ) throws(VaultFailure) -> [(hit: SearchHit, parameter: UInt16?)] {
         guard !query.includes.isEmpty || !query.reverseIncludes.isEmpty else { return [] }
-        let all = residual(for: ResourceType.allCases, permits)
-        var found: [SearchHit] = []
+        let all = residual(for: ResourceType.allCases, access)
+        var found: [(hit: SearchHit, parameter: UInt16?)] = []
         for include in query.includes {
-            let residual = include.target.map { self.residual(for: [$0], permits) } ?? all
-            let targets = matches.filter { $0.body.type == include.source }
-                .flatMap { index.links(of: $0.hit.record, parameter: include.parameter) }
-            found += index.records(at: targets, residual: residual).hits
+            let residual = include.target.map { self.residual(for: [$0], access) } ?? all
+            let sources = matches.filter {
+                $0.type == include.source && $0.decision.isSearchable([include.parameter], of: $0.type)
+            }
+            let targets = sources.flatMap { index.links(of: $0.hit.record, parameter: include.parameter) }
+            found += index.records(at: targets, residual: residual).hits.map { (hit: $0, parameter: nil) }
         }
         for include in query.reverseIncludes {
-            let residual = residual(for: [include.source], permits)
-            for match in matches where include.target == nil || include.target == match.body.type {
-                found +=
-                    index.referrers(
-                        of: match.body.type, id: match.body.id, parameter: include.parameter, residual: residual
-                    ).hits
+            let residual = residual(for: [include.source], access)
+            for match in matches where include.target == nil || include.target == match.type {
+                let referrers = index.referrers(
+                    of: match.type, id: match.id, parameter: include.parameter, residual: residual)
+                found += referrers.hits.map { (hit: $0, parameter: include.parameter) }
             }
             guard found.count <= Self.includeLimit else { throw .tooManyIncluded }
         }
@@ -147,38 +168,39 @@ extension Vault {
 
     private static let includeLimit = 10_000
 
-    /// Records that match a query, opened; for preconditions and conditional references.
+    /// Records that match a query and may be found, opened; for preconditions and conditional references.
     func matches(
-        _ query: SearchQuery, permitted: @Sendable (ResourceType) -> Bool, limit: Int
+        _ query: SearchQuery, access: RecordAccess, limit: Int
     ) throws(VaultFailure) -> (records: [(body: RecordBody, version: Int64)], candidates: Int) {
         var records: [(body: RecordBody, version: Int64)] = []
         var candidates = 0
-        for hit in index.evaluate(query, residual: residual(for: query.plans.map(\.type), permitted)).hits {
+        for hit in index.evaluate(query, residual: residual(for: query.plans.map(\.type), access)).hits {
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
             candidates += 1
-            guard permitted(body.type), isMatch(body, query) else { continue }
+            guard try isVisible(body, query, access) else { continue }
             records.append((body: body, version: stored.version))
             if records.count >= limit { break }
         }
         return (records, candidates)
     }
 
-    private func residual(
-        for types: [ResourceType], _ permits: @Sendable (ResourceType) -> Bool
-    ) -> SearchResidual {
-        .byType(Dictionary(uniqueKeysWithValues: Set(types).filter(permits).map { ($0, .always) }))
+    private func residual(for types: [ResourceType], _ access: RecordAccess) -> SearchResidual {
+        let permitted = Set(types).filter { access.outlook(.search, on: $0).isPermitted }
+        return .byType(Dictionary(uniqueKeysWithValues: permitted.map { ($0, .always) }))
     }
 
-    private func isMatch(
-        _ hit: SearchHit, _ query: SearchQuery, _ permits: @Sendable (ResourceType) -> Bool
+    /// Whether a record matches, and may be found by what the query asks of it.
+    private func isVisible(
+        _ body: RecordBody, _ query: SearchQuery, _ access: RecordAccess
     ) throws(VaultFailure) -> Bool {
-        let body = try open(try version(hit.record), at: hit.locator)
-        return permits(body.type) && isMatch(body, query)
+        guard isMatch(body, query), let plan = query.plan(for: body.type) else { return false }
+        let decision = try access.decide(.search, on: body)
+        return decision.isSearchable(plan.parameters, of: body.type) && decision.shown(body) != nil
     }
 
     /// The exact test on the opened record.
-    private func isMatch(_ body: RecordBody, _ query: SearchQuery) -> Bool {
+    func isMatch(_ body: RecordBody, _ query: SearchQuery) -> Bool {
         guard !body.isDeleted, let plan = query.plan(for: body.type) else { return false }
         if plan.criterion == .always { return true }
         guard let tape = try? JSONTape(parsing: body.json) else { return false }
@@ -191,14 +213,22 @@ extension Vault {
 /// What a search needs of its grant.
 struct SearchFrame: Sendable {
     let event: AuditEvent
-    let permits: @Sendable (ResourceType) -> Bool
+    let access: RecordAccess
     let principal: String
+
+    init<Leave: Interaction>(_ grant: consuming AccessGrant<Leave>, _ vault: Vault) {
+        access = RecordAccess(grant.residual, vault)
+        principal = grant.principal.id
+        event = grant.event(.success, time: .now())
+    }
 }
 
-extension AccessGrant {
-    consuming func frame(principal: String) -> SearchFrame {
-        SearchFrame(event: event(.success, time: .now()), permits: searchFilter, principal: principal)
-    }
+/// A record on a page that matched by itself.
+private struct SearchMatch {
+    let hit: SearchHit
+    let type: ResourceType
+    let id: String
+    let decision: RecordDecision
 }
 
 extension AuditEvent {

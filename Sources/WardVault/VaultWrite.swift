@@ -12,21 +12,21 @@ extension Vault {
     public func create(
         _ change: RecordChange, with grant: consuming AccessGrant<Create>
     ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
-        try await single(change, under: grant.frame())
+        try await single(change, under: WriteFrame(grant, self))
     }
 
     /// Stores a resource under its id, new or not (FHIR R4 http.html#update).
     public func update(
         _ change: RecordChange, with grant: consuming AccessGrant<Update>
     ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
-        try await single(change, under: grant.frame())
+        try await single(change, under: WriteFrame(grant, self))
     }
 
     /// Ends a resource; its history stays (FHIR R4 http.html#delete).
     public func delete(
         _ change: RecordChange, with grant: consuming AccessGrant<Delete>
     ) async throws(VaultFailure) -> (disclosure: Disclosure, result: ChangeResult) {
-        try await single(change, under: grant.frame())
+        try await single(change, under: WriteFrame(grant, self))
     }
 
     /// Carries out all changes or none (FHIR R4 http.html#transaction): one commit, one account in the log.
@@ -35,7 +35,7 @@ extension Vault {
     public func transact(
         _ changes: [RecordChange], mark: ImportMark? = nil, with grant: consuming AccessGrant<Transaction>
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
-        try await carryOut(changes, mark: mark, under: grant.frame())
+        try await carryOut(changes, mark: mark, under: WriteFrame(grant, self))
     }
 
     /// Puts the start of an import into the log; its writes follow as transactions.
@@ -82,7 +82,8 @@ extension Vault {
                 let existing = try existing(for: changes, frame: frame, into: &draft)
                 for (entry, change) in changes.enumerated() {
                     switch existing.found[entry] {
-                    case .stored(let body, let version): draft.reuse(body, version: version)
+                    case .stored(let body, let version):
+                        draft.reuse(body, version: version, try frame.access.decide(.search, on: body))
                     case .created(let first): draft.reuse(first)
                     case nil: try prepare(change, entry: entry, existing: existing, frame: frame, into: &draft)
                     }
@@ -116,17 +117,18 @@ extension Vault {
         let locator = keys.locators.locator(type: change.type, id: change.id)
         let head: Head?
         do throws(StorageFailure) { head = try store.head(of: locator) } catch { throw .storage }
+        let stored = try before(change, head, at: locator, frame, into: &draft)
         if case .update(let wanted?) = change.operation, head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted {
             throw .preconditionMissed
         }
         // A create never becomes an update, whoever chose the id.
         if case .create = change.operation, head != nil { throw .conflict }
         guard let resource = change.resource else {
-            return try prepareDeletion(change, locator: locator, head: head, into: &draft)
+            return try prepareDeletion(change, stored, locator: locator, head: head, into: &draft)
         }
         var replacements = existing.resolved(change.replacements)
         for reference in change.conditionalReferences {
-            let found = try matches(reference.query, permitted: frame.permits, limit: 2)
+            let found = try matches(reference.query, access: frame.access, limit: 2)
             draft.event.candidates += found.candidates
             guard let body = found.records.first?.body, found.records.count == 1 else {
                 throw .matchCount(entry: entry, found: found.records.count)
@@ -137,33 +139,42 @@ extension Vault {
         let json = ResourceRewriter.rewritten(
             resource.tape, at: resource.index, id: change.id, versionId: String(version), lastUpdated: draft.now,
             replacing: replacements)
-        guard let tape = try? JSONTape(parsing: json) else { throw .damaged }
+        guard let given = try? JSONTape(parsing: json) else { throw .damaged }
+        let tape = try stored?.completed(given, version: version, now: draft.now) ?? given
         let values = SearchExtractor.values(
             of: tape, at: JSONTape.rootIndex, type: change.type, ownBase: ownBase)
         let patients = Self.patients(of: change.type, id: change.id, values: values)
         let body = RecordBody(
-            type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients, json: json)
+            type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients,
+            isUnlabelled: Policy.isUnlabelled(tape, type: change.type), json: tape.bytes)
+        let decision = try frame.access.decide(change.operation.action, on: body, isOwn: true)
+        guard decision.isPermitted else { throw .writeRefused(code: decision.code) }
+        if stored == nil { try decision.checkWhole(tape) }
         // Who loses the record must see it in the log as well as who gets it.
-        if let head { draft.event.add(patients: try earlierPatients(head, at: locator, now: patients)) }
+        if let stored {
+            draft.event.add(patients: stored.body.patients)
+        } else if let head {
+            draft.event.add(patients: try earlierPatients(head, at: locator, now: patients))
+        }
         let card = cards.card(type: change.type, lastUpdated: draft.now, values: values)
         try seal(body, card: card, locator: locator, version: version, ending: nil, into: &draft)
         draft.add(
             body, version: version, outcome: head.map(\.isDeleted) ?? true ? .created : .updated,
-            kind: head.map(\.isDeleted) ?? true ? .create : .update)
+            kind: head.map(\.isDeleted) ?? true ? .create : .update, decision: decision)
     }
 
     private func prepareDeletion(
-        _ change: RecordChange, locator: Locator, head: Head?, into draft: inout WriteDraft
+        _ change: RecordChange, _ stored: StoredRecord?, locator: Locator, head: Head?, into draft: inout WriteDraft
     ) throws(VaultFailure) {
-        guard let head, !head.isDeleted, let stored = try current(of: locator) else {
+        guard let head, let stored else {
             draft.event.records.append(AuditedRecord(type: change.type, id: change.id, version: 0))
             return draft.keepAbsent(change)
         }
-        let patients = try open(stored, at: locator).patients
         let body = RecordBody(
-            type: change.type, id: change.id, isDeleted: true, lastUpdated: draft.now, patients: patients, json: [])
+            type: change.type, id: change.id, isDeleted: true, lastUpdated: draft.now, patients: stored.body.patients,
+            json: [])
         try seal(body, card: nil, locator: locator, version: head.version + 1, ending: head.record, into: &draft)
-        draft.add(body, version: head.version + 1, outcome: .deleted, kind: .delete)
+        draft.add(body, version: head.version + 1, outcome: .deleted, kind: .delete, decision: stored.decision)
     }
 
     /// Seals body and card under the key of the one patient concerned, or the tenant's where there is none or several.
@@ -208,17 +219,17 @@ public struct ImportMark: Hashable, Sendable {
     let id: Locator
 }
 
-/// What a write needs of its grant: the event to fill, and the residual filter for its searches.
+/// What a write needs of its grant: the event to fill, and the decision on every record it touches.
 struct WriteFrame: Sendable {
     let event: AuditEvent
-    let permits: @Sendable (ResourceType) -> Bool
+    let access: RecordAccess
     /// What may be carried out at all.
     let covers: @Sendable (Action, ResourceType, String) -> Bool
-}
 
-extension AccessGrant {
-    consuming func frame() -> WriteFrame {
-        WriteFrame(event: event(.success, time: .now()), permits: searchFilter, covers: coverage)
+    init<Leave: Interaction>(_ grant: consuming AccessGrant<Leave>, _ vault: Vault) {
+        access = RecordAccess(grant.residual, vault)
+        covers = grant.coverage
+        event = grant.event(.success, time: .now())
     }
 }
 
@@ -252,19 +263,22 @@ struct WriteDraft {
         self.now = now
     }
 
-    mutating func add(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind) {
+    mutating func add(
+        _ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, kind: AuditEventKind,
+        decision: RecordDecision
+    ) {
         let hash = writes.last.map { hex(Array(sha256($0.body).bytes.prefix(16))) }
         event.records.append(
             AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
         event.add(patients: body.patients)
-        finish(body, version: version, outcome: outcome)
+        finish(body, version: version, outcome: outcome, decision)
     }
 
     /// A record that was found instead of written.
-    mutating func reuse(_ body: RecordBody, version: Int64) {
+    mutating func reuse(_ body: RecordBody, version: Int64, _ decision: RecordDecision) {
         event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
         event.add(patients: body.patients)
-        finish(body, version: version, outcome: .unchanged)
+        finish(body, version: version, outcome: .unchanged, decision)
     }
 
     /// A record that an earlier change of the same transaction writes.
@@ -282,11 +296,15 @@ struct WriteDraft {
                 outcome: .unchanged, type: change.type, id: change.id, version: 0, lastUpdated: now, record: nil))
     }
 
-    private mutating func finish(_ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome) {
+    /// Answers with what may be seen of the record; nothing where it may not.
+    private mutating func finish(
+        _ body: RecordBody, version: Int64, outcome: ChangeResult.Outcome, _ decision: RecordDecision
+    ) {
+        let shown = body.isDeleted ? nil : decision.shown(body)
         results.append(
             ChangeResult(
                 outcome: outcome, type: body.type, id: body.id, version: version, lastUpdated: body.lastUpdated,
-                record: body.isDeleted ? nil : disclosed.count))
-        if !body.isDeleted { disclosed.append(DisclosedRecord(body, version: version)) }
+                record: shown == nil ? nil : disclosed.count))
+        if let shown { disclosed.append(DisclosedRecord(body, version: version, json: shown)) }
     }
 }

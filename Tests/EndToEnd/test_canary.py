@@ -342,7 +342,7 @@ class Run:
         return answer
 
     def send(self):
-        fhir = self.house.client("clinician")
+        fhir = self.house.client("integration")
         own = canary("id")
         assert self.note(fhir.put(f"Patient/{own}", patient(own))).status_code == 201
         made = []
@@ -359,7 +359,7 @@ class Run:
         self.failures(fhir, own)
         self.bundles(fhir)
         self.strangers(own)
-        self.raw(self.house.token("clinician"))
+        self.raw(self.house.token("integration"))
         self.note(fhir.delete(made[0]))
         self.note(fhir.get(made[0]))
         return own
@@ -465,7 +465,7 @@ class Run:
         for arguments in (
             ("audit", "search", "--client", "administrator", "--patient", canary()),
             ("audit", "search", "--client", "administrator", "--record", f"Patient/{canary()}"),
-            ("audit", "search", "--client", "clinician", "--patient", own),
+            ("audit", "search", "--client", "integration", "--patient", own),
             ("audit", "verify"), ("verify", "--client", "administrator"), ("keys", "status"), ("client", "list")):
             done = self.house.ward(*arguments)
             if "search" not in arguments:
@@ -474,7 +474,7 @@ class Run:
     def kill_under_load(self):
         """The end without warning: whatever was on its way to the disk stays as it is."""
         stopping = threading.Event()
-        fhir = self.house.client("clinician")
+        fhir = self.house.client("integration")
 
         def write():
             while not stopping.is_set():
@@ -553,7 +553,7 @@ def run(houses, capture_tool, tmp_path_factory):
         made.kill_under_load()
         house.start("--access-log")
         made.commands_that_fail(own)
-        assert house.client("clinician").get(f"Patient/{own}").status_code == 200
+        assert house.client("integration").get(f"Patient/{own}").status_code == 200
         assert house.stop() == 0
         made.snapshot("stopped")
     finally:

@@ -162,7 +162,7 @@ class Worker(threading.Thread):
 
 def one_round(house, ledger, number, after):
     """Load until the kill; the store is open again afterwards."""
-    workers = [Worker(client, house.client("clinician"), ledger, number) for client in range(CLIENTS)]
+    workers = [Worker(client, house.client("integration"), ledger, number) for client in range(CLIENTS)]
     for worker in workers:
         worker.start()
     time.sleep(after)
@@ -256,13 +256,13 @@ def crash(houses, rounds, seed):
     size = 0
     for number in range(rounds):
         workers = one_round(house, ledger, number, chance.uniform(0.15, 1.5))
-        fhir = house.client("clinician")
+        fhir = house.client("integration")
         check_records(fhir, ledger, workers)
         check_transactions(fhir, ledger, workers)
         events = check_log(house, ledger)
         assert events > size
         size = events
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
     check_index(house, fhir)
     for record, versions in ledger.versions.items():
         for version, marker in versions.items():
@@ -285,7 +285,7 @@ def test_many_kills_under_load_lose_nothing_that_was_answered(houses):
 
 def test_a_kill_while_starting_leaves_a_store_that_opens(houses):
     house = houses()
-    house.client("clinician").put("Patient/p", {"resourceType": "Patient", "id": "p"})
+    house.client("integration").put("Patient/p", {"resourceType": "Patient", "id": "p"})
     house.kill()
     for delay in (0.01, 0.03, 0.06, 0.1, 0.15, 0.25):
         process = subprocess.Popen(
@@ -295,7 +295,7 @@ def test_a_kill_while_starting_leaves_a_store_that_opens(houses):
         process.kill()
         process.wait(10)
     house.start()
-    assert house.client("clinician").get("Patient/p").status_code == 200
+    assert house.client("integration").get("Patient/p").status_code == 200
     assert house.ward("verify", "--client", "administrator").returncode == 0
     house.kill()
 

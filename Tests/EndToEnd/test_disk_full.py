@@ -61,7 +61,7 @@ def receipt(answer):
 
 def test_on_a_full_disk_everything_about_records_is_503_and_later_it_goes_on(cramped, small_disk):
     cramped.start()
-    fhir = cramped.client("clinician")
+    fhir = cramped.client("integration")
     tokens = {name: cramped.token(name) for name in ROLES}
     kept = fhir.create({"resourceType": "Patient", "name": [{"family": "Achterberg"}]})["id"]
     answered = {}
@@ -89,7 +89,7 @@ def test_on_a_full_disk_everything_about_records_is_503_and_later_it_goes_on(cra
     # Now nobody gets anything of a record, by any way.
     others = {role: FHIR(cramped.origin, cramped.authority, token) for role, token in tokens.items()}
     bundle = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": f"Patient/{kept}"}}]}
-    for role in ("clinician", "front-desk", "integration"):
+    for role in ("integration", "front-desk"):
         client = others[role]
         for answer in (
             client.get(f"Patient/{kept}"), client.get(f"Patient/{kept}/_history"), client.get("Patient"),
@@ -105,8 +105,8 @@ def test_on_a_full_disk_everything_about_records_is_503_and_later_it_goes_on(cra
         if batch.status_code == 200:
             assert batch.json()["entry"][0]["response"]["status"].startswith("503")
     assert others["administrator"].get(f"Patient/{kept}").status_code == 503, "a denial must be logged as well"
-    assert cramped.ward("client", "token", "clinician").returncode != 0
-    assert cramped.ward("client", "add", "late", "--role", "clinician").returncode != 0
+    assert cramped.ward("client", "token", "integration").returncode != 0
+    assert cramped.ward("client", "add", "late", "--role", "integration").returncode != 0
     assert cramped.process.poll() is None
     assert cramped.stranger().get("metadata").status_code == 200, "what needs no record is served"
 
@@ -123,12 +123,12 @@ def test_on_a_full_disk_everything_about_records_is_503_and_later_it_goes_on(cra
     assert cramped.ward("verify", "--client", "administrator").returncode == 0
     assert cramped.stop() == 0
     cramped.start()
-    assert cramped.client("clinician").get(f"Patient/{kept}").json()["name"][0]["family"] == "Achterberg"
+    assert cramped.client("integration").get(f"Patient/{kept}").json()["name"][0]["family"] == "Achterberg"
 
 
 def test_a_transaction_that_does_not_fit_leaves_nothing_behind(cramped, small_disk):
     cramped.start()
-    fhir = cramped.client("clinician")
+    fhir = cramped.client("integration")
     filler = fill(small_disk)
     with open(filler, "rb+") as file:
         # Room for a part of the transaction.
@@ -149,7 +149,7 @@ def test_a_transaction_that_does_not_fit_leaves_nothing_behind(cramped, small_di
 
 def test_a_kill_on_a_full_disk_loses_nothing(cramped, small_disk):
     cramped.start()
-    fhir = cramped.client("clinician")
+    fhir = cramped.client("integration")
     filler = fill(small_disk)
     answered = []
 
@@ -166,7 +166,7 @@ def test_a_kill_on_a_full_disk_loses_nothing(cramped, small_disk):
     cramped.kill()
     filler.unlink()
     cramped.start()
-    fhir = cramped.client("clinician")
+    fhir = cramped.client("integration")
     for record in answered:
         assert fhir.get(f"Patient/{record}").status_code == 200
     assert cramped.ward("verify", "--client", "administrator").returncode == 0
@@ -197,7 +197,7 @@ def test_a_read_only_folder_is_refused_in_words_and_nothing_is_served(cramped, s
 
 def test_a_disk_that_becomes_read_only_under_the_server_is_503(cramped, small_disk):
     cramped.start()
-    fhir = cramped.client("clinician")
+    fhir = cramped.client("integration")
     made = fhir.create({"resourceType": "Patient"})["id"]
     done = mount("-o", "remount,ro", small_disk)
     if done.returncode != 0:

@@ -29,9 +29,9 @@ def entry(method, url, resource=None, full_url=None, **request):
 # MARK: Read and version read
 
 
-def test_a_read_answers_what_was_created_with_its_version_and_time(clinician):
-    created = clinician.create(patient(birthDate="1970-01-02"))
-    answer = clinician.get(f"Patient/{created['id']}")
+def test_a_read_answers_what_was_created_with_its_version_and_time(integration):
+    created = integration.create(patient(birthDate="1970-01-02"))
+    answer = integration.get(f"Patient/{created['id']}")
     assert answer.status_code == 200
     assert answer.json() == created
     assert answer.headers["Content-Type"].startswith("application/fhir+json")
@@ -42,31 +42,31 @@ def test_a_read_answers_what_was_created_with_its_version_and_time(clinician):
 
 
 @pytest.mark.parametrize("path", ["Patient/none", "Patient/none/_history", "Patient/none/_history/1", "Patient/a%20b"])
-def test_what_is_not_there_is_a_404(clinician, path):
-    answer = clinician.get(path)
+def test_what_is_not_there_is_a_404(integration, path):
+    answer = integration.get(path)
     assert answer.status_code == 404
     outcome(answer)
 
 
-def test_an_id_of_another_type_is_not_found(clinician):
-    created = clinician.create(patient())
-    assert clinician.get(f"Observation/{created['id']}").status_code == 404
+def test_an_id_of_another_type_is_not_found(integration):
+    created = integration.create(patient())
+    assert integration.get(f"Observation/{created['id']}").status_code == 404
 
 
-def test_every_version_can_be_read_as_it_was(clinician):
-    first = clinician.create(patient("First"))
-    second = clinician.put(f"Patient/{first['id']}", patient("Second", id=first["id"])).json()
+def test_every_version_can_be_read_as_it_was(integration):
+    first = integration.create(patient("First"))
+    second = integration.put(f"Patient/{first['id']}", patient("Second", id=first["id"])).json()
     for version, expected in (("1", first), ("2", second)):
-        answer = clinician.get(f"Patient/{first['id']}/_history/{version}")
+        answer = integration.get(f"Patient/{first['id']}/_history/{version}")
         assert answer.status_code == 200
         assert answer.json() == expected
         assert answer.headers["ETag"] == f'W/"{version}"'
 
 
 @pytest.mark.parametrize("version", ["0", "2", "99", "-1", "01", "+1", "x", "1x", "9223372036854775808"])
-def test_a_version_that_never_was_is_not_found(clinician, version):
-    created = clinician.create(patient())
-    answer = clinician.get(f"Patient/{created['id']}/_history/{version}")
+def test_a_version_that_never_was_is_not_found(integration, version):
+    created = integration.create(patient())
+    answer = integration.get(f"Patient/{created['id']}/_history/{version}")
     assert answer.status_code == 404
     outcome(answer)
 
@@ -74,156 +74,156 @@ def test_a_version_that_never_was_is_not_found(clinician, version):
 # MARK: Create
 
 
-def test_a_create_answers_201_and_says_where(clinician, house):
-    answer = clinician.post("Patient", patient())
+def test_a_create_answers_201_and_says_where(integration, house):
+    answer = integration.post("Patient", patient())
     assert answer.status_code == 201
     stored = answer.json()
-    assert answer.headers["Location"] == f"{clinician.base}/Patient/{stored['id']}/_history/1"
+    assert answer.headers["Location"] == f"{integration.base}/Patient/{stored['id']}/_history/1"
     assert answer.headers["ETag"] == 'W/"1"'
 
 
-def test_a_create_ignores_the_clients_id_and_meta_version(clinician):
+def test_a_create_ignores_the_clients_id_and_meta_version(integration):
     wanted = unique()
-    stored = clinician.create(
+    stored = integration.create(
         patient(id=wanted, meta={"versionId": "77", "lastUpdated": "1999-01-01T00:00:00Z", "tag": [{"code": "kept"}]}))
     assert stored["id"] != wanted
     assert stored["meta"]["versionId"] == "1"
     assert not stored["meta"]["lastUpdated"].startswith("1999")
     assert stored["meta"]["tag"] == [{"code": "kept"}]
-    assert clinician.get(f"Patient/{wanted}").status_code == 404
+    assert integration.get(f"Patient/{wanted}").status_code == 404
 
 
-def test_a_resource_of_another_type_than_the_url_is_refused(clinician):
-    answer = clinician.post("Observation", patient())
+def test_a_resource_of_another_type_than_the_url_is_refused(integration):
+    answer = integration.post("Observation", patient())
     assert answer.status_code in (400, 422)
     outcome(answer)
 
 
-def test_an_invalid_resource_is_refused_and_nothing_is_stored(clinician):
+def test_an_invalid_resource_is_refused_and_nothing_is_stored(integration):
     marker = unique("bad")
-    answer = clinician.post("Patient", patient(marker, birthDate="1970-13-01"))
+    answer = integration.post("Patient", patient(marker, birthDate="1970-13-01"))
     assert answer.status_code == 422
     assert expressions(answer) == ["Patient.birthDate"]
-    assert clinician.ids(f"Patient?family={marker}") == []
+    assert integration.ids(f"Patient?family={marker}") == []
 
 
-def test_an_empty_body_is_refused(clinician):
-    assert clinician.post("Patient").status_code == 400
+def test_an_empty_body_is_refused(integration):
+    assert integration.post("Patient").status_code == 400
 
 
 # MARK: Conditional create
 
 
-def test_if_none_exist_creates_once_and_then_answers_what_is_there(clinician):
+def test_if_none_exist_creates_once_and_then_answers_what_is_there(integration):
     value = unique()
     resource = patient(identifier=[{"system": "urn:x", "value": value}])
     condition = {"If-None-Exist": f"identifier=urn:x|{value}"}
-    first = clinician.post("Patient", resource, headers=condition)
-    second = clinician.post("Patient", resource, headers=condition)
+    first = integration.post("Patient", resource, headers=condition)
+    second = integration.post("Patient", resource, headers=condition)
     assert (first.status_code, second.status_code) == (201, 200)
     assert second.json()["id"] == first.json()["id"]
-    assert len(clinician.ids(f"Patient?identifier={value}")) == 1
+    assert len(integration.ids(f"Patient?identifier={value}")) == 1
 
 
-def test_if_none_exist_that_matches_several_is_a_412_and_creates_nothing(clinician):
+def test_if_none_exist_that_matches_several_is_a_412_and_creates_nothing(integration):
     value = unique()
     resource = patient(identifier=[{"value": value}])
     for _ in range(2):
-        clinician.create(resource)
-    answer = clinician.post("Patient", resource, headers={"If-None-Exist": f"identifier={value}"})
+        integration.create(resource)
+    answer = integration.post("Patient", resource, headers={"If-None-Exist": f"identifier={value}"})
     assert answer.status_code == 412
     outcome(answer)
-    assert len(clinician.ids(f"Patient?identifier={value}")) == 2
+    assert len(integration.ids(f"Patient?identifier={value}")) == 2
 
 
 @pytest.mark.parametrize("condition", ["", "nonsense=1", "identifier", "birthdate=yesterday", "%zz=1", "name.x=1"])
-def test_a_condition_that_is_no_search_is_refused(clinician, condition):
-    answer = clinician.post("Patient", patient(), headers={"If-None-Exist": condition})
+def test_a_condition_that_is_no_search_is_refused(integration, condition):
+    answer = integration.post("Patient", patient(), headers={"If-None-Exist": condition})
     assert answer.status_code == 400, condition
     outcome(answer)
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_conditional_creates_at_the_same_time_create_one(clinician, attempt):
+def test_conditional_creates_at_the_same_time_create_one(integration, attempt):
     value = unique()
     resource = patient(identifier=[{"value": value}])
     condition = {"If-None-Exist": f"identifier={value}"}
-    answers = in_parallel([lambda: clinician.post("Patient", resource, headers=condition)] * 12)
+    answers = in_parallel([lambda: integration.post("Patient", resource, headers=condition)] * 12)
     assert sorted({answer.status_code for answer in answers}) in ([200, 201], [201])
     assert [answer.status_code for answer in answers].count(201) == 1
-    assert len(clinician.ids(f"Patient?identifier={value}")) == 1
+    assert len(integration.ids(f"Patient?identifier={value}")) == 1
 
 
 # MARK: Update
 
 
-def test_an_update_makes_the_next_version(clinician):
-    first = clinician.create(patient("Before"))
-    answer = clinician.put(f"Patient/{first['id']}", patient("After", id=first["id"]))
+def test_an_update_makes_the_next_version(integration):
+    first = integration.create(patient("Before"))
+    answer = integration.put(f"Patient/{first['id']}", patient("After", id=first["id"]))
     assert answer.status_code == 200
     assert answer.headers["ETag"] == 'W/"2"'
     assert answer.json()["meta"]["versionId"] == "2"
-    assert clinician.get(f"Patient/{first['id']}").json()["name"] == [{"family": "After"}]
+    assert integration.get(f"Patient/{first['id']}").json()["name"] == [{"family": "After"}]
 
 
-def test_an_update_of_an_unknown_id_creates_it_there(clinician):
+def test_an_update_of_an_unknown_id_creates_it_there(integration):
     wanted = unique()
-    answer = clinician.put(f"Patient/{wanted}", patient(id=wanted))
+    answer = integration.put(f"Patient/{wanted}", patient(id=wanted))
     assert answer.status_code == 201
     assert answer.headers["Location"].endswith(f"/Patient/{wanted}/_history/1")
-    assert clinician.get(f"Patient/{wanted}").json()["id"] == wanted
+    assert integration.get(f"Patient/{wanted}").json()["id"] == wanted
 
 
-def test_an_update_replaces_the_search_values(clinician):
+def test_an_update_replaces_the_search_values(integration):
     old, new = unique("old"), unique("new")
-    stored = clinician.create(patient(old))
-    clinician.put(f"Patient/{stored['id']}", patient(new, id=stored["id"]))
-    assert clinician.ids(f"Patient?family={old}") == []
-    assert clinician.ids(f"Patient?family={new}") == [stored["id"]]
+    stored = integration.create(patient(old))
+    integration.put(f"Patient/{stored['id']}", patient(new, id=stored["id"]))
+    assert integration.ids(f"Patient?family={old}") == []
+    assert integration.ids(f"Patient?family={new}") == [stored["id"]]
 
 
 @pytest.mark.parametrize("in_body", [None, "other", ""])
-def test_an_update_needs_the_id_of_the_url_in_the_body(clinician, in_body):
+def test_an_update_needs_the_id_of_the_url_in_the_body(integration, in_body):
     wanted = unique()
-    answer = clinician.put(f"Patient/{wanted}", patient() if in_body is None else patient(id=in_body))
+    answer = integration.put(f"Patient/{wanted}", patient() if in_body is None else patient(id=in_body))
     assert answer.status_code in (400, 422)
-    assert clinician.get(f"Patient/{wanted}").status_code == 404
+    assert integration.get(f"Patient/{wanted}").status_code == 404
 
 
 @pytest.mark.parametrize("bad", ["a_b", "x" * 65, "a%2Fb", "%C3%A4", "a%00b"])
-def test_an_update_to_what_is_no_id_is_refused(clinician, bad):
-    answer = clinician.put(f"Patient/{bad}", patient(id="a"))
+def test_an_update_to_what_is_no_id_is_refused(integration, bad):
+    answer = integration.put(f"Patient/{bad}", patient(id="a"))
     assert answer.status_code in (400, 404, 422)
     outcome(answer)
 
 
-def test_if_match_of_the_current_version_updates(clinician):
-    stored = clinician.create(patient())
+def test_if_match_of_the_current_version_updates(integration):
+    stored = integration.create(patient())
     for tag, status in (('W/"1"', 200), ('"2"', 200), ('W/"1"', 412), ('W/"9"', 412)):
-        answer = clinician.put(f"Patient/{stored['id']}", patient(id=stored["id"]), headers={"If-Match": tag})
+        answer = integration.put(f"Patient/{stored['id']}", patient(id=stored["id"]), headers={"If-Match": tag})
         assert answer.status_code == status, tag
-    assert clinician.get(f"Patient/{stored['id']}").headers["ETag"] == 'W/"3"'
+    assert integration.get(f"Patient/{stored['id']}").headers["ETag"] == 'W/"3"'
 
 
 @pytest.mark.parametrize("tag", ["", "W/", 'W/""', "x", 'W/"x"', 'W/"-1"', 'W/"0"', 'W/"99999999999999999999"'])
-def test_if_match_that_is_no_tag_of_this_server_never_updates(clinician, tag):
-    stored = clinician.create(patient())
-    answer = clinician.put(f"Patient/{stored['id']}", patient(id=stored["id"]), headers={"If-Match": tag})
+def test_if_match_that_is_no_tag_of_this_server_never_updates(integration, tag):
+    stored = integration.create(patient())
+    answer = integration.put(f"Patient/{stored['id']}", patient(id=stored["id"]), headers={"If-Match": tag})
     assert answer.status_code in (400, 412), tag
-    assert clinician.get(f"Patient/{stored['id']}").headers["ETag"] == 'W/"1"'
+    assert integration.get(f"Patient/{stored['id']}").headers["ETag"] == 'W/"1"'
 
 
-def test_if_match_on_what_is_not_there_creates_nothing(clinician):
+def test_if_match_on_what_is_not_there_creates_nothing(integration):
     wanted = unique()
-    answer = clinician.put(f"Patient/{wanted}", patient(id=wanted), headers={"If-Match": 'W/"1"'})
+    answer = integration.put(f"Patient/{wanted}", patient(id=wanted), headers={"If-Match": 'W/"1"'})
     assert answer.status_code == 412
-    assert clinician.get(f"Patient/{wanted}").status_code == 404
+    assert integration.get(f"Patient/{wanted}").status_code == 404
 
 
-def test_of_several_updates_with_the_same_if_match_one_wins(clinician):
-    stored = clinician.create(patient())
+def test_of_several_updates_with_the_same_if_match_one_wins(integration):
+    stored = integration.create(patient())
     calls = [
-        lambda name=f"Writer{n}": clinician.put(
+        lambda name=f"Writer{n}": integration.put(
             f"Patient/{stored['id']}", patient(name, id=stored["id"]), headers={"If-Match": 'W/"1"'})
         for n in range(12)
     ]
@@ -231,10 +231,10 @@ def test_of_several_updates_with_the_same_if_match_one_wins(clinician):
     assert statuses == [200] + [412] * 11
 
 
-def test_updates_at_the_same_time_are_all_kept_as_versions(clinician):
-    stored = clinician.create(patient())
+def test_updates_at_the_same_time_are_all_kept_as_versions(integration):
+    stored = integration.create(patient())
     calls = [
-        lambda name=f"Writer{n}": clinician.put(f"Patient/{stored['id']}", patient(name, id=stored["id"]))
+        lambda name=f"Writer{n}": integration.put(f"Patient/{stored['id']}", patient(name, id=stored["id"]))
         for n in range(12)
     ]
     answers = in_parallel(calls)
@@ -243,61 +243,61 @@ def test_updates_at_the_same_time_are_all_kept_as_versions(clinician):
     versions = {int(answer.json()["meta"]["versionId"]): answer.json() for answer in done}
     assert sorted(versions) == list(range(2, len(done) + 2))
     for version, expected in versions.items():
-        assert clinician.get(f"Patient/{stored['id']}/_history/{version}").json() == expected
+        assert integration.get(f"Patient/{stored['id']}/_history/{version}").json() == expected
 
 
 # MARK: Delete
 
 
-def test_a_deleted_resource_is_gone_but_its_versions_stay(clinician):
+def test_a_deleted_resource_is_gone_but_its_versions_stay(integration):
     marker = unique("gone")
-    stored = clinician.create(patient(marker))
-    answer = clinician.delete(f"Patient/{stored['id']}")
+    stored = integration.create(patient(marker))
+    answer = integration.delete(f"Patient/{stored['id']}")
     assert answer.status_code == 204
     assert answer.content == b""
-    gone = clinician.get(f"Patient/{stored['id']}")
+    gone = integration.get(f"Patient/{stored['id']}")
     assert gone.status_code == 410
     assert outcome(gone)[0]["code"] == "deleted"
-    assert clinician.get(f"Patient/{stored['id']}/_history/1").json() == stored
-    assert clinician.get(f"Patient/{stored['id']}/_history/2").status_code == 410
-    assert clinician.ids(f"Patient?family={marker}") == []
+    assert integration.get(f"Patient/{stored['id']}/_history/1").json() == stored
+    assert integration.get(f"Patient/{stored['id']}/_history/2").status_code == 410
+    assert integration.ids(f"Patient?family={marker}") == []
 
 
-def test_deleting_again_or_what_never_was_changes_nothing(clinician):
-    stored = clinician.create(patient())
+def test_deleting_again_or_what_never_was_changes_nothing(integration):
+    stored = integration.create(patient())
     for _ in range(2):
-        assert clinician.delete(f"Patient/{stored['id']}").status_code == 204
-    assert clinician.search(f"Patient/{stored['id']}/_history")["total"] == 2
-    assert clinician.delete(f"Patient/{unique()}").status_code in (204, 404)
+        assert integration.delete(f"Patient/{stored['id']}").status_code == 204
+    assert integration.search(f"Patient/{stored['id']}/_history")["total"] == 2
+    assert integration.delete(f"Patient/{unique()}").status_code in (204, 404)
 
 
-def test_an_update_after_a_delete_brings_it_back_as_the_next_version(clinician):
-    stored = clinician.create(patient())
-    clinician.delete(f"Patient/{stored['id']}")
-    answer = clinician.put(f"Patient/{stored['id']}", patient("Back", id=stored["id"]))
+def test_an_update_after_a_delete_brings_it_back_as_the_next_version(integration):
+    stored = integration.create(patient())
+    integration.delete(f"Patient/{stored['id']}")
+    answer = integration.put(f"Patient/{stored['id']}", patient("Back", id=stored["id"]))
     assert answer.status_code == 201
     assert answer.json()["meta"]["versionId"] == "3"
-    assert clinician.get(f"Patient/{stored['id']}").status_code == 200
+    assert integration.get(f"Patient/{stored['id']}").status_code == 200
 
 
 # MARK: History
 
 
 @pytest.fixture(scope="module")
-def storied(clinician):
+def storied(integration):
     """A patient with seven versions, the fourth a deletion."""
-    first = clinician.create(patient("V1"))
+    first = integration.create(patient("V1"))
     path = f"Patient/{first['id']}"
     for version in range(2, 8):
         if version == 4:
-            assert clinician.delete(path).status_code == 204
+            assert integration.delete(path).status_code == 204
         else:
-            assert clinician.put(path, patient(f"V{version}", id=first["id"])).status_code in (200, 201)
+            assert integration.put(path, patient(f"V{version}", id=first["id"])).status_code in (200, 201)
     return path
 
 
-def test_history_is_newest_first_with_deletions_among_it(clinician, storied):
-    bundle = clinician.search(f"{storied}/_history")
+def test_history_is_newest_first_with_deletions_among_it(integration, storied):
+    bundle = integration.search(f"{storied}/_history")
     assert bundle["type"] == "history"
     assert bundle["total"] == 7
     assert [each["response"]["etag"] for each in bundle["entry"]] == [f'W/"{n}"' for n in range(7, 0, -1)]
@@ -309,23 +309,23 @@ def test_history_is_newest_first_with_deletions_among_it(clinician, storied):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8])
-def test_history_pages_show_each_version_once(clinician, storied, count):
-    tags, bundle = [], clinician.search(f"{storied}/_history?_count={count}")
+def test_history_pages_show_each_version_once(integration, storied, count):
+    tags, bundle = [], integration.search(f"{storied}/_history?_count={count}")
     while True:
         assert len(bundle["entry"]) <= count
         tags += [each["response"]["etag"] for each in bundle["entry"]]
         following = link(bundle, "next")
         if following is None:
             break
-        bundle = clinician.search(following)
+        bundle = integration.search(following)
     assert tags == [f'W/"{n}"' for n in range(7, 0, -1)]
 
 
 @pytest.mark.parametrize(
     "query", ["_count=0", "_count=-1", "_count=x", "_count=1001", "_count=", "_offset=-1", "_offset=x", "family=x",
               "_sort=_id"])
-def test_a_history_parameter_that_is_not_understood_is_refused(clinician, storied, query):
-    answer = clinician.get(f"{storied}/_history?{query}")
+def test_a_history_parameter_that_is_not_understood_is_refused(integration, storied, query):
+    answer = integration.get(f"{storied}/_history?{query}")
     assert answer.status_code == 400
     assert expressions(answer) == [query.split("=")[0]]
 
@@ -333,11 +333,11 @@ def test_a_history_parameter_that_is_not_understood_is_refused(clinician, storie
 # MARK: Search by GET and POST
 
 
-def test_get_and_post_search_answer_the_same(clinician):
+def test_get_and_post_search_answer_the_same(integration):
     marker = unique("both")
-    ids = {clinician.create(patient(marker))["id"] for _ in range(3)}
-    got = clinician.search(f"Patient?family={marker}&_count=10")
-    posted = clinician.post(
+    ids = {integration.create(patient(marker))["id"] for _ in range(3)}
+    got = integration.search(f"Patient?family={marker}&_count=10")
+    posted = integration.post(
         "Patient/_search", f"family={marker}&_count=10", headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert posted.status_code == 200
     assert [each["resource"] for each in matches(posted.json())] == [each["resource"] for each in matches(got)]
@@ -345,41 +345,41 @@ def test_get_and_post_search_answer_the_same(clinician):
     assert link(posted.json(), "self") == link(got, "self")
 
 
-def test_post_search_takes_parameters_of_url_and_form_together(clinician):
+def test_post_search_takes_parameters_of_url_and_form_together(integration):
     marker = unique("split")
-    clinician.create(patient(marker, gender="male"))
-    clinician.create(patient(marker, gender="female"))
-    answer = clinician.post(
+    integration.create(patient(marker, gender="male"))
+    integration.create(patient(marker, gender="female"))
+    answer = integration.post(
         "Patient/_search?gender=male", f"family={marker}",
         headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert [each["resource"]["gender"] for each in matches(answer.json())] == ["male"]
 
 
 @pytest.mark.parametrize("kind", ["application/fhir+json", "application/json", "text/plain", "multipart/form-data"])
-def test_post_search_takes_nothing_but_a_form(clinician, kind):
-    assert clinician.post("Patient/_search", "family=x", headers={"Content-Type": kind}).status_code == 415
+def test_post_search_takes_nothing_but_a_form(integration, kind):
+    assert integration.post("Patient/_search", "family=x", headers={"Content-Type": kind}).status_code == 415
 
 
 # MARK: Unknown parameters
 
 
 @pytest.mark.parametrize("name", ["nonsense", "Family", "_nonsense", "family:", "name%00"])
-def test_an_unknown_parameter_is_a_400_that_names_it(clinician, name):
-    answer = clinician.get(f"Patient?{name}=secretvalue")
+def test_an_unknown_parameter_is_a_400_that_names_it(integration, name):
+    answer = integration.get(f"Patient?{name}=secretvalue")
     assert answer.status_code == 400
     assert "secretvalue" not in answer.text
 
 
-def test_all_unknown_parameters_are_named_at_once(clinician):
-    answer = clinician.get("Patient?one=1&family=x&two=2")
+def test_all_unknown_parameters_are_named_at_once(integration):
+    answer = integration.get("Patient?one=1&family=x&two=2")
     assert answer.status_code == 400
     assert expressions(answer) == ["one", "two"]
 
 
-def test_lenient_handling_leaves_unknown_parameters_out_and_says_so(clinician):
+def test_lenient_handling_leaves_unknown_parameters_out_and_says_so(integration):
     marker = unique("lenient")
-    stored = clinician.create(patient(marker))
-    answer = clinician.get(f"Patient?family={marker}&nonsense=1", headers={"Prefer": "handling=lenient"})
+    stored = integration.create(patient(marker))
+    answer = integration.get(f"Patient?family={marker}&nonsense=1", headers={"Prefer": "handling=lenient"})
     assert answer.status_code == 200
     bundle = answer.json()
     assert [each["resource"]["id"] for each in matches(bundle)] == [stored["id"]]
@@ -389,20 +389,20 @@ def test_lenient_handling_leaves_unknown_parameters_out_and_says_so(clinician):
     assert [issue["expression"] for note in notes for issue in note["issue"]] == [["nonsense"]]
 
 
-def test_strict_handling_may_be_asked_for(clinician):
-    assert clinician.get("Patient?nonsense=1", headers={"Prefer": "handling=strict"}).status_code == 400
+def test_strict_handling_may_be_asked_for(integration):
+    assert integration.get("Patient?nonsense=1", headers={"Prefer": "handling=strict"}).status_code == 400
 
 
-def test_lenient_handling_does_not_excuse_a_malformed_value(clinician):
-    assert clinician.get("Patient?birthdate=x", headers={"Prefer": "handling=lenient"}).status_code == 400
+def test_lenient_handling_does_not_excuse_a_malformed_value(integration):
+    assert integration.get("Patient?birthdate=x", headers={"Prefer": "handling=lenient"}).status_code == 400
 
 
 @pytest.mark.parametrize(
     "query", ["_has:Observation:patient:code=1", "general-practitioner.name=x", "organization:Organization.name=x",
               "_include:iterate=Patient:organization", "_include=*", "_summary=true", "_elements=id", "_text=x",
               "_content=x", "_filter=x", "_query=x", "_list=x", "_contained=true"])
-def test_what_search_does_not_have_yet_is_refused_clearly(clinician, query):
-    answer = clinician.get(f"Patient?{query}")
+def test_what_search_does_not_have_yet_is_refused_clearly(integration, query):
+    answer = integration.get(f"Patient?{query}")
     assert answer.status_code == 400
     assert outcome(answer)[0]["code"] == "not-supported"
 
@@ -411,7 +411,7 @@ def test_what_search_does_not_have_yet_is_refused_clearly(clinician, query):
 
 
 @pytest.mark.parametrize("method", ["create", "update"])
-def test_prefer_decides_what_a_write_answers(clinician, method):
+def test_prefer_decides_what_a_write_answers(integration, method):
     for preference, check in (
         ("return=minimal", lambda answer: answer.content == b""),
         ("return=representation", lambda answer: answer.json()["resourceType"] == "Patient"),
@@ -420,10 +420,10 @@ def test_prefer_decides_what_a_write_answers(clinician, method):
     ):
         headers = {"Prefer": preference}
         if method == "create":
-            answer = clinician.post("Patient", patient(), headers=headers)
+            answer = integration.post("Patient", patient(), headers=headers)
         else:
             wanted = unique()
-            answer = clinician.put(f"Patient/{wanted}", patient(id=wanted), headers=headers)
+            answer = integration.put(f"Patient/{wanted}", patient(id=wanted), headers=headers)
         assert answer.status_code == 201
         assert check(answer), preference
         assert answer.headers["ETag"] == 'W/"1"'
@@ -437,8 +437,8 @@ XML = "<Patient xmlns=\"http://hl7.org/fhir\"/>"
 
 
 @pytest.mark.parametrize("accept", ["application/fhir+xml", "application/xml", "text/xml", "text/html", "text/turtle"])
-def test_another_format_asked_for_is_a_406(clinician, accept):
-    answer = clinician.get("Patient", headers={"Accept": accept})
+def test_another_format_asked_for_is_a_406(integration, accept):
+    answer = integration.get("Patient", headers={"Accept": accept})
     assert answer.status_code == 406
     outcome(answer)
 
@@ -446,28 +446,28 @@ def test_another_format_asked_for_is_a_406(clinician, accept):
 @pytest.mark.parametrize("accept", ["application/fhir+json", "application/json", "*/*", "application/*",
                                     "application/fhir+xml, application/fhir+json;q=0.5",
                                     "application/fhir+json; fhirVersion=4.0"])
-def test_json_asked_for_in_any_way_is_answered(clinician, accept):
-    assert clinician.get("Patient?_count=1", headers={"Accept": accept}).status_code == 200
+def test_json_asked_for_in_any_way_is_answered(integration, accept):
+    assert integration.get("Patient?_count=1", headers={"Accept": accept}).status_code == 200
 
 
 @pytest.mark.parametrize("value,status", [("xml", 406), ("application/fhir%2Bxml", 406), ("json", 200),
                                           ("application/fhir%2Bjson", 200), ("nonsense", 406)])
-def test_format_parameter_decides_over_the_header(clinician, value, status):
-    answer = clinician.get(f"Patient?_count=1&_format={value}", headers={"Accept": "application/fhir+xml"})
+def test_format_parameter_decides_over_the_header(integration, value, status):
+    answer = integration.get(f"Patient?_count=1&_format={value}", headers={"Accept": "application/fhir+xml"})
     assert answer.status_code == status
 
 
 @pytest.mark.parametrize("kind", ["application/fhir+xml", "application/xml", "text/xml", "text/plain",
                                   "application/x-www-form-urlencoded", "application/octet-stream"])
 @pytest.mark.parametrize("path", ["Patient", ""])
-def test_a_body_of_another_format_is_a_415(clinician, kind, path):
-    answer = clinician.post(path, XML, headers={"Content-Type": kind})
+def test_a_body_of_another_format_is_a_415(integration, kind, path):
+    answer = integration.post(path, XML, headers={"Content-Type": kind})
     assert answer.status_code == 415
     outcome(answer)
 
 
-def test_json_declared_but_xml_sent_is_a_400(clinician):
-    assert clinician.post("Patient", XML).status_code == 400
+def test_json_declared_but_xml_sent_is_a_400(integration):
+    assert integration.post("Patient", XML).status_code == 400
 
 
 # MARK: Addresses and methods
@@ -475,8 +475,8 @@ def test_json_declared_but_xml_sent_is_a_400(clinician):
 
 @pytest.mark.parametrize("path", ["patient", "Patients", "Resource", "DomainResource", "HumanName", "nonsense/1",
                                   "Element", "http%3A%2F%2Fx", "%00"])
-def test_an_unknown_type_is_a_404(clinician, path):
-    answer = clinician.get(path)
+def test_an_unknown_type_is_a_404(integration, path):
+    answer = integration.get(path)
     assert answer.status_code == 404
     outcome(answer)
 
@@ -490,8 +490,8 @@ def test_an_unknown_type_is_a_404(clinician, path):
     ("PUT", "Patient/a/_history", {"GET"}),
     ("DELETE", "Patient/a/_history/1", {"GET"}),
 ])
-def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(clinician, method, path, allow):
-    answer = clinician.request(method, path, patient() if method in ("PUT", "POST") else None)
+def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(integration, method, path, allow):
+    answer = integration.request(method, path, patient() if method in ("PUT", "POST") else None)
     assert answer.status_code == 405
     assert set(answer.headers["Allow"].replace(" ", "").split(",")) >= allow
     outcome(answer)
@@ -502,28 +502,28 @@ def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(
     ("GET", "Patient/_history"), ("PATCH", "Patient/a"), ("PUT", "Patient"), ("DELETE", "Patient"),
     ("PUT", "Patient?identifier=1"), ("DELETE", "Patient?identifier=1"), ("POST", "_search"),
 ])
-def test_an_interaction_that_is_not_offered_is_a_501(clinician, method, path):
-    answer = clinician.request(method, path, patient() if method in ("PUT", "POST", "PATCH") else None)
+def test_an_interaction_that_is_not_offered_is_a_501(integration, method, path):
+    answer = integration.request(method, path, patient() if method in ("PUT", "POST", "PATCH") else None)
     assert answer.status_code == 501
     assert outcome(answer)[0]["code"] == "not-supported"
 
 
-def test_a_patch_does_not_change_anything(clinician):
-    stored = clinician.create(patient())
-    clinician.request(
+def test_a_patch_does_not_change_anything(integration):
+    stored = integration.create(patient())
+    integration.request(
         "PATCH", f"Patient/{stored['id']}", '[{"op":"replace","path":"/active","value":true}]',
         headers={"Content-Type": "application/json-patch+json"})
-    assert clinician.get(f"Patient/{stored['id']}").json() == stored
+    assert integration.get(f"Patient/{stored['id']}").json() == stored
 
 
 @pytest.mark.parametrize("path", ["Patient/a/b", "Patient/a/_history/1/2", "Patient/a/b/c/d"])
-def test_an_address_that_means_nothing_is_a_404(clinician, path):
-    assert clinician.get(path).status_code == 404
+def test_an_address_that_means_nothing_is_a_404(integration, path):
+    assert integration.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("query", ["family=%", "family=%zz", "family=%ff", "%ff=x"])
-def test_a_query_with_broken_escapes_is_a_400(house, clinician, query):
-    status, body = house.raw(f"/fhir/Patient?{query}", clinician.token)
+def test_a_query_with_broken_escapes_is_a_400(house, integration, query):
+    status, body = house.raw(f"/fhir/Patient?{query}", integration.token)
     assert status == 400
     assert b"OperationOutcome" in body
 
@@ -563,10 +563,10 @@ def test_a_401_says_how_to_sign_in(house):
 # MARK: Batch
 
 
-def test_a_batch_answers_each_entry_for_itself_in_order(clinician):
-    stored = clinician.create(patient())
+def test_a_batch_answers_each_entry_for_itself_in_order(integration):
+    stored = integration.create(patient())
     wanted = unique()
-    answer = clinician.transaction([
+    answer = integration.transaction([
         entry("GET", f"Patient/{stored['id']}"),
         entry("POST", "Patient", patient()),
         entry("POST", "Patient", patient(birthDate="x")),
@@ -589,9 +589,9 @@ def test_a_batch_answers_each_entry_for_itself_in_order(clinician):
     receipt(answer)
 
 
-def test_an_empty_batch_and_an_empty_transaction_are_answered(clinician):
+def test_an_empty_batch_and_an_empty_transaction_are_answered(integration):
     for kind in ("batch", "transaction"):
-        answer = clinician.post("", {"resourceType": "Bundle", "type": kind})
+        answer = integration.post("", {"resourceType": "Bundle", "type": kind})
         assert answer.status_code == 200
         assert answer.json()["type"] == f"{kind}-response"
 
@@ -609,8 +609,8 @@ def test_an_empty_batch_and_an_empty_transaction_are_answered(clinician):
     {"resourceType": "Bundle", "type": "transaction", "entry": [{}]},
     {"resourceType": "Bundle", "type": "transaction", "entry": [{"request": []}]},
 ])
-def test_what_is_no_batch_or_transaction_is_refused(clinician, body):
-    answer = clinician.post("", body)
+def test_what_is_no_batch_or_transaction_is_refused(integration, body):
+    answer = integration.post("", body)
     assert answer.status_code in (400, 422)
     outcome(answer)
 
@@ -646,39 +646,39 @@ BAD_ENTRIES = [
 
 @pytest.mark.parametrize("bad", BAD_ENTRIES, ids=lambda each: f"{each['request']['method']} {each['request']['url']}")
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_a_transaction_with_one_bad_entry_changes_nothing(clinician, bad, first):
+def test_a_transaction_with_one_bad_entry_changes_nothing(integration, bad, first):
     marker = unique("atomic")
-    survivor = clinician.create(patient(marker))
+    survivor = integration.create(patient(marker))
     good = [
         entry("POST", "Patient", patient(marker)),
         entry("PUT", f"Patient/{unique()}", None),
         entry("DELETE", f"Patient/{survivor['id']}"),
     ]
     good[1]["resource"] = patient(marker, id=good[1]["request"]["url"].split("/")[1])
-    answer = clinician.transaction([bad, *good] if first else [*good, bad])
+    answer = integration.transaction([bad, *good] if first else [*good, bad])
     assert 400 <= answer.status_code < 500, answer.text
     outcome(answer)
-    assert clinician.ids(f"Patient?family={marker}") == [survivor["id"]]
+    assert integration.ids(f"Patient?family={marker}") == [survivor["id"]]
 
 
 @pytest.mark.parametrize("bad", BAD_ENTRIES, ids=lambda each: f"{each['request']['method']} {each['request']['url']}")
-def test_a_batch_with_one_bad_entry_carries_out_the_others(clinician, bad):
+def test_a_batch_with_one_bad_entry_carries_out_the_others(integration, bad):
     marker = unique("batch")
-    answer = clinician.transaction(
+    answer = integration.transaction(
         [entry("POST", "Patient", patient(marker)), bad, entry("POST", "Patient", patient(marker))], kind="batch")
     assert answer.status_code == 200, answer.text
     statuses = [each["response"]["status"][:3] for each in answer.json()["entry"]]
     assert statuses[0] == statuses[2] == "201"
     assert statuses[1][0] in "45"
-    assert len(clinician.ids(f"Patient?family={marker}")) == 2
+    assert len(integration.ids(f"Patient?family={marker}")) == 2
 
 
 # MARK: Transaction
 
 
-def test_a_transaction_resolves_references_between_its_entries(clinician):
+def test_a_transaction_resolves_references_between_its_entries(integration):
     person, visit = f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
-    answer = clinician.transaction([
+    answer = integration.transaction([
         entry("POST", "Observation", {
             "resourceType": "Observation", "status": "final", "code": {"text": "x"},
             "subject": {"reference": person}, "encounter": {"reference": visit}}),
@@ -694,14 +694,14 @@ def test_a_transaction_resolves_references_between_its_entries(clinician):
     assert encounter["subject"]["reference"] == f"Patient/{someone['id']}"
     for each in answer.json()["entry"]:
         assert each["response"]["status"].startswith("201")
-        assert clinician.get(each["response"]["location"]).json() == each["resource"]
-    assert clinician.ids(f"Observation?patient={someone['id']}") == [observation["id"]]
+        assert integration.get(each["response"]["location"]).json() == each["resource"]
+    assert integration.ids(f"Observation?patient={someone['id']}") == [observation["id"]]
 
 
-def test_a_transaction_resolves_conditional_references(clinician):
+def test_a_transaction_resolves_conditional_references(integration):
     value = unique()
-    doctor = clinician.create({"resourceType": "Practitioner", "identifier": [{"system": "urn:npi", "value": value}]})
-    answer = clinician.transaction([entry("POST", "Encounter", {
+    doctor = integration.create({"resourceType": "Practitioner", "identifier": [{"system": "urn:npi", "value": value}]})
+    answer = integration.transaction([entry("POST", "Encounter", {
         "resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
         "participant": [{"individual": {"reference": f"Practitioner?identifier=urn:npi|{value}"}}]})],
         headers={"Prefer": "return=representation"})
@@ -710,30 +710,30 @@ def test_a_transaction_resolves_conditional_references(clinician):
     assert stored["participant"][0]["individual"]["reference"] == f"Practitioner/{doctor['id']}"
 
 
-def test_a_conditional_reference_that_matches_several_is_refused(clinician):
+def test_a_conditional_reference_that_matches_several_is_refused(integration):
     value = unique()
     for _ in range(2):
-        clinician.create(patient(identifier=[{"value": value}]))
-    answer = clinician.transaction([entry("POST", "Observation", {
+        integration.create(patient(identifier=[{"value": value}]))
+    answer = integration.transaction([entry("POST", "Observation", {
         "resourceType": "Observation", "status": "final", "code": {"text": "x"},
         "subject": {"reference": f"Patient?identifier={value}"}})])
     assert answer.status_code == 412, answer.text
     outcome(answer)
 
 
-def test_a_transaction_reads_what_it_has_written(clinician):
+def test_a_transaction_reads_what_it_has_written(integration):
     wanted = unique()
-    answer = clinician.transaction([
+    answer = integration.transaction([
         entry("GET", f"Patient/{wanted}"), entry("PUT", f"Patient/{wanted}", patient("Own", id=wanted))])
     assert answer.status_code == 200, answer.text
     assert answer.json()["entry"][0]["resource"]["name"] == [{"family": "Own"}]
 
 
-def test_if_none_exist_in_a_transaction_finds_what_is_there(clinician):
+def test_if_none_exist_in_a_transaction_finds_what_is_there(integration):
     value = unique()
-    stored = clinician.create(patient(identifier=[{"value": value}]))
+    stored = integration.create(patient(identifier=[{"value": value}]))
     person = f"urn:uuid:{uuid.uuid4()}"
-    answer = clinician.transaction([
+    answer = integration.transaction([
         entry("POST", "Patient", patient(identifier=[{"value": value}]), full_url=person,
               ifNoneExist=f"identifier={value}"),
         entry("POST", "Observation", {
@@ -747,90 +747,90 @@ def test_if_none_exist_in_a_transaction_finds_what_is_there(clinician):
     assert observation["resource"]["subject"]["reference"] == f"Patient/{stored['id']}"
 
 
-def test_a_resource_may_stand_in_a_transaction_only_once(clinician):
+def test_a_resource_may_stand_in_a_transaction_only_once(integration):
     wanted = unique()
-    answer = clinician.transaction([entry("PUT", f"Patient/{wanted}", patient(id=wanted))] * 2)
+    answer = integration.transaction([entry("PUT", f"Patient/{wanted}", patient(id=wanted))] * 2)
     assert answer.status_code == 400
-    assert clinician.get(f"Patient/{wanted}").status_code == 404
+    assert integration.get(f"Patient/{wanted}").status_code == 404
 
 
-def test_two_entries_with_the_same_full_url_are_refused(clinician):
+def test_two_entries_with_the_same_full_url_are_refused(integration):
     marker = unique("same")
-    answer = clinician.transaction([entry("POST", "Patient", patient(marker), full_url="urn:uuid:1")] * 2)
+    answer = integration.transaction([entry("POST", "Patient", patient(marker), full_url="urn:uuid:1")] * 2)
     assert answer.status_code == 400
-    assert clinician.ids(f"Patient?family={marker}") == []
+    assert integration.ids(f"Patient?family={marker}") == []
 
 
-def test_transactions_at_the_same_time_are_whole(clinician):
+def test_transactions_at_the_same_time_are_whole(integration):
     ids = [unique() for _ in range(3)]
 
     def change(name):
-        return clinician.transaction([entry("PUT", f"Patient/{each}", patient(name, id=each)) for each in ids])
+        return integration.transaction([entry("PUT", f"Patient/{each}", patient(name, id=each)) for each in ids])
 
     answers = in_parallel([lambda name=f"T{n}": change(name) for n in range(8)])
     assert {answer.status_code for answer in answers} <= {200, 409}
     histories = [
-        [each["resource"]["name"][0]["family"] for each in clinician.search(f"Patient/{one}/_history")["entry"]]
+        [each["resource"]["name"][0]["family"] for each in integration.search(f"Patient/{one}/_history")["entry"]]
         for one in ids
     ]
     assert histories[0] == histories[1] == histories[2]
 
 
-def test_a_transaction_of_two_thousand_entries_is_taken_at_once(clinician):
+def test_a_transaction_of_two_thousand_entries_is_taken_at_once(integration):
     marker = unique("many")
-    answer = clinician.transaction([entry("POST", "Patient", patient(marker)) for _ in range(2000)], timeout=300)
+    answer = integration.transaction([entry("POST", "Patient", patient(marker)) for _ in range(2000)], timeout=300)
     assert answer.status_code == 200
     assert len(answer.json()["entry"]) == 2000
-    assert clinician.search(f"Patient?family={marker}&_count=0&_total=accurate")["total"] == 2000
+    assert integration.search(f"Patient?family={marker}&_count=0&_total=accurate")["total"] == 2000
 
 
-def test_conditional_creates_in_transactions_at_the_same_time_create_one(clinician):
+def test_conditional_creates_in_transactions_at_the_same_time_create_one(integration):
     value = unique()
 
     def both(kinds):
-        return clinician.transaction([
+        return integration.transaction([
             entry("POST", kind, {"resourceType": kind, "identifier": [{"value": value}]}, ifNoneExist=f"identifier={value}")
             for kind in kinds])
 
     answers = in_parallel(
         [lambda: both(["Patient", "Practitioner"]), lambda: both(["Practitioner", "Patient"])] * 6)
     assert {answer.status_code for answer in answers} == {200}
-    assert len(clinician.ids(f"Patient?identifier={value}")) == 1
-    assert len(clinician.ids(f"Practitioner?identifier={value}")) == 1
+    assert len(integration.ids(f"Patient?identifier={value}")) == 1
+    assert len(integration.ids(f"Practitioner?identifier={value}")) == 1
 
 
-def test_a_transaction_cannot_read_what_it_deletes(clinician):
-    stored = clinician.create(patient())
-    answer = clinician.transaction([
+def test_a_transaction_cannot_read_what_it_deletes(integration):
+    stored = integration.create(patient())
+    answer = integration.transaction([
         entry("GET", f"Patient/{stored['id']}"), entry("DELETE", f"Patient/{stored['id']}")])
     assert answer.status_code == 400
-    assert clinician.get(f"Patient/{stored['id']}").status_code == 200
+    assert integration.get(f"Patient/{stored['id']}").status_code == 200
 
 
-def test_a_transaction_of_reads_alone_is_answered(clinician):
-    stored = clinician.create(patient())
-    answer = clinician.transaction([entry("GET", f"Patient/{stored['id']}"), entry("GET", "Patient?_id=none")])
+def test_a_transaction_of_reads_alone_is_answered(integration):
+    stored = integration.create(patient())
+    answer = integration.transaction([entry("GET", f"Patient/{stored['id']}"), entry("GET", "Patient?_id=none")])
     assert answer.status_code == 200
     assert answer.json()["type"] == "transaction-response"
     assert answer.json()["entry"][0]["resource"] == stored
     receipt(answer)
 
 
-def test_each_refused_entry_of_a_batch_stands_in_the_log(house, clinician):
-    before = receipt(clinician.get("Patient/none"))[0]
-    clinician.transaction([entry("GET", "Patient?nonsense=1")] * 3, kind="batch")
+def test_each_refused_entry_of_a_batch_stands_in_the_log(house, integration):
+    before = receipt(integration.get("Patient/none"))[0]
+    integration.transaction([entry("GET", "Patient?nonsense=1")] * 3, kind="batch")
     refused = [event for event in house.events("--kind", "request-refused") if event["index"] > before]
     assert len(refused) == 3
     assert {event["outcome"] for event in refused} == {"failed"}
-    assert {event["who"] for event in refused} == {"client/clinician"}
+    assert {event["who"] for event in refused} == {"client/integration"}
 
 
 @pytest.mark.slow
-def test_a_transaction_of_thirty_thousand_entries_is_taken_at_once(clinician):
+def test_a_transaction_of_thirty_thousand_entries_is_taken_at_once(integration):
     marker = unique("many")
-    answer = clinician.transaction([entry("POST", "Patient", patient(marker)) for _ in range(30_000)], timeout=900)
+    answer = integration.transaction([entry("POST", "Patient", patient(marker)) for _ in range(30_000)], timeout=900)
     assert answer.status_code == 200
-    assert clinician.search(f"Patient?family={marker}&_count=0&_total=accurate")["total"] == 30_000
+    assert integration.search(f"Patient?family={marker}&_count=0&_total=accurate")["total"] == 30_000
 
 
 # MARK: Receipts
@@ -874,17 +874,17 @@ REQUESTS = [
 
 
 @pytest.fixture(scope="module")
-def known(clinician):
-    kept, gone = clinician.create(patient()), clinician.create(patient())
-    clinician.delete(f"Patient/{gone['id']}")
+def known(integration):
+    kept, gone = integration.create(patient()), integration.create(patient())
+    integration.delete(f"Patient/{gone['id']}")
     return {"id": kept["id"], "gone": gone["id"]}
 
 
 @pytest.mark.parametrize("name,status,method,path,body,headers", REQUESTS, ids=[each[0] for each in REQUESTS])
-def test_every_answer_to_somebody_known_carries_a_receipt(clinician, known, name, status, method, path, body, headers):
+def test_every_answer_to_somebody_known_carries_a_receipt(integration, known, name, status, method, path, body, headers):
     if method == "PUT" and body is None:
         body = patient(id=known["id"])
-    answer = clinician.request(method, path.format(**known), body, headers=headers)
+    answer = integration.request(method, path.format(**known), body, headers=headers)
     assert answer.status_code == status, answer.text
     receipt(answer)
 
@@ -895,17 +895,17 @@ def test_a_refusal_by_policy_carries_a_receipt(administrator):
     receipt(answer)
 
 
-def test_a_receipt_names_the_event_in_the_log(house, clinician):
-    stored = clinician.create(patient())
-    index, _ = receipt(clinician.get(f"Patient/{stored['id']}"))
+def test_a_receipt_names_the_event_in_the_log(house, integration):
+    stored = integration.create(patient())
+    index, _ = receipt(integration.get(f"Patient/{stored['id']}"))
     events = house.events("--record", f"Patient/{stored['id']}")
     event = next(each for each in events if each["index"] == index)
-    assert (event["kind"], event["outcome"], event["who"]) == ("read", "success", "client/clinician")
+    assert (event["kind"], event["outcome"], event["who"]) == ("read", "success", "client/integration")
     assert event["records"] == [f"Patient/{stored['id']}/_history/1"]
 
 
-def test_receipts_rise_and_never_repeat(clinician, known):
-    indexes = [receipt(clinician.get(f"Patient/{known['id']}"))[0] for _ in range(5)]
+def test_receipts_rise_and_never_repeat(integration, known):
+    indexes = [receipt(integration.get(f"Patient/{known['id']}"))[0] for _ in range(5)]
     assert indexes == sorted(set(indexes))
 
 
@@ -913,8 +913,8 @@ def test_receipts_rise_and_never_repeat(clinician, known):
 
 
 @pytest.mark.parametrize("path", ["Patient", "metadata", "Nonsense", "Patient?nonsense=1", "Patient/none"])
-def test_no_answer_may_be_kept_by_caches_or_sniffed(clinician, path):
-    headers = clinician.get(path).headers
+def test_no_answer_may_be_kept_by_caches_or_sniffed(integration, path):
+    headers = integration.get(path).headers
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "Strict-Transport-Security" not in headers

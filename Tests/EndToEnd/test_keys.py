@@ -360,15 +360,15 @@ def test_recovery_ends_the_passphrase(locked, tmp_path):
 
 def test_recovery_keeps_the_records_and_stands_in_the_log(store, tmp_path):
     store.add_client("administrator", "administrator")
-    store.add_client("clinician", "clinician")
+    store.add_client("integration", "integration")
     store.start()
-    made = store.client("clinician").create({"resourceType": "Patient", "name": [{"family": "Ndiaye"}]})
+    made = store.client("integration").create({"resourceType": "Patient", "name": [{"family": "Ndiaye"}]})
     store.stop()
     key_path(store).unlink()
     before = len(store_events_after_recovery(store, tmp_path))
     assert before >= 2
     store.start()
-    assert store.client("clinician").get(f"Patient/{made['id']}").json() == made
+    assert store.client("integration").get(f"Patient/{made['id']}").json() == made
     store.stop()
 
 

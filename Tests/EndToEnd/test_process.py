@@ -114,9 +114,9 @@ def test_a_process_that_is_dumpable_can_be_read_by_its_user(unprivileged):
 
 
 def test_no_secret_stands_in_the_arguments_or_the_environment(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     key = dict(line.split(" ", 1) for line in (house.folder / "data.key").read_text().splitlines())["key"]
-    client_key = house.key_file("clinician").read_text()
+    client_key = house.key_file("integration").read_text()
     private_part = re.search(r'"d"\s*:\s*"([^"]+)"', client_key).group(1)
     for name in ("cmdline", "environ"):
         content = process_file(house, name).read_bytes()
@@ -125,7 +125,7 @@ def test_no_secret_stands_in_the_arguments_or_the_environment(house):
 
 
 def test_no_secret_stands_in_the_logs(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     house.stranger(token).get("Patient/none")
     house.stranger("x" + token).get("Patient/none")
     written = house.errors() + house.log_file.read_text()
@@ -145,21 +145,21 @@ def addresses(house, kind, record):
 
 
 def test_a_forwarded_header_from_anybody_does_not_count(proxied):
-    token = proxied.token("clinician")
+    token = proxied.token("integration")
     for header in ("X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.7", "X-Real-IP: 203.0.113.7"):
         assert answer_from(proxied, "127.0.0.1", token, "/fhir/Patient/seen-1", (header,)).status == 404
     assert set(addresses(proxied, "read", "Patient/seen-1")) == {"127.0.0.1"}
 
 
 def test_a_forwarded_header_from_the_proxy_counts(proxied):
-    token = proxied.token("clinician")
+    token = proxied.token("integration")
     header = ("X-Forwarded-For: 203.0.113.7",)
     assert answer_from(proxied, "127.0.0.9", token, "/fhir/Patient/seen-2", header).status == 404
     assert addresses(proxied, "read", "Patient/seen-2") == ["203.0.113.7"]
 
 
 def test_of_several_forwarded_addresses_the_one_the_proxy_saw_counts(proxied):
-    token = proxied.token("clinician")
+    token = proxied.token("integration")
     header = ("X-Forwarded-For: 198.51.100.1, 203.0.113.8",)
     assert answer_from(proxied, "127.0.0.9", token, "/fhir/Patient/seen-3", header).status == 404
     header = ("X-Forwarded-For: 198.51.100.1", "X-Forwarded-For: 203.0.113.8")
@@ -168,7 +168,7 @@ def test_of_several_forwarded_addresses_the_one_the_proxy_saw_counts(proxied):
 
 
 def test_words_in_a_forwarded_header_reach_no_log(proxied):
-    token = proxied.token("clinician")
+    token = proxied.token("integration")
     header = ("X-Forwarded-For: zyzzyva <script>",)
     answer_from(proxied, "127.0.0.9", token, "/fhir/Patient/seen-4", header)
     assert "zyzzyva" not in proxied.errors()
@@ -176,7 +176,7 @@ def test_words_in_a_forwarded_header_reach_no_log(proxied):
 
 
 def test_without_a_proxy_nobodys_forwarded_header_counts(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     header = ("X-Forwarded-For: 203.0.113.7",)
     assert answer_from(house, "127.0.0.9", token, "/fhir/Patient/seen-5", header).status == 404
     assert addresses(house, "read", "Patient/seen-5") == ["127.0.0.9"]
@@ -193,7 +193,7 @@ def throttled(houses):
 
 
 def test_bad_tokens_slow_down_their_own_address_and_no_other(throttled):
-    good = throttled.token("clinician")
+    good = throttled.token("integration")
     statuses = [answer_from(throttled, "127.0.0.2", "wrong").status for _ in range(FAILURES_UNTIL_BLOCKED + 3)]
     assert statuses[0] == 401 and statuses[-1] == 429
     blocked = answer_from(throttled, "127.0.0.2", "wrong")
@@ -210,7 +210,7 @@ def test_bad_tokens_slow_down_their_own_address_and_no_other(throttled):
 
 @pytest.mark.slow
 def test_a_blocked_address_is_served_again_after_the_window(throttled):
-    good = throttled.token("clinician")
+    good = throttled.token("integration")
     for _ in range(FAILURES_UNTIL_BLOCKED + 1):
         answer_from(throttled, "127.0.0.2", "wrong")
     assert answer_from(throttled, "127.0.0.2", good).status == 429

@@ -75,8 +75,8 @@ CORPUS = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def corpus(clinician):
-    answer = clinician.transaction([
+def corpus(integration):
+    answer = integration.transaction([
         {"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
         for each in CORPUS])
     assert answer.status_code == 200, answer.text
@@ -164,15 +164,15 @@ CASES = [
 
 
 @pytest.mark.parametrize("query,expected", CASES, ids=[case[0] for case in CASES])
-def test_a_search_finds_exactly_what_it_means(clinician, query, expected):
-    bundle = clinician.search(query.replace("{base}", clinician.base))
+def test_a_search_finds_exactly_what_it_means(integration, query, expected):
+    bundle = integration.search(query.replace("{base}", integration.base))
     assert sorted(each["resource"]["id"] for each in matches(bundle)) == expected.split()
     assert bundle["type"] == "searchset"
 
 
-def test_many_searches_in_one_batch_answer_as_each_alone(clinician):
+def test_many_searches_in_one_batch_answer_as_each_alone(integration):
     entries = [{"request": {"method": "GET", "url": query}} for query, _ in CASES if "{base}" not in query]
-    answer = clinician.transaction(entries, kind="batch")
+    answer = integration.transaction(entries, kind="batch")
     found = [
         sorted(each["resource"]["id"] for each in matches(one["resource"])) for one in answer.json()["entry"]]
     assert found == [expected.split() for query, expected in CASES if "{base}" not in query]
@@ -190,8 +190,8 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("query", MALFORMED)
-def test_a_malformed_value_is_a_400_that_names_the_parameter_and_not_the_value(clinician, query):
-    answer = clinician.get(f"Patient?{query}")
+def test_a_malformed_value_is_a_400_that_names_the_parameter_and_not_the_value(integration, query):
+    answer = integration.get(f"Patient?{query}")
     assert answer.status_code == 400, answer.text
     assert expressions(answer) == [query.split("=")[0]]
     value = urllib.parse.unquote(query.split("=", 1)[1])
@@ -205,8 +205,8 @@ def test_a_malformed_value_is_a_400_that_names_the_parameter_and_not_the_value(c
     "Observation?code-value-quantity=1-1", "Observation?code-value-quantity=$5", "Observation?code-value-quantity=1-1$x",
     "Observation?code-value-quantity=a$1$2",
 ])
-def test_a_malformed_measure_is_a_400(clinician, query):
-    answer = clinician.get(query)
+def test_a_malformed_measure_is_a_400(integration, query):
+    answer = integration.get(query)
     assert answer.status_code == 400
     assert len(expressions(answer)) == 1
 
@@ -216,23 +216,23 @@ def test_a_malformed_measure_is_a_400(clinician, query):
     "birthdate:not=1980", "family:not=x", "organization:above=g1", "_id:exact=x", "_lastUpdated:not=2020",
     "family:nonsense=x", "_sort=family", "_sort=gender",
 ])
-def test_a_modifier_or_sort_key_that_is_not_offered_is_refused_clearly(clinician, query):
-    answer = clinician.get(f"Patient?{query}")
+def test_a_modifier_or_sort_key_that_is_not_offered_is_refused_clearly(integration, query):
+    answer = integration.get(f"Patient?{query}")
     assert answer.status_code == 400
     assert outcome(answer)[0]["code"] == "not-supported"
 
 
-def test_more_than_a_thousand_alternatives_or_parameters_are_refused(clinician):
-    assert clinician.post(
+def test_more_than_a_thousand_alternatives_or_parameters_are_refused(integration):
+    assert integration.post(
         "Patient/_search", "family=" + ",".join(["x"] * 1001),
         headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code == 400
-    assert clinician.post(
+    assert integration.post(
         "Patient/_search", "&".join(["family=x"] * 1001),
         headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code == 400
 
 
-def test_a_thousand_alternatives_are_taken(clinician):
-    answer = clinician.post(
+def test_a_thousand_alternatives_are_taken(integration):
+    answer = integration.post(
         "Patient/_search", "_id=" + ",".join(["x"] * 999 + ["p1"]),
         headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert [each["resource"]["id"] for each in matches(answer.json())] == ["p1"]
@@ -241,35 +241,35 @@ def test_a_thousand_alternatives_are_taken(clinician):
 # MARK: Links, totals, counts
 
 
-def test_the_self_link_says_what_was_applied_and_can_be_followed(clinician):
-    bundle = clinician.search("Patient?family=M%C3%BCller,A%5C%2CB&_count=5&_format=json")
+def test_the_self_link_says_what_was_applied_and_can_be_followed(integration):
+    bundle = integration.search("Patient?family=M%C3%BCller,A%5C%2CB&_count=5&_format=json")
     own = link(bundle, "self")
     parameters = urllib.parse.parse_qsl(urllib.parse.urlsplit(own).query)
     assert parameters == [("family", "Müller,A\\,B"), ("_count", "5")]
-    again = clinician.search(own)
+    again = integration.search(own)
     assert [each["resource"] for each in matches(again)] == [each["resource"] for each in matches(bundle)]
 
 
 @pytest.mark.parametrize("total,expected", [("accurate", 4), ("estimate", 4), ("none", None)])
-def test_total_is_answered_as_asked(clinician, total, expected):
-    assert clinician.search(f"Patient?_total={total}&_count=1").get("total") == expected
+def test_total_is_answered_as_asked(integration, total, expected):
+    assert integration.search(f"Patient?_total={total}&_count=1").get("total") == expected
 
 
-def test_count_zero_answers_the_number_alone(clinician):
-    bundle = clinician.search("Patient?_count=0")
+def test_count_zero_answers_the_number_alone(integration):
+    bundle = integration.search("Patient?_count=0")
     assert bundle["total"] == 4
     assert "entry" not in bundle
     assert link(bundle, "next") is None
 
 
-def test_an_empty_answer_has_no_empty_entry(clinician):
-    assert "entry" not in clinician.search("Patient?_id=none")
+def test_an_empty_answer_has_no_empty_entry(integration):
+    assert "entry" not in integration.search("Patient?_id=none")
 
 
-def test_every_entry_says_where_it_lies_and_why_it_is_there(clinician):
-    for each in clinician.search("Patient?_id=p1&_include=Patient:organization")["entry"]:
+def test_every_entry_says_where_it_lies_and_why_it_is_there(integration):
+    for each in integration.search("Patient?_id=p1&_include=Patient:organization")["entry"]:
         resource = each["resource"]
-        assert each["fullUrl"] == f"{clinician.base}/{resource['resourceType']}/{resource['id']}"
+        assert each["fullUrl"] == f"{integration.base}/{resource['resourceType']}/{resource['id']}"
         assert each["search"]["mode"] == ("match" if resource["resourceType"] == "Patient" else "include")
 
 
@@ -282,21 +282,21 @@ def test_every_entry_says_where_it_lies_and_why_it_is_there(clinician):
     ("Observation?_sort=date", "o1 o2 o3 o4"), ("Observation?_sort=-date", "o4 o3 o2 o1"),
     ("Encounter?_sort=-date", "e2 e1"),
 ])
-def test_results_stand_in_the_order_asked_for(clinician, query, expected):
-    assert clinician.ids(query) == expected.split()
-    assert clinician.ids(f"{query}&_count=1") == expected.split()
+def test_results_stand_in_the_order_asked_for(integration, query, expected):
+    assert integration.ids(query) == expected.split()
+    assert integration.ids(f"{query}&_count=1") == expected.split()
 
 
-def test_sorting_keeps_what_has_no_value(clinician):
+def test_sorting_keeps_what_has_no_value(integration):
     for order in ("birthdate", "-birthdate"):
-        assert sorted(clinician.ids(f"Patient?_sort={order}")) == ["p1", "p2", "p3", "p4"]
+        assert sorted(integration.ids(f"Patient?_sort={order}")) == ["p1", "p2", "p3", "p4"]
 
 
-def test_last_updated_sorts_both_ways(clinician):
-    ids = [clinician.create({"resourceType": "Basic", "code": {"text": "x"}})["id"] for _ in range(4)]
-    assert clinician.ids("Basic?_sort=_lastUpdated") == ids
-    assert clinician.ids("Basic?_sort=-_lastUpdated") == ids[::-1]
-    assert clinician.ids("Basic?_sort=-_lastUpdated&_count=1") == ids[::-1]
+def test_last_updated_sorts_both_ways(integration):
+    ids = [integration.create({"resourceType": "Basic", "code": {"text": "x"}})["id"] for _ in range(4)]
+    assert integration.ids("Basic?_sort=_lastUpdated") == ids
+    assert integration.ids("Basic?_sort=-_lastUpdated") == ids[::-1]
+    assert integration.ids("Basic?_sort=-_lastUpdated&_count=1") == ids[::-1]
 
 
 # MARK: Includes
@@ -322,37 +322,37 @@ def test_last_updated_sorts_both_ways(clinician):
     ("Encounter?_id=e1&_revinclude=Observation:encounter&_include=Encounter:subject", "Observation/o1 Patient/p1"),
     ("Organization?_id=g1&_revinclude=Patient:organization", "Patient/p1"),
 ])
-def test_includes_add_each_linked_resource_once(clinician, query, expected):
-    bundle = clinician.search(query)
+def test_includes_add_each_linked_resource_once(integration, query, expected):
+    bundle = integration.search(query)
     found = [f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in included(bundle)]
     assert sorted(found) == expected.split()
 
 
-def test_included_resources_do_not_count_as_matches(clinician):
-    bundle = clinician.search("Patient?_id=p1&_revinclude=Observation:subject&_total=accurate&_count=1")
+def test_included_resources_do_not_count_as_matches(integration):
+    bundle = integration.search("Patient?_id=p1&_revinclude=Observation:subject&_total=accurate&_count=1")
     assert bundle["total"] == 1
     assert len(matches(bundle)) == 1
     assert len(included(bundle)) == 2
 
 
-def test_a_deleted_target_is_not_included(clinician):
-    organization = clinician.create({"resourceType": "Organization", "name": "Closed"})
-    person = clinician.create({
+def test_a_deleted_target_is_not_included(integration):
+    organization = integration.create({"resourceType": "Organization", "name": "Closed"})
+    person = integration.create({
         "resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": f"Organization/{organization['id']}"}})
     query = f"Basic?_id={person['id']}&_include=Basic:subject"
-    assert len(included(clinician.search(query))) == 1
-    clinician.delete(f"Organization/{organization['id']}")
-    assert included(clinician.search(query)) == []
+    assert len(included(integration.search(query))) == 1
+    integration.delete(f"Organization/{organization['id']}")
+    assert included(integration.search(query)) == []
 
 
 # MARK: Pages
 
 
 @pytest.fixture
-def crowd(clinician):
+def crowd(integration):
     """Twenty-five patients with a family name of their own."""
     family = f"Crowd{uuid.uuid4().hex}"
-    answer = clinician.transaction(
+    answer = integration.transaction(
         [{"resource": {"resourceType": "Patient", "name": [{"family": family}]},
           "request": {"method": "POST", "url": "Patient"}} for _ in range(25)],
         headers={"Prefer": "return=representation"})
@@ -360,70 +360,70 @@ def crowd(clinician):
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 24, 25, 26, 100])
-def test_pages_show_each_match_once_and_all_of_them(clinician, crowd, count):
+def test_pages_show_each_match_once_and_all_of_them(integration, crowd, count):
     family, ids = crowd
-    bundle = clinician.search(f"Patient?family={family}&_count={count}")
+    bundle = integration.search(f"Patient?family={family}&_count={count}")
     assert len(matches(bundle)) == min(count, 25)
-    found = clinician.ids(f"Patient?family={family}&_count={count}")
+    found = integration.ids(f"Patient?family={family}&_count={count}")
     assert sorted(found) == sorted(ids)
 
 
-def test_previous_links_lead_back(clinician, crowd):
+def test_previous_links_lead_back(integration, crowd):
     family, _ = crowd
-    pages = [clinician.search(f"Patient?family={family}&_count=10")]
+    pages = [integration.search(f"Patient?family={family}&_count=10")]
     while link(pages[-1], "next"):
-        pages.append(clinician.search(link(pages[-1], "next")))
+        pages.append(integration.search(link(pages[-1], "next")))
     assert [len(matches(page)) for page in pages] == [10, 10, 5]
     assert link(pages[0], "previous") is None
-    back = clinician.search(link(pages[2], "previous"))
+    back = integration.search(link(pages[2], "previous"))
     assert matches(back) == matches(pages[1])
-    assert matches(clinician.search(link(back, "previous"))) == matches(pages[0])
+    assert matches(integration.search(link(back, "previous"))) == matches(pages[0])
 
 
-def test_each_page_has_the_same_total(clinician, crowd):
+def test_each_page_has_the_same_total(integration, crowd):
     family, _ = crowd
-    bundle = clinician.search(f"Patient?family={family}&_count=10&_total=accurate")
+    bundle = integration.search(f"Patient?family={family}&_count=10&_total=accurate")
     totals = [bundle["total"]]
     while link(bundle, "next"):
-        bundle = clinician.search(link(bundle, "next"))
+        bundle = integration.search(link(bundle, "next"))
         totals.append(bundle["total"])
     assert totals == [25, 25, 25]
 
 
-def test_pages_neither_repeat_nor_skip_while_others_write(clinician, crowd):
+def test_pages_neither_repeat_nor_skip_while_others_write(integration, crowd):
     family, ids = crowd
-    bundle = clinician.search(f"Patient?family={family}&_count=3")
+    bundle = integration.search(f"Patient?family={family}&_count=3")
     seen = [each["resource"]["id"] for each in matches(bundle)]
     step = 0
     while link(bundle, "next"):
         step += 1
         changed = ids[step % len(ids)]
         in_parallel([
-            lambda: clinician.create({"resourceType": "Patient", "name": [{"family": family}]}),
-            lambda: clinician.put(
+            lambda: integration.create({"resourceType": "Patient", "name": [{"family": family}]}),
+            lambda: integration.put(
                 f"Patient/{changed}",
                 {"resourceType": "Patient", "id": changed, "active": True, "name": [{"family": family}]}),
         ])
-        bundle = clinician.search(link(bundle, "next"))
+        bundle = integration.search(link(bundle, "next"))
         seen += [each["resource"]["id"] for each in matches(bundle)]
     assert sorted(seen) == sorted(ids)
 
 
-def test_what_is_deleted_meanwhile_is_on_no_later_page_and_on_no_page_before(clinician, crowd):
+def test_what_is_deleted_meanwhile_is_on_no_later_page_and_on_no_page_before(integration, crowd):
     family, ids = crowd
-    first = clinician.search(f"Patient?family={family}&_count=10")
-    second = clinician.search(link(first, "next"))
+    first = integration.search(f"Patient?family={family}&_count=10")
+    second = integration.search(link(first, "next"))
     shown = [each["resource"]["id"] for each in matches(first)]
     unseen = [each for each in ids if each not in shown]
     removed = [shown[0], shown[9], unseen[-1]]
     for each in removed:
-        assert clinician.delete(f"Patient/{each}").status_code == 204
-    back = clinician.search(link(second, "previous"))
+        assert integration.delete(f"Patient/{each}").status_code == 204
+    back = integration.search(link(second, "previous"))
     assert [each["resource"]["id"] for each in matches(back)] == shown[1:9]
     rest = []
     bundle = first
     while link(bundle, "next"):
-        bundle = clinician.search(link(bundle, "next"))
+        bundle = integration.search(link(bundle, "next"))
         rest += [each["resource"]["id"] for each in matches(bundle)]
     assert sorted(rest) == sorted(each for each in unseen if each not in removed)
 
@@ -432,87 +432,87 @@ def page_of(url):
     return urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["_page"][0]
 
 
-def test_a_page_link_names_no_value(clinician, crowd):
+def test_a_page_link_names_no_value(integration, crowd):
     family, _ = crowd
-    following = link(clinician.search(f"Patient?family={family}&_count=10"), "next")
+    following = link(integration.search(f"Patient?family={family}&_count=10"), "next")
     assert family not in following
     assert [name for name, _ in urllib.parse.parse_qsl(urllib.parse.urlsplit(following).query)] == ["_page"]
 
 
-def test_a_page_link_of_somebody_else_is_refused(clinician, integration, crowd):
+def test_a_page_link_of_somebody_else_is_refused(integration, crowd):
     family, _ = crowd
-    following = link(clinician.search(f"Patient?family={family}&_count=10"), "next")
+    following = link(integration.search(f"Patient?family={family}&_count=10"), "next")
     answer = integration.get(following)
     assert answer.status_code == 410
     assert family not in answer.text
-    assert clinician.get(following).status_code == 200
+    assert integration.get(following).status_code == 200
 
 
-def test_an_altered_page_link_is_refused(clinician, crowd):
+def test_an_altered_page_link_is_refused(integration, crowd):
     family, _ = crowd
-    page = page_of(link(clinician.search(f"Patient?family={family}&_count=10"), "next"))
+    page = page_of(link(integration.search(f"Patient?family={family}&_count=10"), "next"))
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     altered = [page[:-4], page + "AAAA", "", "A", "%00", page.swapcase(), page[::-1], "=" + page]
     for position in range(0, len(page) - 1, 7):
         letter = alphabet[(alphabet.index(page[position]) + 32) % 64]
         altered.append(page[:position] + letter + page[position + 1:])
     for each in altered:
-        answer = clinician.get(f"Patient?_page={urllib.parse.quote(each, safe='%')}")
+        answer = integration.get(f"Patient?_page={urllib.parse.quote(each, safe='%')}")
         assert answer.status_code in (400, 410), each
         assert "Patient/" not in answer.text
 
 
-def test_a_page_link_does_not_work_for_another_type_or_with_more_parameters(clinician, crowd):
+def test_a_page_link_does_not_work_for_another_type_or_with_more_parameters(integration, crowd):
     family, _ = crowd
-    page = page_of(link(clinician.search(f"Patient?family={family}&_count=10"), "next"))
-    assert clinician.get(f"Practitioner?_page={page}").status_code == 410
-    assert clinician.get(f"Patient?_page={page}&family=x").status_code == 400
-    assert clinician.get(f"Patient?_page={page}&_count=100").status_code == 400
-    assert clinician.get(f"Patient?_page={page}&_page={page}").status_code == 400
+    page = page_of(link(integration.search(f"Patient?family={family}&_count=10"), "next"))
+    assert integration.get(f"Practitioner?_page={page}").status_code == 410
+    assert integration.get(f"Patient?_page={page}&family=x").status_code == 400
+    assert integration.get(f"Patient?_page={page}&_count=100").status_code == 400
+    assert integration.get(f"Patient?_page={page}&_page={page}").status_code == 400
 
 
-def test_pages_by_post_are_the_same(clinician, crowd):
+def test_pages_by_post_are_the_same(integration, crowd):
     family, _ = crowd
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    first = clinician.post("Patient/_search", f"family={family}&_count=10", headers=form).json()
+    first = integration.post("Patient/_search", f"family={family}&_count=10", headers=form).json()
     page = page_of(link(first, "next"))
-    got = clinician.search(link(first, "next"))
-    posted = clinician.post("Patient/_search", f"_page={page}", headers=form).json()
+    got = integration.search(link(first, "next"))
+    posted = integration.post("Patient/_search", f"_page={page}", headers=form).json()
     assert matches(posted) == matches(got)
 
 
-def test_a_page_larger_than_the_largest_is_cut_and_goes_on(clinician):
+def test_a_page_larger_than_the_largest_is_cut_and_goes_on(integration):
     family = f"Huge{uuid.uuid4().hex}"
-    clinician.transaction(
+    integration.transaction(
         [{"resource": {"resourceType": "Patient", "name": [{"family": family}]},
           "request": {"method": "POST", "url": "Patient"}} for _ in range(1010)])
-    bundle = clinician.search(f"Patient?family={family}&_count=5000")
+    bundle = integration.search(f"Patient?family={family}&_count=5000")
     assert len(matches(bundle)) == 1000
-    assert len(matches(clinician.search(link(bundle, "next")))) == 10
+    assert len(matches(integration.search(link(bundle, "next")))) == 10
 
 
-def test_searches_while_others_write_see_whole_resources_only(clinician):
+def test_searches_while_others_write_see_whole_resources_only(integration):
     family = f"Live{uuid.uuid4().hex}"
 
     def write(number):
-        return clinician.create({"resourceType": "Patient", "name": [{"family": family, "given": [str(number)]}]})
+        return integration.create({"resourceType": "Patient", "name": [{"family": family, "given": [str(number)]}]})
 
     def look(_):
-        return [len(each["resource"]["name"][0]["given"]) for each in matches(clinician.search(f"Patient?family={family}"))]
+        return [len(each["resource"]["name"][0]["given"]) for each in matches(integration.search(f"Patient?family={family}"))]
 
     calls = [lambda n=n: write(n) if n % 2 else look(n) for n in range(30)]
     for result in in_parallel(calls):
         assert isinstance(result, dict) or set(result) <= {1}
-    assert len(clinician.ids(f"Patient?family={family}")) == 15
+    assert len(integration.ids(f"Patient?family={family}")) == 15
 
 
-def test_searches_answer_the_same_after_a_restart_and_page_links_end(house, clinician, crowd):
+def test_searches_answer_the_same_after_a_restart_and_page_links_end(house, integration, crowd):
     family, ids = crowd
-    following = link(clinician.search(f"Patient?family={family}&_count=10"), "next")
-    before = {query: clinician.ids(query) for query, _ in CASES[:100:5]}
+    following = link(integration.search(f"Patient?family={family}&_count=10"), "next")
+    before = {query: integration.ids(query) for query, _ in CASES[:100:5]}
     house.restart()
-    again = house.client("clinician")
+    again = house.client("integration")
     # The module's clients go on with a new token.
-    clinician.session.headers["Authorization"] = again.session.headers["Authorization"]
-    assert {query: clinician.ids(query) for query in before} == before
-    assert clinician.get(following).status_code == 410
+    integration.session.headers["Authorization"] = again.session.headers["Authorization"]
+    assert {query: integration.ids(query) for query in before} == before
+    assert integration.get(following).status_code == 410

@@ -58,7 +58,7 @@ def test_dripped_headers_end(house):
 
 @pytest.mark.slow
 def test_a_dripped_body_ends(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     head = request_bytes("POST", "/fhir/Patient", token, headers=(f"Content-Type: {JSON_TYPE}", "Content-Length: 1000"))
     with tls_socket(house) as connection:
         connection.sendall(head)
@@ -68,7 +68,7 @@ def test_a_dripped_body_ends(house):
 
 @pytest.mark.slow
 def test_a_slow_body_above_the_rate_is_taken(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     resource = json.dumps({"resourceType": "Patient", "name": [{"family": "x" * (3 * RATE * 25)}]}).encode()
     head = request_bytes("POST", "/fhir/Patient", token, headers=(f"Content-Type: {JSON_TYPE}", f"Content-Length: {len(resource)}"))
     with tls_socket(house, timeout=60) as connection:
@@ -107,7 +107,7 @@ def slow_connection(house):
 def large_record(house, size):
     """A record whose answer has about that many bytes."""
     document = {"resourceType": "Binary", "contentType": "text/plain", "data": "QUJD" * (size // 4)}
-    return house.client("clinician").create(document)["id"]
+    return house.client("integration").create(document)["id"]
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_a_reader_who_never_reads_is_cut_off(house):
     # More than the system's buffers take off the server's hands.
     size = 12 << 20
     record = large_record(house, size)
-    token = house.token("clinician")
+    token = house.token("integration")
     with slow_connection(house) as connection:
         connection.sendall(request_bytes("GET", f"/fhir/Binary/{record}", token))
         wait_until(lambda: house.events("--kind", "read", "--record", f"Binary/{record}"), what="the read in the log")
@@ -131,7 +131,7 @@ def test_a_reader_who_never_reads_is_cut_off(house):
 def test_a_slow_reader_above_the_rate_gets_everything(house):
     size = 12 << 20
     record = large_record(house, size)
-    token = house.token("clinician")
+    token = house.token("integration")
     with slow_connection(house) as connection:
         connection.sendall(request_bytes("GET", f"/fhir/Binary/{record}", token, headers=("Connection: close",)))
         started = time.monotonic()
@@ -162,7 +162,7 @@ def large_header_requests(token):
 
 @pytest.mark.parametrize("kind", list(large_header_requests("")))
 def test_oversized_headers_are_refused_and_the_connection_ends(house, kind):
-    token = house.token("clinician")
+    token = house.token("integration")
     with tls_socket(house) as connection:
         try:
             connection.sendall(large_header_requests(token)[kind])
@@ -190,20 +190,20 @@ def test_headers_that_never_end_are_refused(house):
 
 def test_a_large_body_within_the_limit_is_taken(small):
     text = "a" * 900_000
-    answer = small.client("clinician").post(
+    answer = small.client("integration").post(
         "Binary", {"resourceType": "Binary", "contentType": "text/plain", "data": text})
     assert answer.status_code == 201, answer.text[:300]
 
 
 def test_an_oversized_body_is_refused_with_an_outcome(small):
-    answer = small.client("clinician").post("Patient", b" " * (2 << 20))
+    answer = small.client("integration").post("Patient", b" " * (2 << 20))
     assert answer.status_code == 413
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
 @pytest.mark.parametrize("size", [str(2 << 20), "99999999999", "99999999999999999999999", "-1", "1e3", "0x10"])
 def test_a_length_that_is_too_large_or_no_length_is_refused(small, size):
-    token = small.token("clinician")
+    token = small.token("integration")
     with tls_socket(small, timeout=40) as connection:
         connection.sendall(request_bytes(
             "POST", "/fhir/Patient", token, headers=(f"Content-Type: {JSON_TYPE}", f"Content-Length: {size}")))
@@ -217,7 +217,7 @@ def test_a_length_that_is_too_large_or_no_length_is_refused(small, size):
 
 
 def test_an_oversized_chunked_body_is_refused(small):
-    token = small.token("clinician")
+    token = small.token("integration")
     with tls_socket(small) as connection:
         connection.sendall(request_bytes(
             "POST", "/fhir/Patient", token, headers=(f"Content-Type: {JSON_TYPE}", "Transfer-Encoding: chunked")))
@@ -232,7 +232,7 @@ def test_an_oversized_chunked_body_is_refused(small):
 
 
 def test_two_lengths_are_refused(small):
-    token = small.token("clinician")
+    token = small.token("integration")
     with tls_socket(small) as connection:
         connection.sendall(request_bytes(
             "POST", "/fhir/Patient", token,
@@ -243,7 +243,7 @@ def test_two_lengths_are_refused(small):
 
 def test_length_and_chunks_together_are_refused(small):
     # The ground of request smuggling (RFC 9112 §6.1).
-    token = small.token("clinician")
+    token = small.token("integration")
     smuggled = request_bytes("DELETE", "/fhir/Patient/x", token)
     with tls_socket(small) as connection:
         connection.sendall(request_bytes(
@@ -272,8 +272,8 @@ def test_a_body_of_a_stranger_is_not_waited_for(small):
 
 
 def test_hundreds_of_idle_connections_keep_nobody_out(house):
-    clinician = house.client("clinician")
-    clinician.get("metadata")
+    integration = house.client("integration")
+    integration.get("metadata")
     idle = []
     try:
         for _ in range(300):
@@ -281,7 +281,7 @@ def test_hundreds_of_idle_connections_keep_nobody_out(house):
         half_open = [socket.create_connection(("127.0.0.1", house.port), timeout=10) for _ in range(100)]
         idle += half_open
         started = time.monotonic()
-        assert house.client("clinician").get("Patient/none").status_code == 404
+        assert house.client("integration").get("Patient/none").status_code == 404
         assert time.monotonic() - started < 10
     finally:
         for connection in idle:
@@ -289,7 +289,7 @@ def test_hundreds_of_idle_connections_keep_nobody_out(house):
 
 
 def test_pipelined_requests_are_answered_in_order(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     paths = ["/health", "/fhir/Patient/none", "/fhir/Nonsense", "/fhir/Patient/none/_history", "/nonsense"]
     with tls_socket(house) as connection:
         connection.sendall(b"".join(request_bytes("GET", path, token) for path in paths))
@@ -308,7 +308,7 @@ def test_pipelined_requests_are_answered_in_order(house):
 
 
 def test_hundreds_of_pipelined_requests_are_all_answered_or_the_connection_ends(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     count = 200
     with tls_socket(house) as connection:
         sender = threading.Thread(
@@ -329,7 +329,7 @@ def test_hundreds_of_pipelined_requests_are_all_answered_or_the_connection_ends(
 
 @pytest.mark.parametrize("way", ["close", "reset"])
 def test_a_client_that_hangs_up_during_a_write_leaves_its_audit_record(house, way):
-    token = house.token("clinician")
+    token = house.token("integration")
     name = f"hung-up-{way}"
     count = 20
     for number in range(count):
@@ -342,7 +342,7 @@ def test_a_client_that_hangs_up_during_a_write_leaves_its_audit_record(house, wa
             connection.close()
         else:
             connection.close()
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
 
     def settled():
         """Whether every write that is there is in the log, with the same version, and the other way round."""
@@ -359,12 +359,12 @@ def test_a_client_that_hangs_up_during_a_write_leaves_its_audit_record(house, wa
 
 
 def test_half_a_request_is_never_carried_out(house):
-    token = house.token("clinician")
+    token = house.token("integration")
     body = json.dumps({"resourceType": "Patient", "id": "half"}).encode()
     with tls_socket(house) as connection:
         connection.sendall(request_bytes("PUT", "/fhir/Patient/half", token, body)[:-1])
     time.sleep(0.5)
-    assert house.client("clinician").get("Patient/half").status_code == 404
+    assert house.client("integration").get("Patient/half").status_code == 404
 
 
 # MARK: Graceful end
@@ -372,7 +372,7 @@ def test_half_a_request_is_never_carried_out(house):
 
 def test_a_request_in_flight_is_answered_before_the_end_and_the_log_is_sealed(houses):
     made = houses()
-    token = made.token("clinician")
+    token = made.token("integration")
     body = json.dumps({"resourceType": "Patient", "id": "last"}).encode()
     request = request_bytes("PUT", "/fhir/Patient/last", token, body)
     with tls_socket(made) as connection:
@@ -393,7 +393,7 @@ def test_a_request_in_flight_is_answered_before_the_end_and_the_log_is_sealed(ho
     assert own.index("stop") < len(own) and own[:own.index("stop")] == ["audit-read", "keys-opened"][:own.index("stop")]
     assert made.ward("audit", "verify").returncode == 0
     made.start()
-    assert made.client("clinician").get("Patient/last").status_code == 200
+    assert made.client("integration").get("Patient/last").status_code == 200
     made.kill()
 
 
@@ -418,13 +418,13 @@ def test_an_idle_connection_does_not_hold_up_the_end(houses):
 
 def test_a_second_signal_while_ending_loses_nothing(houses):
     made = houses()
-    fhir = made.client("clinician")
+    fhir = made.client("integration")
     for number in range(20):
         assert fhir.put(f"Patient/p{number}", {"resourceType": "Patient", "id": f"p{number}"}).status_code == 201
     made.process.send_signal(signal.SIGTERM)
     made.process.send_signal(signal.SIGINT)
     made.stop()
     made.start()
-    assert made.client("clinician").search("Patient?_total=accurate&_count=0")["total"] == 20
+    assert made.client("integration").search("Patient?_total=accurate&_count=0")["total"] == 20
     assert made.ward("audit", "verify").returncode == 0
     made.kill()

@@ -31,7 +31,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(houses, tmp_path_factory):
     house = houses()
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
     for person in ("anna", "berta"):
         resource = {"resourceType": "Patient", "id": person, "name": [{"family": SEARCHED_NAME, "given": [person]}]}
         assert fhir.put(f"Patient/{person}", resource).status_code == 201
@@ -44,7 +44,7 @@ def scene(houses, tmp_path_factory):
     house.stop()
     early_copy = copy_of(house, tmp_path_factory.mktemp("early"))
     house.start()
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
     married = {"resourceType": "Patient", "id": "anna", "name": [{"family": "Quispe", "given": ["anna"]}]}
     assert fhir.put("Patient/anna", married).status_code == 200
     assert fhir.delete("Observation/pulse-berta").status_code == 204
@@ -136,12 +136,12 @@ def test_an_untouched_copy_verifies_and_serves(scene, copy, tmp_path):
     assert (status, faults) == (0, []), text
     assert "6 stored versions agree with the log" in text
     copy.start()
-    assert copy.client("clinician").get("Patient/anna").json()["name"][0]["family"] == "Quispe"
+    assert copy.client("integration").get("Patient/anna").json()["name"][0]["family"] == "Quispe"
 
 
 def test_every_receipt_hash_is_the_hash_of_its_leaf(copy):
     copy.start()
-    fhir = copy.client("clinician")
+    fhir = copy.client("integration")
     receipts = [fhir.get("Patient/anna").headers["Ward-Audit-Receipt"] for _ in range(3)]
     copy.stop()
     with database(copy) as rows:
@@ -324,7 +324,7 @@ def test_a_folder_rolled_back_and_written_on_is_a_fork(scene, tmp_path):
     old = copy_of(scene.early, tmp_path / "old")
     old.start()
     try:
-        fhir = old.client("clinician")
+        fhir = old.client("integration")
         size = int(scene.late_checkpoint.splitlines()[1])
 
         def look(_):
@@ -347,7 +347,7 @@ def test_a_flipped_body_is_refused_and_found(copy, scene):
         rows.execute("UPDATE version SET body = ? WHERE record = ?", (flip(body), scene.rows["anna-2"]))
     assert_record_is_faulty(copy, "Patient/anna/_history/2: altered")
     copy.start()
-    fhir = copy.client("clinician")
+    fhir = copy.client("integration")
     answer = fhir.get("Patient/anna")
     assert answer.status_code == 500 and "Quispe" not in answer.text
     assert fhir.get("Patient/anna/_history/1").status_code == 200
@@ -360,7 +360,7 @@ def test_a_flipped_nonce_or_tag_is_refused(copy, scene, place):
         body, = rows.execute("SELECT body FROM version WHERE record = ?", (scene.rows["berta-1"],)).fetchone()
         rows.execute("UPDATE version SET body = ? WHERE record = ?", (flip(body, place), scene.rows["berta-1"]))
     copy.start()
-    assert copy.client("clinician").get("Patient/berta").status_code == 500
+    assert copy.client("integration").get("Patient/berta").status_code == 500
 
 
 def swap(rows, columns, first, second, table="version"):
@@ -378,7 +378,7 @@ def test_bodies_swapped_between_patients_are_refused_and_found(copy, scene, colu
         swap(rows, columns, scene.rows["anna-2"], scene.rows["berta-1"])
     assert_record_is_faulty(copy, "Patient/anna/_history/2: altered", "Patient/berta/_history/1: altered")
     copy.start()
-    fhir = copy.client("clinician")
+    fhir = copy.client("integration")
     for person in ("anna", "berta"):
         answer = fhir.get(f"Patient/{person}")
         assert answer.status_code == 500, answer.text
@@ -391,7 +391,7 @@ def test_versions_swapped_within_a_record_are_found(copy, scene, columns):
         swap(rows, columns, scene.rows["anna-1"], scene.rows["anna-2"])
     assert_record_is_faulty(copy, "Patient/anna/_history/2: altered", "Patient/anna/_history/1: altered")
     copy.start()
-    answer = copy.client("clinician").get("Patient/anna")
+    answer = copy.client("integration").get("Patient/anna")
     # With everything of it swapped, the row is version 1 as it was sealed; it must not pass for version 2.
     assert answer.status_code == 500 or answer.headers["ETag"] == 'W/"1"'
     assert answer.status_code == 500 or answer.json()["meta"]["versionId"] == "1"
@@ -403,7 +403,7 @@ def test_a_row_in_the_place_of_another_patients_is_refused(copy, scene):
             "UPDATE head SET record = ? WHERE record = ?", (scene.rows["berta-1"], scene.rows["anna-2"]))
     assert_record_is_faulty(copy, "Patient/anna/_history/2: altered")
     copy.start()
-    answer = copy.client("clinician").get("Patient/anna")
+    answer = copy.client("integration").get("Patient/anna")
     assert answer.status_code == 500 and SEARCHED_NAME not in answer.text
 
 
@@ -489,7 +489,7 @@ def searching_fails(house):
     wait_until(lambda: "index could not be rebuilt" in house.errors(), what="the line about the index", timeout=30)
     wait_until(lambda: house.authority.exists() and "listening" in house.errors(), what="the listener")
     assert process.poll() is None, "it serves what it can"
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
     answer = fhir.get(f"Patient?name={SEARCHED_NAME}")
     assert answer.status_code == 503, answer.text
     return fhir
@@ -529,8 +529,8 @@ def test_a_deleted_card_is_found(copy, scene):
 
 
 def test_a_card_of_another_store_is_found_and_no_search_is_answered_from_it(copy, houses):
-    other = houses(roles=("clinician",))
-    other.client("clinician").create({"resourceType": "Patient", "name": [{"family": "Foreign"}]})
+    other = houses(roles=("integration",))
+    other.client("integration").create({"resourceType": "Patient", "name": [{"family": "Foreign"}]})
     other.stop()
     with database(other) as rows:
         row = rows.execute("SELECT locator, version, owner, card FROM card").fetchone()
@@ -606,7 +606,7 @@ def test_a_client_registration_in_the_place_of_another_is_refused(copy):
 def test_events_far_back_in_a_long_log_are_verified_too(scene, tmp_path):
     house = copy_of(scene.late, tmp_path / "long")
     house.start()
-    fhir = house.client("clinician")
+    fhir = house.client("integration")
 
     def look(_):
         assert fhir.get("Patient/anna").status_code == 200

@@ -22,7 +22,7 @@ COMMON_HEADERS = {
 
 @pytest.fixture(scope="module")
 def http2(houses):
-    made = houses(roles=("clinician",), options=("--http2", "--host", "clinic.example", "--host", "192.0.2.44"))
+    made = houses(roles=("integration",), options=("--http2", "--host", "clinic.example", "--host", "192.0.2.44"))
     yield made
     made.kill()
 
@@ -311,8 +311,8 @@ def every_kind_of_answer(fhir, house):
     }
 
 
-def test_the_protective_headers_stand_on_every_answer(house, clinician):
-    answers = every_kind_of_answer(clinician, house)
+def test_the_protective_headers_stand_on_every_answer(house, integration):
+    answers = every_kind_of_answer(integration, house)
     statuses = {answer.status_code for answer in answers.values()}
     assert {200, 201, 204, 400, 401, 404, 406, 410, 412, 415, 501} <= statuses, statuses
     for name, answer in answers.items():
@@ -372,7 +372,7 @@ def curl(house, token, path, *options):
 def test_http2_is_served_with_the_setting(http2):
     if "HTTP2" not in subprocess.run(["curl", "--version"], capture_output=True, text=True).stdout:
         pytest.skip("this curl has no HTTP/2")
-    token = http2.token("clinician")
+    token = http2.token("integration")
     status, headers, body = curl(
         http2, token, "/fhir/Patient", "-H", "Content-Type: application/fhir+json", "-d",
         '{"resourceType":"Patient","name":[{"family":"Okafor"}]}')

@@ -15,8 +15,8 @@ def patient(**more):
     return {"resourceType": "Patient", **more}
 
 
-def refuse(clinician, body, status, kind="Patient"):
-    answer = clinician.post(kind, body)
+def refuse(integration, body, status, kind="Patient"):
+    answer = integration.post(kind, body)
     assert answer.status_code == status, answer.text
     issues = outcome(answer)
     assert SECRET not in answer.text
@@ -42,8 +42,8 @@ NOT_JSON = [
 
 
 @pytest.mark.parametrize("body", NOT_JSON)
-def test_what_is_not_json_is_a_400_that_says_at_which_byte(clinician, body):
-    answer = refuse(clinician, body.encode("utf-8", "surrogatepass"), 400)
+def test_what_is_not_json_is_a_400_that_says_at_which_byte(integration, body):
+    answer = refuse(integration, body.encode("utf-8", "surrogatepass"), 400)
     if body.strip():
         assert expressions(answer)[0].startswith("byte ")
 
@@ -52,13 +52,13 @@ BAD_UTF8 = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x
 
 
 @pytest.mark.parametrize("bad", BAD_UTF8)
-def test_bytes_that_are_not_utf8_are_a_400(clinician, bad):
-    refuse(clinician, b'{"resourceType":"Patient","name":[{"family":"' + bad + b'"}]}', 400)
+def test_bytes_that_are_not_utf8_are_a_400(integration, bad):
+    refuse(integration, b'{"resourceType":"Patient","name":[{"family":"' + bad + b'"}]}', 400)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_other_encodings_are_a_400(clinician, encoding):
-    refuse(clinician, json.dumps(patient()).encode(encoding), 400)
+def test_other_encodings_are_a_400(integration, encoding):
+    refuse(integration, json.dumps(patient()).encode(encoding), 400)
 
 
 @pytest.mark.parametrize("body", [
@@ -68,32 +68,32 @@ def test_other_encodings_are_a_400(clinician, encoding):
     '{"resourceType":"Patient","gender":"male","gend\\u0065r":"female"}',
     '{"resourceType":"Patient","id":"a","":1,"":2}',
 ])
-def test_a_duplicate_key_is_a_400(clinician, body):
-    answer = refuse(clinician, body, 400)
+def test_a_duplicate_key_is_a_400(integration, body):
+    answer = refuse(integration, body, 400)
     assert "duplicate" in outcome(answer)[0]["diagnostics"]
 
 
 @pytest.mark.parametrize("depth", [65, 100, 1000, 100_000, 1_000_000])
 @pytest.mark.parametrize("opening,closing", [('{"a":', "}"), ("[", "]")])
-def test_nesting_beyond_the_limit_is_a_400_and_no_crash(clinician, depth, opening, closing):
-    refuse(clinician, opening * depth + "1" + closing * depth, 400)
-    refuse(clinician, opening * depth, 400)
+def test_nesting_beyond_the_limit_is_a_400_and_no_crash(integration, depth, opening, closing):
+    refuse(integration, opening * depth + "1" + closing * depth, 400)
+    refuse(integration, opening * depth, 400)
 
 
-def test_the_server_stands_after_all_that(clinician):
-    assert clinician.post("Patient", patient()).status_code == 201
+def test_the_server_stands_after_all_that(integration):
+    assert integration.post("Patient", patient()).status_code == 201
 
 
 def test_a_body_beyond_the_limit_is_a_413(houses):
-    house = houses(roles=("clinician",), options=("--maximum-body", "1"))
-    clinician = house.client("clinician")
+    house = houses(roles=("integration",), options=("--maximum-body", "1"))
+    integration = house.client("integration")
     # Content-Length says it beforehand; a server may also close the connection on the sender.
     try:
-        answer = clinician.post("Patient", b" " * (1 << 20) + json.dumps(patient()).encode())
+        answer = integration.post("Patient", b" " * (1 << 20) + json.dumps(patient()).encode())
         assert answer.status_code == 413
     except OSError:
         pass
-    assert clinician.post("Patient", json.dumps(patient()).encode() + b" " * 100_000).status_code == 201
+    assert integration.post("Patient", json.dumps(patient()).encode() + b" " * 100_000).status_code == 201
     house.kill()
 
 
@@ -163,8 +163,8 @@ OFFENCES = [
 
 
 @pytest.mark.parametrize("body,place", OFFENCES, ids=[f"{n} {place}" for n, (_, place) in enumerate(OFFENCES)])
-def test_an_offence_is_a_422_with_its_location_and_without_its_value(clinician, body, place):
-    answer = refuse(clinician, json.dumps(body), 422)
+def test_an_offence_is_a_422_with_its_location_and_without_its_value(integration, body, place):
+    answer = refuse(integration, json.dumps(body), 422)
     found = expressions(answer)
     # Somewhere at the element or directly below it; where there is no resource, at what was expected.
     if place == "Resource":
@@ -172,26 +172,26 @@ def test_an_offence_is_a_422_with_its_location_and_without_its_value(clinician, 
     assert any(each == place or each.startswith(f"{place}.") or each.startswith(f"{place}[") for each in found), found
 
 
-def test_all_offences_of_a_resource_are_told_at_once(clinician):
-    answer = refuse(clinician, patient(gender=S, birthDate=S, name=[{"use": S}, {"given": S}]), 422)
+def test_all_offences_of_a_resource_are_told_at_once(integration):
+    answer = refuse(integration, patient(gender=S, birthDate=S, name=[{"use": S}, {"given": S}]), 422)
     assert {"Patient.gender", "Patient.birthDate", "Patient.name[0].use", "Patient.name[1].given"} <= set(expressions(answer))
 
 
-def test_an_offence_in_a_transaction_is_told_with_its_entry(clinician):
+def test_an_offence_in_a_transaction_is_told_with_its_entry(integration):
     good = {"resource": patient(), "request": {"method": "POST", "url": "Patient"}}
     bad = {"resource": patient(name=[{"given": ["x", S], "use": S}]), "request": {"method": "POST", "url": "Patient"}}
-    answer = clinician.transaction([good, good, bad])
+    answer = integration.transaction([good, good, bad])
     assert answer.status_code == 422
     assert expressions(answer) == ["Bundle.entry[2].resource.name[0].use"]
     assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize("header", ["If-Match", "If-None-Exist", "Prefer", "Accept", "Content-Type"])
-def test_a_bad_header_value_is_not_repeated(clinician, header):
+def test_a_bad_header_value_is_not_repeated(integration, header):
     wanted = f"v-{uuid.uuid4()}"
-    answer = clinician.put(f"Patient/{wanted}", patient(id=wanted), headers={header: f"birthdate={SECRET}"})
+    answer = integration.put(f"Patient/{wanted}", patient(id=wanted), headers={header: f"birthdate={SECRET}"})
     assert SECRET not in answer.text
-    answer = clinician.post("Patient", patient(), headers={header: f"birthdate={SECRET}"})
+    answer = integration.post("Patient", patient(), headers={header: f"birthdate={SECRET}"})
     assert SECRET not in answer.text
 
 
@@ -199,8 +199,8 @@ def test_a_bad_header_value_is_not_repeated(clinician, header):
     "Patient/{s}", "Patient/{s}/_history", "Patient?family={s}&nonsense={s}", "Patient?birthdate={s}", "{s}", "Patient/{s}/x",
     "Patient?_page={s}", "Patient/${s}", "Patient?_sort={s}", "Patient?_include={s}", "Patient?organization={s}/x/y",
     "Patient/a/_history?_count={s}", "Patient/a/_history/{s}"])
-def test_a_refused_address_is_not_repeated(clinician, path):
-    answer = clinician.get(path.format(s=SECRET))
+def test_a_refused_address_is_not_repeated(integration, path):
+    answer = integration.get(path.format(s=SECRET))
     assert answer.status_code >= 400
     assert SECRET not in answer.text
     assert not any(SECRET in value for value in answer.headers.values())
@@ -211,29 +211,29 @@ def test_a_refused_address_is_not_repeated(clinician, path):
 
 @pytest.mark.parametrize("number", [
     "1", "1.0", "1.00", "-0.0", "0.000000000000000001", "123456789012345678901234567890.123456789", "1e3", "1E+3", "1.50e-10"])
-def test_decimals_keep_every_character(clinician, number):
+def test_decimals_keep_every_character(integration, number):
     body = (
         '{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":%s}}' % number)
-    created = clinician.post("Observation", body)
+    created = integration.post("Observation", body)
     assert created.status_code == 201
-    read = clinician.get(f"Observation/{created.json()['id']}")
+    read = integration.get(f"Observation/{created.json()['id']}")
     assert exact(read.text)["valueQuantity"]["value"] == exact(number)
 
 
 @pytest.mark.parametrize("text", [
     "plain", "Ünïcödé", "日本語", "😀", "a\"b\\c/d", "<b>&amp;", "  kept  ", "line\r\nline\ttab", "\u2028\u2029", "é", "e\u0301", "x" * 100_000])
-def test_strings_keep_every_character(clinician, text):
-    stored = clinician.create(patient(name=[{"text": text}]))
-    assert clinician.get(f"Patient/{stored['id']}").json()["name"] == [{"text": text}]
+def test_strings_keep_every_character(integration, text):
+    stored = integration.create(patient(name=[{"text": text}]))
+    assert integration.get(f"Patient/{stored['id']}").json()["name"] == [{"text": text}]
 
 
-def test_primitive_extensions_order_and_contained_resources_stay(clinician):
+def test_primitive_extensions_order_and_contained_resources_stay(integration):
     body = patient(
         contained=[{"resourceType": "Organization", "id": "o", "name": "x"}],
         managingOrganization={"reference": "#o"},
         name=[{"given": ["a", None, "c"], "_given": [None, {"extension": [{"url": "http://x", "valueCode": "y"}]}, {"id": "z"}]}],
         _birthDate={"extension": [{"url": "http://x", "valueCode": "unknown"}]})
-    stored = clinician.create(body)
-    read = clinician.get(f"Patient/{stored['id']}").json()
+    stored = integration.create(body)
+    read = integration.get(f"Patient/{stored['id']}").json()
     for key, value in body.items():
         assert read[key] == value

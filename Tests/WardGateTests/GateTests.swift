@@ -35,10 +35,10 @@ import WardTestKit
         let principal = try await house.signIn()
         let size = house.log.checkpoint.size
         let grant = try await house.grant(Read.self, on: GrantSubject(type: patient, id: "1"), to: principal)
-        #expect(grant.reason == "clinician/read" && grant.subject.id == "1" && grant.subject.type == patient)
+        #expect(grant.reason == "integration-exchanges" && grant.subject.id == "1" && grant.subject.type == patient)
         let event = grant.event(.success, time: .now())
         #expect(event.kind == .read && event.actor?.id == "client/a-client" && event.purpose == .treatment)
-        #expect(event.decision == "clinician/read" && event.source == TestHouse.source && event.type == patient)
+        #expect(event.decision == "integration-exchanges" && event.source == TestHouse.source && event.type == patient)
         #expect(house.log.checkpoint.size == size)
     }
 
@@ -51,7 +51,7 @@ import WardTestKit
             Issue.record("not denied")
             return
         }
-        #expect(refusal.reason == "front-desk/type-not-granted")
+        #expect(refusal.reason == "type-not-granted")
         #expect(refusal.receipt.index == size && house.log.checkpoint.size == size + 1)
         try house.checkLog()
         let found = try #require(
@@ -134,9 +134,13 @@ import WardTestKit
         let house = try TestHouse()
         let narrowed = try await house.signIn("narrow", role: .frontDesk, scope: "system/*.rs")
         let grant = try await house.grant(Search.self, on: GrantSubject(types: [patient]), to: narrowed)
-        #expect(grant.permits(.search, on: patient) && grant.permits(.read, on: patient))
-        #expect(!grant.permits(.update, on: patient) && !grant.permits(.search, on: observation))
-        let filter = grant.searchFilter
-        #expect(ResourceType.allCases.filter(filter).count == 13)
+        let filter = grant.residual
+        func permits(_ action: Action, _ type: ResourceType) -> Bool { filter.outlook(action, on: type).isPermitted }
+        #expect(permits(.search, patient) && permits(.read, patient))
+        #expect(!permits(.update, patient) && !permits(.search, observation))
+        #expect(ResourceType.allCases.filter { permits(.search, $0) }.count == 13)
+        for type in ResourceType.allCases where !permits(.search, type) {
+            #expect(!filter.decide(.search, on: type, knowing: RecordFacts(relationships: .careTeam)).isPermitted)
+        }
     }
 }

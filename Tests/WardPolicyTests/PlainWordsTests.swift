@@ -2,6 +2,7 @@ import Testing
 import WardCore
 import WardFHIR
 import WardPolicy
+import WardTestKit
 
 /// A repeatable sequence of numbers (SplitMix64).
 struct Sequence64: RandomNumberGenerator {

@@ -67,9 +67,10 @@ import WardPolicy
         let observation = try #require(ResourceType("Observation"))
         #expect(Scope(text) == nil)
         #expect(!(try Scope(parsing: text).allows(.read, on: observation)))
-        let decision = Policy().decide(
-            .read, on: observation, role: .clinician, purpose: .treatment, scopes: [try Scope(parsing: text)])
-        #expect(decision == .deny("scope-not-granted"))
+        let question = AccessQuestion(
+            action: .read, type: observation, roles: [.integration], purpose: .treatment,
+            scopes: [try Scope(parsing: text)], facts: RecordFacts())
+        #expect(Policy().decide(question).isPermitted == text.hasPrefix("user/"))
     }
 
     @Test func `hold context and constraint of each scope on its own`() throws {

@@ -46,6 +46,17 @@ extension FieldFilter {
         return writer.bytes
     }
 
+    /// Refuses a new record that speaks of what whoever writes it could not see afterwards.
+    public func checkSelected(_ new: JSONTape) throws(FieldFilterFailure) {
+        guard let type = new.member(0, "resourceType"), let resource = ResourceType(new.text(type)) else {
+            throw .notAResource
+        }
+        guard let selection = selection(of: resource) else { throw .typeNotSelected }
+        for (key, _) in new.root.members where !Self.ownKeys.contains(key) {
+            guard selection.isWritable(key) else { throw .elementNotSelected }
+        }
+    }
+
     /// Labels, tags and profiles are not for who sees a part only; the mark of a part is none of the whole.
     private static func writeMeta(of stored: JSONTape, into writer: inout JSONWriter) {
         guard let meta = stored.member(0, "meta") else { return }

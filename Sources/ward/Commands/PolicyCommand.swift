@@ -90,6 +90,7 @@ struct PolicyCommand: ParsableCommand {
             discussion: "docs/policy-tests.json is an example.")
         @Argument(help: "Expectations (JSON).") var file: String
         @Option(name: .long, help: "A policy document; by default the built-in policy.") var policy: String?
+        @Flag(name: .long, help: "Also measure how long one decision takes.") var time = false
 
         func run() throws {
             let draft = try PolicyCommand.draft(policy)
@@ -99,6 +100,12 @@ struct PolicyCommand: ParsableCommand {
             let failed = outcomes.filter { $0.difference != nil }
             for outcome in failed { Terminal.say("does not hold: \(outcome.says) It \(outcome.difference ?? "").") }
             Terminal.say("\(outcomes.count - failed.count) of \(outcomes.count) expectations hold")
+            if time {
+                let taken = try PolicyCommand.understood(file) { expectations throws(PolicyFailure) in
+                    try draft.time(expectations)
+                }
+                Terminal.say("\(Int(taken.rounded())) ns a decision")
+            }
             if !failed.isEmpty { throw ExitCode(2) }
         }
     }

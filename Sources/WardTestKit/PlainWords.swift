@@ -1,33 +1,35 @@
-import WardCore
+package import WardCore
 import WardFHIR
-import WardPolicy
+package import WardPolicy
 
 /// The default policy once more: slow, and written from what it says in words, not from its document.
-enum PlainWords {
+package enum PlainWords {
     /// What is known, one word each.
-    struct Facts {
-        var careTeam = false
-        var appointmentToday = false
-        var assigned = false
-        var own = false
-        var proxy = false
-        var author = false
-        var emergency = false
-        var fresh = false
-        var labels: Set<String> = []
-        var consents: Set<String> = []
-        var reasons: Set<String> = []
+    package struct Facts: Sendable {
+        package var careTeam = false
+        package var appointmentToday = false
+        package var assigned = false
+        package var own = false
+        package var proxy = false
+        package var author = false
+        package var emergency = false
+        package var fresh = false
+        package var labels: Set<String> = []
+        package var consents: Set<String> = []
+        package var reasons: Set<String> = []
+
+        package init() {}
 
         var hasRelationship: Bool { careTeam || appointmentToday || assigned }
     }
 
-    enum Answer: Hashable {
+    package enum Answer: Hashable, Sendable {
         case refused
         case whole
         case fields(String)
     }
 
-    static func answer(_ role: Role, _ action: Action, _ type: String?, _ purpose: PurposeOfUse, _ facts: Facts)
+    package static func answer(_ role: Role, _ action: Action, _ type: String?, _ purpose: PurposeOfUse, _ facts: Facts)
         -> Answer
     {
         guard let type else { return system(role, action, purpose, facts) ? .whole : .refused }
@@ -145,7 +147,7 @@ enum PlainWords {
         ResourceType.allCases.filter { !Definitions.r4.patientCompartment(of: $0).isEmpty || $0.name == "Patient" }
             .map(\.name))
 
-    static func isInCompartment(_ type: String) -> Bool { compartment.contains(type) }
+    package static func isInCompartment(_ type: String) -> Bool { compartment.contains(type) }
 
     private static let demographicsAndSchedule: Set<String> = [
         "Patient", "RelatedPerson", "Person", "Appointment", "AppointmentResponse", "Schedule", "Slot",
@@ -177,5 +179,5 @@ enum PlainWords {
         return Set(ResourceType.allCases.map(\.name)).subtracting(about.split(separator: " ").map(String.init))
     }()
 
-    static var typesAboutNobody: Set<String> { notAboutPatients }
+    package static var typesAboutNobody: Set<String> { notAboutPatients }
 }
