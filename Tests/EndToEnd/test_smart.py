@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from fhirclient.client import FHIRClient
-from fhirclient.server import FHIRPermissionDeniedException
+from fhirclient.server import FHIRNotFoundException, FHIRPermissionDeniedException
 
 from conftest import ROOT, FromAddress
 from test_people import LINK, Browser, chromium, enrol, link_for  # noqa: F401
@@ -230,7 +230,6 @@ def test_a_published_library_completes_a_standalone_launch(clinic, app, browser)
         smart.server.request_json(f"Observation?patient={clinic.patient}")
 
 
-@pytest.mark.xfail(strict=True, reason="the gate decides by type alone: it does not hold a token's context per record yet")
 def test_a_published_library_reads_the_patient_of_its_launch(clinic, app, cookies):
     smart = library(clinic, app, "launch/patient patient/Patient.rs")
     url = smart.authorize_url
@@ -238,6 +237,52 @@ def test_a_published_library_reads_the_patient_of_its_launch(clinic, app, cookie
     answer = clinic.consent(app, cookies, {"patient": clinic.patient}, **asked)
     smart.handle_callback(f"{REDIRECT}?{urllib.parse.urlencode(answer)}")
     assert smart.patient.id == clinic.patient and smart.patient.birthDate.isostring == "1980-02-03"
+    # The same person may see the other patient, the app may not.
+    with pytest.raises((FHIRPermissionDeniedException, FHIRNotFoundException)):
+        smart.server.request_json(f"Patient/{clinic.other}")
+    found = smart.server.request_json("Patient")
+    assert [entry["resource"]["id"] for entry in found["entry"]] == [clinic.patient]
+    with pytest.raises(FHIRPermissionDeniedException):
+        smart.server.put_json(f"Patient/{clinic.patient}", smart.patient.as_json())
+
+
+def test_an_app_sees_what_patient_person_and_scope_have_in_common(clinic, app, chromium):  # noqa: F811
+    integration = clinic.house.client("integration")
+
+    def observation(patient, category):
+        system = "http://terminology.hl7.org/CodeSystem/observation-category"
+        return integration.create({
+            "resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "category": [{"coding": [{"system": system, "code": category}]}],
+            "subject": {"reference": f"Patient/{patient}"}})["id"]
+
+    laboratory, vital, foreign = (
+        observation(clinic.patient, "laboratory"), observation(clinic.patient, "vital-signs"),
+        observation(clinic.other, "laboratory"))
+    done = clinic.house.ward(
+        "user", "add", "paul", "--name", "Paul", "--role", "proxy", "--patient", clinic.patient, "--patient",
+        clinic.other)
+    browser = Browser(chromium, clinic.origin)
+    enrol(browser, LINK.search(done.stdout).group(0))
+    mine = {cookie["name"]: cookie["value"] for cookie in browser.context.cookies()}
+    browser.context.close()
+    page = html.unescape(REFRESH.search(clinic.ask(app, scope="patient/Observation.rs").text).group(1))
+    shown = clinic.session.get(clinic.origin + page, cookies=mine, timeout=30).text
+    assert "Sina Sonnenschein, born 1980-02-03" in shown and "Bo Andersen, birth date not known" in shown
+
+    def seen(scope):
+        code = clinic.consent(app, mine, {"patient": clinic.patient}, scope=scope)["code"]
+        token = clinic.exchange(app, code).json()["access_token"]
+        return {each for each in (laboratory, vital, foreign)
+                if clinic.get(f"Observation/{each}", f"Bearer {token}").status_code == 200}
+
+    assert seen("user/Observation.rs") == {laboratory, vital, foreign}
+    assert seen("patient/Observation.rs") == {laboratory, vital}
+    assert seen("patient/Observation.rs?category=laboratory") == {laboratory}
+    assert seen("user/Observation.rs?category=laboratory") == {laboratory, foreign}
+    assert seen("patient/Patient.rs") == set() and seen("openid") == set()
+    # Nobody's own access is more than what the clinic's records say of them.
+    assert seen("user/*.cruds") == {laboratory, vital, foreign}
 
 
 def test_no_means_no(clinic, app, browser):
@@ -318,7 +363,7 @@ def test_the_sample_app_connects_and_renews_with_a_key_that_cannot_be_exported(c
     browser.press("Find")
     browser.page.get_by_label(re.compile("Sina Sonnenschein")).check()
     browser.press("Allow")
-    browser.page.get_by_role("button", name="Renew the token").wait_for()
+    browser.page.get_by_text("Sina Sonnenschein, born 1980-02-03").wait_for()
     # The address holds no code any more, and nothing is stored.
     assert browser.page.url == redirect
     assert browser.page.evaluate("() => [localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
