@@ -315,7 +315,7 @@ extension ClinicAnswer {
     static var unauthorized: ClinicAnswer {
         .failure(
             401, "login", "a valid access token is needed; see /.well-known/smart-configuration",
-            headers: [(name: "WWW-Authenticate", value: "Bearer")])
+            headers: [(name: "WWW-Authenticate", value: #"Bearer, DPoP algs="ES256""#)])
     }
 
     static var tooManyFailures: ClinicAnswer {

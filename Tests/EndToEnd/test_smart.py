@@ -16,7 +16,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from fhirclient.client import FHIRClient
 from fhirclient.server import FHIRNotFoundException, FHIRPermissionDeniedException
 
@@ -603,6 +603,28 @@ def test_scripts_of_approved_apps_alone_may_read_answers(clinic, app):
     assert "Access-Control-Allow-Origin" not in ask("/fhir/Patient", "https://evil.example", "OPTIONS", **asked).headers
     for page in ("/", "/sign-in", "/app", "/oauth/authorize", "/oauth/register", "/oauth/introspect"):
         assert "Access-Control-Allow-Origin" not in ask(page, ORIGIN).headers, page
+
+
+def test_an_identity_is_signed_by_the_published_key(clinic, app, chromium):  # noqa: F811
+    done = clinic.house.ward(
+        "user", "add", "ida", "--name", "Dr Ida", "--role", "clinician", "--practitioner", "ida-1")
+    browser = Browser(chromium, clinic.origin)
+    enrol(browser, LINK.search(done.stdout).group(0))
+    mine = {cookie["name"]: cookie["value"] for cookie in browser.context.cookies()}
+    browser.context.close()
+    code = clinic.consent(app, mine, scope="openid fhirUser profile", nonce="n-7")["code"]
+    token = clinic.exchange(app, code).json()["id_token"]
+    decoded = [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")]
+    header, claims = json.loads(decoded[0]), json.loads(decoded[1])
+    jwk = clinic.session.get(f"{clinic.origin}/.well-known/jwks.json", timeout=30).json()["keys"][0]
+    x, y = (int.from_bytes(base64.urlsafe_b64decode(jwk[name] + "="), "big") for name in "xy")
+    r, s = (int.from_bytes(decoded[2][half:half + 32], "big") for half in (0, 32))
+    ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key().verify(
+        encode_dss_signature(r, s), token.rpartition(".")[0].encode(), ec.ECDSA(hashes.SHA256()))
+    assert header["alg"] == "ES256" and header["kid"] == jwk["kid"] and len(decoded[2]) == 64
+    assert claims["iss"] == clinic.origin and claims["aud"] == app and claims["nonce"] == "n-7"
+    assert claims["fhirUser"] == f"{clinic.base}/Practitioner/ida-1" and claims["name"] == "Dr Ida"
+    assert abs(claims["iat"] - time.time()) < 60 and claims["exp"] - claims["iat"] == 300
 
 
 def test_the_documents_say_what_is_there(clinic):

@@ -93,6 +93,7 @@ extension OAuth {
         guard values["request"] == nil, values["request_uri"] == nil,
             values["response_mode"] ?? "query" == "query"
         else { throw .requestMalformed }
+        guard values["prompt"] != "none" else { throw .interactionNeeded }
         guard let state = values["state"], (1...512).contains(state.utf8.count) else { throw .stateMissing }
         guard let challenge = values["code_challenge"], challenge.utf8.count == 43,
             base64URLDecoded(challenge)?.count == 32

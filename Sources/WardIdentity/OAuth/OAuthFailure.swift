@@ -12,6 +12,8 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case clientNotRecognised = "client-not-recognised"
     case codeInvalid = "code-invalid"
     case grantTypeUnknown = "grant-type-unknown"
+    /// OpenID Connect Core §3.1.2.6.
+    case interactionNeeded = "interaction-needed"
     case jwksMalformed = "jwks-malformed"
     case jwksURIRefused = "jwks-uri-refused"
     case launchInvalid = "launch-invalid"
@@ -44,6 +46,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .grantTypeUnknown: "unsupported_grant_type"
         case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
             "invalid_client_metadata"
+        case .interactionNeeded: "interaction_required"
         case .proofInvalid, .proofMissing: "invalid_dpop_proof"
         case .redirectInvalid: "invalid_redirect_uri"
         case .responseTypeUnknown: "unsupported_response_type"
@@ -78,6 +81,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .clientNotRecognised: "the client's proof of who it is was not accepted"
         case .codeInvalid: "the code is unknown, used, too old, or was not made for this client, redirect and verifier"
         case .grantTypeUnknown: "grant_type must be authorization_code, refresh_token or client_credentials"
+        case .interactionNeeded: "the person is asked each time: prompt=none cannot be answered"
         case .jwksMalformed: "jwks must hold 1 to 4 public P-384 keys, each with a kid of its own"
         case .jwksURIRefused: "jwks_uri is not supported: this server fetches nothing; send the keys in jwks"
         case .launchInvalid: "the launch value is unknown, used, too old, or was made for another app or person"

@@ -68,7 +68,8 @@ import WardTestKit
             (["scope": "launch openid"], "invalid_request"), (["launch": "made-up"], "invalid_request"),
             (["scope": "launch openid", "launch": "made-up"], "invalid_request"),
             (["request_uri": "https://evil.example/r"], "invalid_request"), (["request": "e30"], "invalid_request"),
-            (["response_mode": "fragment"], "invalid_request"), (["dpop_jkt": "x"], "invalid_request"),
+            (["response_mode": "fragment"], "invalid_request"), (["prompt": "none"], "interaction_required"),
+            (["dpop_jkt": "x"], "invalid_request"),
         ] as [([String: String?], String)])
     func `with a fault is refused at the app's redirect`(changes: [String: String?], error: String) async throws {
         let app = try await house.app()
