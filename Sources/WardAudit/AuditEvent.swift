@@ -25,6 +25,8 @@ public struct AuditEvent: Sendable {
     public var subject: String?
     /// Number of the session it was done in.
     public var session: String?
+    /// Id of the emergency it was done in, or that it is about (45 CFR 164.312(a)(2)(ii)).
+    public var emergency: String?
 
     public init(
         kind: AuditEventKind, time: Instant, outcome: AuditOutcome, actor: AuditActor?, purpose: PurposeOfUse?,
@@ -54,12 +56,18 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case appLaunched = "app-launched"
     case appRegistered = "app-registered"
     case appRemoved = "app-removed"
+    /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
+    case accessReviewed = "access-reviewed"
     case auditRead = "audit-read"
     case auditVerified = "audit-verified"
     case clientAdded = "client-added"
     case clientRemoved = "client-removed"
     case create
     case delete
+    case emergencyEnded = "emergency-ended"
+    /// Also the alert: it is written in the transaction that opens the emergency.
+    case emergencyOpened = "emergency-opened"
+    case emergencyReviewed = "emergency-reviewed"
     case enrolmentIssued = "enrolment-issued"
     case enrolmentUsed = "enrolment-used"
     case export
@@ -72,6 +80,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
+    case policyExplained = "policy-explained"
     case read
     case recoveryApproved = "recovery-approved"
     case recoveryAsked = "recovery-asked"

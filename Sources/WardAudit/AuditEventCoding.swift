@@ -58,6 +58,7 @@ extension AuditEvent {
         if count > 1 { writer.member("count", count) }
         if let subject { writer.member("subject", subject) }
         if let session { writer.member("session", session) }
+        if let emergency { writer.member("emergency", emergency) }
         writer.endObject()
         return writer.bytes
     }
@@ -85,6 +86,7 @@ extension AuditEvent {
             candidates: Int(root["candidates"]?.integer ?? 0), count: Int(root["count"]?.integer ?? 1))
         subject = root["subject"]?.string
         session = root["session"]?.string
+        emergency = root["emergency"]?.string
     }
 }
 
@@ -99,9 +101,4 @@ extension AuditedRecord {
             type: type, id: id, version: version, hash: hash.isEmpty ? nil : hash,
             interaction: parts.count > 4 ? parts[4].string.flatMap(AuditEventKind.init(rawValue:)) : nil)
     }
-}
-
-extension JSONValue {
-    /// An integer literal that fits 64 bits.
-    fileprivate var integer: Int64? { kind == .number ? Int64(tape.text(index)) : nil }
 }

@@ -54,6 +54,8 @@ private final class RecentTokens: Sendable {
 public enum AuditFacet: Hashable, Sendable {
     case actor(String)
     case day(CalendarDay)
+    /// Id of an emergency: its own events and everything done in it.
+    case emergency(String)
     case kind(AuditEventKind)
     case patient(String)
     case record(type: ResourceType, id: String)
@@ -64,6 +66,7 @@ public enum AuditFacet: Hashable, Sendable {
         switch self {
         case .actor: "actor"
         case .day: "day"
+        case .emergency: "emergency"
         case .kind: "kind"
         case .patient: "patient"
         case .record: "record"
@@ -73,7 +76,7 @@ public enum AuditFacet: Hashable, Sendable {
 
     var value: String {
         switch self {
-        case .actor(let id), .patient(let id), .subject(let id): id
+        case .actor(let id), .emergency(let id), .patient(let id), .subject(let id): id
         case .day(let day): day.text
         case .kind(let kind): kind.rawValue
         case .record(let type, let id): "\(type.name)/\(id)"
@@ -123,6 +126,7 @@ extension AuditKeys {
         var tokens = [token(.kind(event.kind)), token(.day(event.day))]
         if let actor = event.actor { tokens.append(token(.actor(actor.id))) }
         if let subject = event.subject { tokens.append(token(.subject(subject))) }
+        if let emergency = event.emergency { tokens.append(token(.emergency(emergency))) }
         for patient in event.patients { tokens.append(token(.patient(patient))) }
         for record in event.records { tokens.append(token(.record(type: record.type, id: record.id))) }
         // A token stands once in a leaf's list, though a transaction may touch a record twice.

@@ -56,6 +56,8 @@ extension ClinicAnswer {
                 expression: code, receipt: receipt)
         case .hidden, .writeRefused: self = .failure(500, "exception", "the request could not be answered")
         case .storage: self = .failure(503, "transient", "the store could not be read or written")
+        case .tooManyToDecide:
+            self = .failure(400, "too-costly", "the search finds too many resources to decide on; narrow it")
         case .tooManyIncluded:
             self = .failure(400, "too-costly", "_revinclude adds too many resources; ask for smaller pages")
         }

@@ -9,6 +9,7 @@ public import WardPolicy
 /// Only ``Gate`` makes one, and the vault takes it away when it is used.
 public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
     public let subject: GrantSubject
+    public let principal: Principal
     public let source: RequestSource
     /// Code of the rule that permitted it.
     public let reason: String
@@ -16,14 +17,15 @@ public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
     public let residual: ResidualFilter
 
     // Internal on purpose: `package` would let every target of this package forge one.
-    init(subject: GrantSubject, source: RequestSource, reason: String, residual: ResidualFilter) {
+    init(
+        subject: GrantSubject, principal: Principal, source: RequestSource, reason: String, residual: ResidualFilter
+    ) {
         self.subject = subject
+        self.principal = principal
         self.source = source
         self.reason = reason
         self.residual = residual
     }
-
-    public var principal: Principal { residual.principal }
 
     /// Whether an action on a resource is what this grant was given for; to be held against what is carried out.
     public var coverage: @Sendable (_ action: Action, _ type: ResourceType, _ id: String) -> Bool {

@@ -28,20 +28,16 @@ public struct Gate: Sendable {
     ) async throws(GateFailure) -> AccessGrant<Leave> {
         var reason = "no-type"
         var isPermitted = false
-        let isFresh = principal.mayActFreshly
+        let residual = ResidualFilter(principal.standpoint(at: .now()), policy, emergencies)
         for need in subject.needs {
-            let decision = policy.decide(
-                AccessQuestion(
-                    action: need.action ?? Leave.action, type: need.type, roles: principal.roles,
-                    purpose: principal.purpose, scopes: principal.scopes, isFresh: isFresh))
+            let decision = residual.decide(need.action ?? Leave.action, need.type, nil)
             reason = policy.code(of: decision)
             isPermitted = decision.isPermitted
             if !isPermitted { break }
         }
         if isPermitted {
             return AccessGrant(
-                subject: subject, source: source, reason: reason,
-                residual: ResidualFilter(principal, policy, emergencies))
+                subject: subject, principal: principal, source: source, reason: reason, residual: residual)
         }
         var event = AuditEvent(
             kind: Leave.eventKind, time: .now(), outcome: .denied, actor: principal.actor, purpose: principal.purpose,
@@ -53,6 +49,11 @@ public struct Gate: Sendable {
         let receipt: AuditReceipt
         do throws(AuditFailure) { receipt = try await log.append(event) } catch { throw .auditUnavailable }
         throw .denied(Refusal(receipt: receipt, reason: reason))
+    }
+
+    /// How a person's rights would be decided on; for explanations, since nothing can be opened with it.
+    public func filter(explaining standpoint: Standpoint) -> ResidualFilter {
+        ResidualFilter(standpoint, policy, emergencies)
     }
 
     /// Puts an answer that nothing else has accounted for into the log.

@@ -7,45 +7,69 @@ public import WardPolicy
 ///
 /// It opens nothing by itself; only the vault asks it, with a grant in hand.
 public struct ResidualFilter: Sendable {
-    public let principal: Principal
+    public let standpoint: Standpoint
     public let policy: Policy
     private let emergencies: EmergencyLookup?
-    private let isFresh: Bool
+    /// Roles by the purpose that each acts for: whoever is nurse and biller treats as the one and bills as the other.
+    private let capacities: [(purpose: PurposeOfUse, roles: [Role])]
 
-    init(_ principal: Principal, _ policy: Policy, _ emergencies: EmergencyLookup?) {
-        self.principal = principal
+    init(_ standpoint: Standpoint, _ policy: Policy, _ emergencies: EmergencyLookup?) {
+        self.standpoint = standpoint
         self.policy = policy
         self.emergencies = emergencies
-        isFresh = principal.mayActFreshly
+        var capacities: [(purpose: PurposeOfUse, roles: [Role])] = []
+        if standpoint.kind == .person, standpoint.roles.count > 1 {
+            for role in standpoint.roles where role != .app {
+                if let known = capacities.firstIndex(where: { $0.purpose == role.usualPurpose }) {
+                    capacities[known].roles.append(role)
+                } else {
+                    capacities.append((purpose: role.usualPurpose, roles: [role]))
+                }
+            }
+            if standpoint.roles.contains(.app) {
+                for index in capacities.indices { capacities[index].roles.append(.app) }
+            }
+        }
+        self.capacities = capacities.count > 1 ? capacities : [(purpose: standpoint.purpose, roles: standpoint.roles)]
     }
 
     /// What may be possible with records of a type, nothing known of any: upper bound of ``decide(_:on:knowing:)``.
     public func outlook(_ action: Action, on type: ResourceType) -> AccessDecision {
-        decide(question(action, type, nil))
+        decide(action, type, nil)
     }
 
     /// The decision on one record.
     public func decide(_ action: Action, on type: ResourceType, knowing facts: RecordFacts) -> AccessDecision {
-        decide(question(action, type, facts))
+        decide(action, type, facts)
+    }
+
+    /// The same with its grounds.
+    public func explain(_ action: Action, on type: ResourceType, knowing facts: RecordFacts) -> Explanation {
+        policy.explain(anyOf: capacities.map { question(action, type, facts, $0) })
     }
 
     /// The emergency that is open for all of these patients, if one is for each.
     public func emergency(for patients: [String], at now: Instant) -> OpenEmergency? {
-        guard let emergencies, let first = patients.first, principal.kind == .person else { return nil }
-        guard var found = emergencies(principal.id, first, now) else { return nil }
+        guard let emergencies, let first = patients.first, standpoint.kind == .person else { return nil }
+        guard var found = emergencies(standpoint.id, first, now) else { return nil }
         for patient in patients.dropFirst() {
-            guard let other = emergencies(principal.id, patient, now) else { return nil }
+            guard let other = emergencies(standpoint.id, patient, now) else { return nil }
             found = OpenEmergency(id: found.id, reasons: found.reasons.intersection(other.reasons))
         }
         return found
     }
 
-    private func decide(_ question: AccessQuestion) -> AccessDecision { policy.decide(question) }
+    func decide(_ action: Action, _ type: ResourceType?, _ facts: RecordFacts?) -> AccessDecision {
+        if capacities.count == 1 { return policy.decide(question(action, type, facts, capacities[0])) }
+        return policy.decide(anyOf: capacities.map { question(action, type, facts, $0) })
+    }
 
-    private func question(_ action: Action, _ type: ResourceType?, _ facts: RecordFacts?) -> AccessQuestion {
+    private func question(
+        _ action: Action, _ type: ResourceType?, _ facts: RecordFacts?, _ capacity: (purpose: PurposeOfUse, roles: [Role])
+    ) -> AccessQuestion {
         AccessQuestion(
-            action: action, type: type, roles: principal.roles, purpose: principal.purpose, scopes: principal.scopes,
-            isFresh: isFresh, facts: facts)
+            action: action, type: type, roles: capacity.roles, purpose: capacity.purpose,
+            scopes: standpoint.scopes, isFresh: standpoint.isFresh, facts: facts)
     }
 }
 
@@ -63,9 +87,4 @@ public struct OpenEmergency: Hashable, Sendable {
         self.id = id
         self.reasons = reasons
     }
-}
-
-extension Principal {
-    /// Whether identity was proven of late; a client proved it with the key that it just used.
-    var mayActFreshly: Bool { kind == .client || isFresh(at: .now()) }
 }

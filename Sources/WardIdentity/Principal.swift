@@ -107,24 +107,30 @@ public struct Principal: Sendable {
 public enum IdentityFailure: Error, Hashable, Sendable {
     case auditUnavailable
     case badKey
+    case alreadyOpen
     case badName
     case badPasskey
     case badPassword(PasswordFailure)
     case badScope
     case badSignature
     case busy
+    /// What is kept and what the log says of it differ.
+    case damaged
     case expired
     case hasherBusy
+    case lastAdministrator
     case lastFactor
     case livesTooLong
     case malformedAssertion
     case nameTaken
+    case notPermitted
     case notRecognised
     case reasonNeeded
     case replayed
     case secondPersonNeeded
     case sessionEnded
     case stepUpNeeded
+    case stillRunning
     case storage
     case throttled(seconds: Int64)
     case tooManyPasskeys

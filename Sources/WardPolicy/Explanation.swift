@@ -45,7 +45,7 @@ extension Policy {
         guard let best else { return refusal(.roleNotKnown) }
         if best.denial != nil { return explanation(best, profiles: [], isConditional: false) }
         if let facts = question.facts, facts.isRefused, !facts.isOverRefusal { return refusal(.consentRefused) }
-        var isConditional = findings.contains { $0.isConditional }
+        var isConditional = findings.contains { $0.denial == nil && $0.isConditional }
         if !ceilings.isEmpty {
             if question.scopes == nil { return refusal(.scopeNotGranted) }
             for ceiling in ceilings {

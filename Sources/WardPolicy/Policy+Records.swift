@@ -7,19 +7,17 @@ extension Policy {
         document.labels.first { $0.name == name }.map { LabelSet(rawValue: $0.bit) }
     }
 
-    /// Labels of a record: those in its own meta.security and in that of every resource inside it.
+    /// Labels of a record: those in its meta.security, in the elements that say the same of documents, and in every
+    /// resource inside it.
     public func labels(of tape: JSONTape, at index: Int = JSONTape.rootIndex) -> LabelSet {
         var found: LabelSet = []
         switch tape.kind(index) {
         case .object:
-            if tape.member(index, "resourceType") != nil, let meta = tape.member(index, "meta"),
-                let list = tape.member(meta, "security")
-            {
-                tape.forEachElement(list) { coding in
-                    let system = tape.member(coding, "system").map { tape.text($0) } ?? ""
-                    let code = tape.member(coding, "code").map { tape.text($0) } ?? ""
-                    found.formUnion(label(system: system, code: code))
+            if tape.member(index, "resourceType") != nil {
+                if let list = tape.member(index, "meta").flatMap({ tape.member($0, "security") }) {
+                    found.formUnion(labels(ofCodings: list, tape))
                 }
+                found.formUnion(labels(ofDocument: index, tape))
             }
             tape.forEachMember(index) { _, value in
                 if tape.kind(value) == .object || tape.kind(value) == .array {
@@ -33,16 +31,64 @@ extension Policy {
         return found
     }
 
-    /// What one coding of meta.security means.
+    private func labels(ofCodings list: Int, _ tape: JSONTape) -> LabelSet {
+        var found: LabelSet = []
+        tape.forEachElement(list) { coding in
+            let system = tape.member(coding, "system").map { tape.text($0) } ?? ""
+            let code = tape.member(coding, "code").map { tape.text($0) } ?? ""
+            found.formUnion(label(system: system, code: code))
+        }
+        return found
+    }
+
+    /// DocumentReference.securityLabel and Composition.confidentiality.
+    private func labels(ofDocument resource: Int, _ tape: JSONTape) -> LabelSet {
+        var found: LabelSet = []
+        if let concepts = tape.member(resource, "securityLabel"), tape.kind(concepts) == .array {
+            tape.forEachElement(concepts) { concept in
+                if let list = tape.member(concept, "coding") { found.formUnion(labels(ofCodings: list, tape)) }
+            }
+        }
+        if let code = tape.member(resource, "confidentiality"), tape.kind(code) == .string {
+            found.formUnion(label(system: Self.confidentiality, code: tape.text(code)))
+        }
+        return found
+    }
+
+    private static let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+    /// Names that older documents and C-CDA have for the systems of labels.
+    private static let aliases = [
+        "http://hl7.org/fhir/v3/Confidentiality": confidentiality,
+        "urn:oid:2.16.840.1.113883.5.25": confidentiality,
+        "http://hl7.org/fhir/v3/ActCode": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+        "urn:oid:2.16.840.1.113883.5.4": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+    ]
+
+    /// Systems whose codes in meta.security say what a record is for or what was done to it, not how sensitive it is.
+    private static let harmless: Set<String> = [
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason", "http://hl7.org/fhir/v3/ActReason",
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "http://hl7.org/fhir/v3/ObservationValue",
+    ]
+
+    /// What one coding of meta.security means; a code of a system that nobody speaks of counts as restricted.
     public func label(system: String, code: String) -> LabelSet {
-        var rest: LabelSet = []
+        known(system, code) ?? (Self.harmless.contains(system) ? [] : .restricted)
+    }
+
+    /// Nil for a system that neither the document nor this program speaks of.
+    private func known(_ given: String, _ code: String) -> LabelSet? {
+        let system = Self.aliases[given] ?? given
+        var rest: LabelSet?
+        var isKnown = false
         for label in document.labels {
             for known in label.codes where known.system == system {
                 if known.code == code { return LabelSet(rawValue: label.bit) }
                 if known.code == "*" { rest = LabelSet(rawValue: label.bit) }
+                isKnown = true
             }
         }
-        return rest
+        return rest ?? (isKnown ? [] : nil)
     }
 
     /// Whether nothing in a record carries a label, by whatever policy; false where that is not plain to see.
@@ -51,6 +97,7 @@ extension Policy {
         if type.name == "Bundle" || type.name == "Parameters" { return false }
         func carries(_ resource: Int) -> Bool {
             tape.member(resource, "meta").map { tape.member($0, "security") != nil } ?? false
+                || tape.member(resource, "securityLabel") != nil || tape.member(resource, "confidentiality") != nil
         }
         if carries(JSONTape.rootIndex) { return false }
         guard let contained = tape.member(JSONTape.rootIndex, "contained") else { return true }
@@ -108,7 +155,8 @@ extension Policy {
         // A label that no rule speaks of reveals nothing.
         hidden &= document.rules.reduce(0) { $0 | $1.labels }
         let mask = hidden
-        return FieldFilter(selections) { system, code in label(system: system, code: code).rawValue & mask != 0 }
+        // Tags are of any system; only a label by its name is hidden.
+        return FieldFilter(selections) { system, code in (known(system, code) ?? []).rawValue & mask != 0 }
     }
 }
 

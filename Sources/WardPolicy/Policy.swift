@@ -1,3 +1,4 @@
+import WardCore
 public import WardCrypto
 import WardFHIR
 
@@ -71,6 +72,36 @@ public struct Policy: Sendable {
 
     /// The decision; no allocation, some tens of nanoseconds.
     public func decide(_ question: borrowing AccessQuestion) -> AccessDecision { tables.decide(question) }
+
+    /// The decision of somebody with several roles, each asked about for the purpose that it acts for.
+    public func decide(anyOf questions: [AccessQuestion]) -> AccessDecision {
+        var grant: AccessDecision?
+        var denial = AccessDecision.deny(.roleNotKnown)
+        for question in questions {
+            let own = decide(question)
+            if let refusal = own.denial {
+                if let best = denial.denial, refusal > best { denial = own }
+            } else if let known = grant {
+                grant = AccessDecision(
+                    denial: nil, rule: known.rule, profiles: known.profiles.union(own.profiles),
+                    isConditional: known.isConditional || own.isConditional)
+            } else {
+                grant = own
+            }
+        }
+        return grant ?? denial
+    }
+
+    /// As ``decide(anyOf:)``, with grounds.
+    public func explain(anyOf questions: [AccessQuestion]) -> Explanation {
+        let decided = questions.filter { decide($0).isPermitted }
+        if let first = decided.first { return explain(first) }
+        let closest = questions.max { left, right in
+            (decide(left).denial ?? .roleNotKnown) < (decide(right).denial ?? .roleNotKnown)
+        }
+        return explain(
+            closest ?? AccessQuestion(action: .read, type: nil, roles: [], purpose: .treatment))
+    }
 
     /// The name of the rule that decided, or the kind of refusal; for the log.
     public func code(of decision: AccessDecision) -> String {

@@ -63,6 +63,10 @@ enum StandardPolicy {
       "says": "Who the patients are and who belongs to them.",
       "types": ["Patient", "Person", "RelatedPerson"]
     },
+    "standing": {
+      "says": "What opens records to others: who is in the care team, what the patient consented to, whose case it is.",
+      "types": ["CareTeam", "Consent", "EpisodeOfCare"]
+    },
     "schedule": {
       "says": "Who comes when, and when there is room.",
       "types": ["Appointment", "AppointmentResponse", "Schedule", "Slot"]
@@ -276,8 +280,17 @@ enum StandardPolicy {
       "says": "Clinicians and nurses use the directory, definitions and catalogs.",
       "effect": "permit",
       "roles": ["clinician", "nurse"],
-      "actions": ["create", "history", "read", "search", "update"],
+      "actions": ["history", "read", "search"],
       "types": ["directory", "knowledge"]
+    },
+    {
+      "id": "care-keeps-house",
+      "says": "Clinicians and nurses keep the directory, definitions and catalogs; who has which post is not for them to write.",
+      "effect": "permit",
+      "roles": ["clinician", "nurse"],
+      "actions": ["create", "update"],
+      "types": ["directory", "knowledge"],
+      "except": ["PractitionerRole"]
     },
     {
       "id": "clinician-deletes-shared",
@@ -285,7 +298,8 @@ enum StandardPolicy {
       "effect": "permit",
       "roles": ["clinician"],
       "actions": ["delete"],
-      "types": ["directory", "knowledge"]
+      "types": ["directory", "knowledge"],
+      "except": ["PractitionerRole"]
     },
     {
       "id": "care-treats",
@@ -294,8 +308,35 @@ enum StandardPolicy {
       "roles": ["clinician", "nurse"],
       "actions": ["create", "history", "read", "search", "update"],
       "types": ["*"],
-      "except": ["demographics", "schedule", "directory", "knowledge"],
+      "except": ["demographics", "schedule", "directory", "knowledge", "standing"],
       "if": ["care-team", "appointment-today", "assigned"]
+    },
+    {
+      "id": "care-reads-standing",
+      "says": "Whoever is in a relationship with a patient sees who is in the care team, and what the patient consented to.",
+      "effect": "permit",
+      "roles": ["clinician", "nurse"],
+      "actions": ["history", "read", "search"],
+      "types": ["standing"],
+      "if": ["care-team", "appointment-today", "assigned", "emergency"]
+    },
+    {
+      "id": "care-keeps-standing",
+      "says": "Care teams and consents are kept by the care team and by whoever is assigned: an appointment makes nobody a member.",
+      "effect": "permit",
+      "roles": ["clinician", "nurse"],
+      "actions": ["create", "update"],
+      "types": ["standing"],
+      "if": ["care-team", "assigned"]
+    },
+    {
+      "id": "clinician-ends-standing",
+      "says": "Clinicians of the care team, or assigned, take care teams and consents out.",
+      "effect": "permit",
+      "roles": ["clinician"],
+      "actions": ["delete"],
+      "types": ["standing"],
+      "if": ["care-team", "assigned"]
     },
     {
       "id": "clinician-deletes",
@@ -304,7 +345,7 @@ enum StandardPolicy {
       "roles": ["clinician"],
       "actions": ["delete"],
       "types": ["*"],
-      "except": ["directory", "knowledge"],
+      "except": ["directory", "knowledge", "standing"],
       "if": ["care-team", "appointment-today", "assigned"]
     },
     {
@@ -314,7 +355,7 @@ enum StandardPolicy {
       "roles": ["clinician", "nurse"],
       "actions": ["create", "history", "read", "search", "update"],
       "types": ["*"],
-      "except": ["demographics", "schedule", "directory", "knowledge"],
+      "except": ["demographics", "schedule", "directory", "knowledge", "standing"],
       "if": ["emergency"]
     },
     {

@@ -102,6 +102,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case app = 16
     /// What a person allowed an app for longer than a session.
     case appGrant = 17
+    /// An emergency that somebody declared, with its reviews.
+    case emergency = 20
+    /// The newest review of somebody's rights.
+    case accessReview = 21
 }
 
 /// The current version of a resource, or one line of its history.

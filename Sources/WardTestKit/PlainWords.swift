@@ -65,6 +65,12 @@ package enum PlainWords {
     ) -> Answer {
         guard [.treatment, .operations, .patientRequest].contains(purpose) else { return .refused }
         guard [.create, .delete, .history, .read, .search, .update].contains(action) else { return .refused }
+        let isReading = action == .read || action == .search || action == .history
+        if type == "PractitionerRole" && !isReading { return .refused }
+        if ["CareTeam", "Consent", "EpisodeOfCare"].contains(type) && !isReading {
+            if action == .delete && isNurse { return .refused }
+            return facts.careTeam || facts.assigned ? .whole : .refused
+        }
         if action == .delete {
             if isNurse { return .refused }
             return notAboutPatients.contains(type) || facts.hasRelationship ? .whole : .refused

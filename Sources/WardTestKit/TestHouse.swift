@@ -49,11 +49,18 @@ package struct TestHouse: Sendable {
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clock: clock)
         vault = Vault(
             store: store, material: keys.tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: Self.base)
-        gate = Gate(policy: Policy(), log: log, emergencies: emergencies)
-        clinic = Clinic(gate: gate, vault: vault, base: Self.base)
-        people = try People(
+        let people = try People(
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clinic: "Lindenhof",
             hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
+        self.people = people
+        gate = Gate(
+            policy: Policy(), log: log,
+            emergencies: emergencies ?? { person, patient, now in
+                people.emergencies.standing(of: person, for: patient, at: now).map {
+                    OpenEmergency(id: $0.id, reasons: $0.reasons)
+                }
+            })
+        clinic = Clinic(gate: gate, vault: vault, base: Self.base)
         if buildsIndex { try vault.rebuildIndex() }
     }
 
@@ -85,16 +92,18 @@ package struct TestHouse: Sendable {
 
     /// Makes an account, enrols it with two factors, and signs in.
     package func signIn(
-        person login: String, _ roles: [Role], practitioner: String? = nil, patients: [String] = []
+        person login: String, _ roles: [Role], practitioner: String? = nil, patients: [String] = [],
+        mayUseEmergencyAccess: Bool = false
     ) async throws -> Principal {
         let actor = AuditActor(id: "operator", name: "operator", role: "operator")
         let person = try await people.directory.add(
-            login: login, displayName: login, practitioner: practitioner, patients: patients, by: actor,
+            login: login, displayName: login, practitioner: practitioner, patients: patients, byOperator: actor,
             source: Self.source)
         try await people.grant(
-            Rights(roles: roles, mayUseEmergencyAccess: false), to: person.id, byOperator: actor, source: Self.source)
+            Rights(roles: roles, mayUseEmergencyAccess: mayUseEmergencyAccess), to: person.id, byOperator: actor,
+            source: Self.source)
         let now = Instant.now()
-        let link = try await people.invite(person.id, by: actor, source: Self.source, at: now)
+        let link = try await people.invite(person.id, byOperator: actor, source: Self.source, at: now)
         let token = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(
             token, password: Password(typed: "plum tractor violet anchorage"), at: now)

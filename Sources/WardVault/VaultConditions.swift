@@ -77,6 +77,7 @@ extension Vault {
         if let change = draft.attempted {
             event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
             if change.type.name == "Patient" { event.patients = [change.id] }
+            event.add(patients: draft.event.patients)
         }
         switch failure {
         case .preconditionMissed: return .preconditionFailed(try await append(event))

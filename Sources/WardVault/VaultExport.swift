@@ -39,12 +39,14 @@ extension Vault {
         var event = cursor.frame.event
         event.time = .now()
         var records: [DisclosedRecord] = []
+        // Rights and consents may have changed since the last chunk.
+        let access = RecordAccess(cursor.frame.access.residual, self)
         for hit in cursor.hits.prefix(limit) where index.record(for: hit.locator) != nil {
             let (stored, body, json): (StoredVersion, RecordBody, [UInt8]?)
             do throws(VaultFailure) {
                 stored = try version(hit.record)
                 body = try open(stored, at: hit.locator)
-                json = try cursor.frame.access.decide(.export, on: body).shown(body)
+                json = try isStillOpen(hit, .export, access) ? access.decide(.export, on: body).shown(body) : nil
             } catch {
                 throw try await accounted(error, cursor.frame.event)
             }

@@ -36,6 +36,8 @@ public enum VaultFailure: Error, Hashable, Sendable {
     /// As ``notFound(_:)`` of what may not be seen, before the look is in the log.
     case hidden(code: String)
     case storage
+    /// A search that would have to open more than 50,000 records to decide on them.
+    case tooManyToDecide
     /// `_revinclude` would add more than 10,000 records to one page.
     case tooManyIncluded
 }

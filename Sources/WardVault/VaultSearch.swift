@@ -53,10 +53,16 @@ extension Vault {
         var hits = found.hits
         if found.unsureCount > 0 || doubtful != .none {
             hits = []
+            var opened = 0
             for hit in found.hits {
                 if hit.isSure, !doubtful.contains(hit) {
                     hits.append(hit)
-                } else if try isVisible(try open(try version(hit.record), at: hit.locator), query, frame.access) {
+                    continue
+                }
+                opened += 1
+                guard opened <= Self.openLimit else { throw .tooManyToDecide }
+                if opened.isMultiple(of: 256) { await Task.yield() }
+                if try isVisible(try open(try version(hit.record), at: hit.locator), query, frame.access) {
                     hits.append(hit)
                 } else {
                     event.candidates += 1
@@ -96,7 +102,7 @@ extension Vault {
         var matches: [SearchMatch] = []
         for hit in result.hits.dropFirst(offset).prefix(result.pageSize) {
             // Deleted or no longer permitted since it was found: left out, also on the way back to the first page.
-            if isFixed, index.record(for: hit.locator) == nil { continue }
+            if isFixed, try !isStillOpen(hit, .search, frame.access) { continue }
             let stored = try version(hit.record)
             let body = try open(stored, at: hit.locator)
             // The index selected it; the opened record decides. A disagreement is damage, never a shorter answer.
@@ -112,6 +118,7 @@ extension Vault {
             matches.append(SearchMatch(hit: hit, type: body.type, id: body.id, decision: decision))
             records.append(DisclosedRecord(body, version: stored.version, json: json))
             event.add(body, version: stored.version)
+            event.note(decision)
         }
         for (hit, parameter) in try included(matches, query: result.query, access: frame.access)
         where shown.insert(hit.record).inserted {
@@ -136,6 +143,16 @@ extension Vault {
             disclosure: Disclosure(records: records, receipt: try await append(event)), total: result.total,
             query: result.query, next: end < result.hits.count ? link(end) : nil,
             previous: offset > 0 ? link(max(0, offset - result.pageSize)) : nil)
+    }
+
+    /// Whether the record that was found earlier is there, and may be seen as it is now: a version of before does not
+    /// show what is hidden today.
+    func isStillOpen(
+        _ hit: SearchHit, _ action: Action, _ access: RecordAccess
+    ) throws(VaultFailure) -> Bool {
+        guard let current = index.record(for: hit.locator) else { return false }
+        if current == hit.record { return true }
+        return try access.decide(action, on: try open(try version(current), at: hit.locator)).isPermitted
     }
 
     /// Records that `_include` and `_revinclude` add to a page, without their bodies, and the parameter of those that
@@ -166,6 +183,8 @@ extension Vault {
         return found
     }
 
+    /// Records that one search may open to decide on them.
+    private static let openLimit = 50_000
     private static let includeLimit = 10_000
 
     /// Records that match a query and may be found, opened; for preconditions and conditional references.

@@ -138,22 +138,25 @@ extension Vault {
         let version = (head?.version ?? 0) + 1
         let json = ResourceRewriter.rewritten(
             resource.tape, at: resource.index, id: change.id, versionId: String(version), lastUpdated: draft.now,
-            replacing: replacements)
+            replacing: replacements, keepingLabelsOf: stored?.labelledTape)
         guard let given = try? JSONTape(parsing: json) else { throw .damaged }
         let tape = try stored?.completed(given, version: version, now: draft.now) ?? given
         let values = SearchExtractor.values(
             of: tape, at: JSONTape.rootIndex, type: change.type, ownBase: ownBase)
-        let patients = Self.patients(of: change.type, id: change.id, values: values)
+        let (patients, isAboutFirst) = Self.patients(
+            of: tape, type: change.type, id: change.id, values: values, ownBase: ownBase)
         let body = RecordBody(
             type: change.type, id: change.id, isDeleted: false, lastUpdated: draft.now, patients: patients,
-            isUnlabelled: Policy.isUnlabelled(tape, type: change.type), json: tape.bytes)
+            isAboutFirst: isAboutFirst, isUnlabelled: Policy.isUnlabelled(tape, type: change.type), json: tape.bytes)
         let decision = try frame.access.decide(change.operation.action, on: body, isOwn: true)
-        guard decision.isPermitted else { throw .writeRefused(code: decision.code) }
+        guard decision.isPermitted else {
+            draft.event.add(patients: patients)
+            throw .writeRefused(code: decision.code)
+        }
+        guard frame.access.leavesSomebody(body, tape) else { throw .writeRefused(code: "label-hides-from-all") }
         if stored == nil { try decision.checkWhole(tape) }
         // Who loses the record must see it in the log as well as who gets it.
-        if let stored {
-            draft.event.add(patients: stored.body.patients)
-        } else if let head {
+        if stored == nil, let head {
             draft.event.add(patients: try earlierPatients(head, at: locator, now: patients))
         }
         let card = cards.card(type: change.type, lastUpdated: draft.now, values: values)
@@ -161,6 +164,7 @@ extension Vault {
         draft.add(
             body, version: version, outcome: head.map(\.isDeleted) ?? true ? .created : .updated,
             kind: head.map(\.isDeleted) ?? true ? .create : .update, decision: decision)
+        if let stored, stored.loses(frame.access.policy.labels(of: tape)) { draft.event.decision = "label-removed" }
     }
 
     private func prepareDeletion(
@@ -172,7 +176,7 @@ extension Vault {
         }
         let body = RecordBody(
             type: change.type, id: change.id, isDeleted: true, lastUpdated: draft.now, patients: stored.body.patients,
-            json: [])
+            isAboutFirst: stored.body.isAboutFirst, json: [])
         try seal(body, card: nil, locator: locator, version: head.version + 1, ending: head.record, into: &draft)
         draft.add(body, version: head.version + 1, outcome: .deleted, kind: .delete, decision: stored.decision)
     }
@@ -271,6 +275,7 @@ struct WriteDraft {
         event.records.append(
             AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
         event.add(patients: body.patients)
+        event.note(decision)
         finish(body, version: version, outcome: outcome, decision)
     }
 

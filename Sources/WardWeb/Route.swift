@@ -1,3 +1,5 @@
+import WardPolicy
+
 /// The pages there are. Each has a name for the log, what may be asked of it, and what a form on it is bound to.
 enum Route {
     case asset(String)
@@ -9,6 +11,8 @@ enum Route {
     case people, person(String), invite(String), askRoles(String), disable(String), askRecovery(String)
     case roleRequest, recovery
     case authorize, consent(String), apps, clients
+    case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
+    case allSessions, allSessionsEnd, accessReview, accessOf(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -42,6 +46,10 @@ enum Route {
             case ("app", "people"): self = .people
             case ("app", "role-requests"): self = .roleRequest
             case ("app", "recoveries"): self = .recovery
+            case ("app", "emergency"): self = .emergency
+            case ("app", "emergencies"): self = .emergencies
+            case ("app", "all-sessions"): self = .allSessions
+            case ("app", "access-review"): self = .accessReview
             default: return nil
             }
         case 3:
@@ -56,6 +64,10 @@ enum Route {
             case ("app", "sessions", "end-others"): self = .sessionsEndOthers
             case ("app", "people", let id): self = .person(id)
             case ("app", "authorize", let id): self = .consent(id)
+            case ("app", "emergency", "end"): self = .emergencyEnd
+            case ("app", "emergencies", let id): self = .emergencyPage(id)
+            case ("app", "all-sessions", "end"): self = .allSessionsEnd
+            case ("app", "access-review", let id): self = .accessOf(id)
             default: return nil
             }
         case 4:
@@ -67,6 +79,8 @@ enum Route {
             case ("app", "people", let id, "roles"): self = .askRoles(id)
             case ("app", "people", let id, "disable"): self = .disable(id)
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
+            case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
+            case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             default: return nil
             }
         default: return nil
@@ -116,6 +130,16 @@ enum Route {
         case .consent: "/app/authorize/{id}"
         case .apps: "/app/apps"
         case .clients: "/app/clients"
+        case .emergency: "/app/emergency"
+        case .emergencyEnd: "/app/emergency/end"
+        case .emergencies: "/app/emergencies"
+        case .emergencyPage: "/app/emergencies/{id}"
+        case .emergencyReview: "/app/emergencies/{id}/review"
+        case .emergencyStop: "/app/emergencies/{id}/end"
+        case .allSessions: "/app/all-sessions"
+        case .allSessionsEnd: "/app/all-sessions/end"
+        case .accessReview: "/app/access-review"
+        case .accessOf: "/app/access-review/{id}"
         }
     }
 
@@ -141,9 +165,12 @@ enum Route {
 
     var methods: Methods {
         switch self {
-        case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person: .get
         case .apps, .clients, .consent: .both
-        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping: .both
+        case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
+            .emergencyPage, .allSessions, .accessReview:
+            .get
+        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
+            .both
         default: .post
         }
     }
@@ -174,10 +201,17 @@ enum Route {
         }
     }
 
-    var isForAdministrators: Bool {
+    /// What policy must let somebody do to see the page, and to use its forms; nil for what everybody does for
+    /// themselves.
+    var action: Action? {
         switch self {
-        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery, .clients: true
-        default: false
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: .managePeople
+        case .clients: .administer
+        case .emergency: .openEmergency
+        case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
+        case .allSessions, .allSessionsEnd: .manageSessions
+        case .accessReview, .accessOf: .reviewAccess
+        default: nil
         }
     }
 }

@@ -60,7 +60,12 @@ struct Visit {
         if case .session = route.cookie { principal != nil } else { false }
     }
 
-    var isAdministrator: Bool { principal?.roles.contains(.administrator) ?? false }
+    /// Whether policy lets the visitor do something, so that links lead nobody to a refusal.
+    func may(_ action: Action) -> Bool {
+        principal.map { people.directory.permits(action, $0, at: now) } ?? false
+    }
+
+    var mayDeclareEmergency: Bool { principal.map { people.emergencies.mayDeclare($0, at: now) } ?? false }
 
     /// Where to go after this: what the form or the address says, if it is a page of the application.
     var back: BackPath {

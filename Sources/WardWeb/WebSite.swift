@@ -48,10 +48,7 @@ public struct WebSite: Sendable {
         if isPost, let refusal = refusal(visit, isForm: form != nil) { return refusal }
         if case .session = route.cookie, let refusal = sessionRefusal(visit) { return refusal }
         if isPost, !isFormTokenRight(visit) { return visit.refused("form-token") }
-        if route.isForAdministrators {
-            guard visit.isAdministrator else { return visit.refused("role") }
-            if isPost, visit.principal?.isFresh(at: now) != true { return visit.askStepUp() }
-        }
+        if let action = route.action, let refusal = await policyRefusal(visit, action) { return refusal }
         return await page(visit)
     }
 
@@ -89,6 +86,24 @@ public struct WebSite: Sendable {
                 return .redirect(to: "/sign-in?back=\(BackPath(segments: visit.request.path).text)")
             }
             return .redirect(to: "/sign-in")
+        }
+    }
+
+    /// Asked again by whatever does it; here so that nobody fills in a form for nothing.
+    private func policyRefusal(_ visit: Visit, _ action: Action) async -> WebAnswer? {
+        guard let principal = visit.principal else { return .redirect(to: "/sign-in") }
+        do throws(IdentityFailure) {
+            try await people.directory.require(
+                action, of: principal, needsFreshness: visit.request.method == .post, source: visit.request.source,
+                at: visit.now)
+            return nil
+        } catch {
+            switch error {
+            case .stepUpNeeded: return visit.askStepUp()
+            case .auditUnavailable:
+                return visit.notice("Not now", "This cannot be done at the moment. Try again shortly.", status: 503)
+            default: return visit.refused("role")
+            }
         }
     }
 
@@ -143,6 +158,16 @@ public struct WebSite: Sendable {
         case .consent(let id): return isPost ? await visit.decideConsent(id) : await visit.consentPage(id)
         case .apps: return isPost ? await visit.openApp() : await visit.appsPage()
         case .clients: return isPost ? await visit.decideClient() : visit.clientsPage()
+        case .emergency: return isPost ? await visit.declareEmergency() : visit.emergencyPage()
+        case .emergencyEnd: return await visit.endOwnEmergency()
+        case .emergencies: return visit.emergenciesPage()
+        case .emergencyPage(let id): return await visit.emergencyReviewPage(id)
+        case .emergencyReview(let id): return await visit.reviewEmergency(id)
+        case .emergencyStop(let id): return await visit.stopEmergency(id)
+        case .allSessions: return await visit.allSessionsPage()
+        case .allSessionsEnd: return await visit.endAnySession()
+        case .accessReview: return visit.accessReviewPage()
+        case .accessOf(let id): return isPost ? await visit.reviewAccess(id) : await visit.accessPage(id)
         }
     }
 }

@@ -87,7 +87,8 @@ struct House: Sendable {
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
-                "the audit log does not agree with itself or its checkpoint; nothing is opened. keep the folder as evidence",
+                "the audit log does not agree with itself, its checkpoint or what it tells of; nothing is opened. "
+                    + "keep the folder as evidence",
                 isDamage: true)
         }
         _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
@@ -114,12 +115,18 @@ struct House: Sendable {
             authenticator = try Authenticator(store: store, material: material, log: log)
             people = try People(store: store, material: material, log: log, clinic: "Ward")
         } catch {
-            throw .storage
+            throw error == .damaged ? .damaged : .storage
         }
         let base = "\(origin)/fhir"
         let vault = Vault(
             store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
-        let gate = Gate(policy: Policy(), log: log)
+        let gate = Gate(
+            policy: people.directory.policy, log: log,
+            emergencies: { person, patient, now in
+                people.emergencies.standing(of: person, for: patient, at: now).map {
+                    OpenEmergency(id: $0.id, reasons: $0.reasons)
+                }
+            })
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base), origin: origin,

@@ -7,6 +7,7 @@ extension LoggedEvent {
     var line: String {
         let who = event.actor.map { "\($0.name) (\($0.role))" } ?? "system"
         let app = event.actor?.app.map { " through \($0)" } ?? ""
+        let emergency = event.emergency.map { "  emergency \($0)" } ?? ""
         let whom = event.subject.map { " to \($0)" } ?? ""
         let why = event.purpose.map { " for \($0.rawValue)" } ?? ""
         let records = event.records.prefix(3).map { "\($0.type.name)/\($0.id)" }.joined(separator: " ")
@@ -14,7 +15,7 @@ extension LoggedEvent {
         let count = event.count > 1 ? " x\(event.count)" : ""
         return
             "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(app)\(whom)\(why) "
-            + "from \(event.source.address)  \(event.decision)  \(records)\(more)"
+            + "from \(event.source.address)  \(event.decision)  \(records)\(more)\(emergency)"
     }
 
     /// One JSON object for programs.
@@ -32,6 +33,7 @@ extension LoggedEvent {
         }
         if let subject = event.subject { writer.member("subject", subject) }
         if let session = event.session { writer.member("session", session) }
+        if let emergency = event.emergency { writer.member("emergency", emergency) }
         if let purpose = event.purpose { writer.member("why", purpose.rawValue) }
         writer.member("from", event.source.address)
         writer.member("request", event.source.request)

@@ -5,18 +5,16 @@ import WardIdentity
 
 /// What is decided on apps at the machine itself, by whoever holds its keys.
 extension OperatorService {
-    private static let actor = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
-
     func approveApp(_ request: OperatorRequest, _ reply: Reply) async throws {
         let name = request.options["name"] ?? ""
-        try await house.people.oauth.apps.approve(name, by: Self.actor, source: Self.source)
+        try await house.people.oauth.apps.approve(name, byOperator: Self.actor, source: Self.source)
         reply(.output("app \(name) approved"))
     }
 
     /// False if there is no app of this name.
     func removeApp(_ name: String) async throws -> Bool {
         guard house.people.oauth.apps.apps.contains(where: { $0.id == name }) else { return false }
-        try await house.people.oauth.apps.remove(name, by: Self.actor, source: Self.source)
+        try await house.people.oauth.apps.remove(name, byOperator: Self.actor, source: Self.source)
         return true
     }
 

@@ -3,8 +3,9 @@ import Foundation
 /// A command for the process that owns the store: the running server, or this one if none runs.
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
-        case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken,
-            export
+        case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
+        case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
+        case export
         case importFiles, keysStatus, userAdd, userDisable, userLink, userList, userRecover, userRoles, verify
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.

@@ -32,12 +32,17 @@ struct OperatorService: Sendable {
             case .export: try await export(request, reply)
             case .importFiles: try await importFiles(request, reply)
             case .keysStatus: try keysStatus(request, reply)
+            case .accessReview: try await reviewAccess(request, reply)
+            case .emergencyList: listEmergencies(request, reply)
+            case .emergencyReview: try await reviewEmergency(request)
             case .userAdd: try await addUser(request, reply)
             case .userDisable: try await disableUser(request)
+            case .userEndSessions: try await endUserSessions(request)
             case .userLink: try await linkUser(request, reply)
             case .userList: listUsers(request, reply)
             case .userRecover: try await recoverUser(request, reply)
             case .userRoles: try await setRoles(request)
+            case .userSessions: try listUserSessions(request, reply)
             case .verify: try await verify(request, reply)
             }
             reply(.finished)
@@ -192,6 +197,7 @@ struct OperatorService: Sendable {
             }
             facets.append(.record(type: type, id: String(parts[1])))
         }
+        if let emergency = request.options["emergency"] { facets.append(.emergency(emergency)) }
         if let day = request.options["day"] {
             let parts = day.split(separator: "-").compactMap { Int64($0) }
             guard parts.count == 3 else { throw CommandFailure("--day is YYYY-MM-DD") }
@@ -258,7 +264,12 @@ extension IdentityFailure {
         case .badScope: "the scope is not one that this server supports"
         case .nameTaken: "the name is or was in use; names are never reused"
         case .unknownClient: "there is no such client"
+        case .alreadyOpen, .stillRunning: "the emergency still runs"
+        case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
+        case .reasonNeeded: "a reason or note is needed, and not a long one"
+        case .sessionEnded: "there is no such session"
         case .unknownPerson: "nobody active has this login name"
+        case .unknownRequest: "there is no such thing, or it is decided already"
         default: "the client's key was not accepted"
         }
     }

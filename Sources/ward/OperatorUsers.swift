@@ -6,14 +6,14 @@ import WardPolicy
 
 /// What is done to people's accounts at the machine itself, by whoever holds its keys.
 extension OperatorService {
-    private static let actor = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
+    static let actor = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
 
     func addUser(_ request: OperatorRequest, _ reply: Reply) async throws {
         let rights = try rights(request)
         let person = try await house.people.directory.add(
             login: request.options["login"] ?? "", displayName: request.options["name"] ?? "",
-            practitioner: request.options["practitioner"], patients: request.paths, by: Self.actor,
-            source: Self.source)
+            practitioner: request.options["practitioner"], patients: request.paths, ends: try end(request),
+            byOperator: Self.actor, source: Self.source)
         try await house.people.grant(rights, to: person.id, byOperator: Self.actor, source: Self.source)
         try await printLink(person, reply)
     }
@@ -33,7 +33,7 @@ extension OperatorService {
     }
 
     func disableUser(_ request: OperatorRequest) async throws {
-        try await house.people.disable(try person(request).id, by: Self.actor, source: Self.source)
+        try await house.people.disable(try person(request).id, byOperator: Self.actor, source: Self.source)
     }
 
     func setRoles(_ request: OperatorRequest) async throws {
@@ -44,7 +44,7 @@ extension OperatorService {
     func listUsers(_ request: OperatorRequest, _ reply: Reply) {
         let now = Instant.now()
         for person in house.people.directory.people {
-            let roles = person.roles.map(\.rawValue)
+            let roles = person.roleNames
             let sessions = house.people.sessions.list(person: person.id, at: now).count
             if request.options["json"] != nil {
                 var writer = JSONWriter()
@@ -61,6 +61,7 @@ extension OperatorService {
                 writer.bool(person.mayUseEmergencyAccess)
                 writer.member("sessions", sessions)
                 writer.member("added", person.added.text)
+                if let ends = person.ends { writer.member("ends", ends.text) }
                 writer.endObject()
                 reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
             } else {
@@ -75,22 +76,36 @@ extension OperatorService {
     }
 
     private func printLink(_ person: Person, _ reply: Reply) async throws {
-        let token = try await house.people.invite(person.id, by: Self.actor, source: Self.source)
+        let token = try await house.people.invite(person.id, byOperator: Self.actor, source: Self.source)
         reply(.output("\(house.origin)/enrol/\(token)"))
     }
 
-    private func person(_ request: OperatorRequest) throws -> Person {
+    func person(_ request: OperatorRequest) throws -> Person {
         guard let person = house.people.directory.person(named: request.options["login"] ?? "") else {
             throw CommandFailure("nobody has this login name")
         }
         return person
     }
 
+    /// Midnight, UTC, of the day that is named.
+    private func end(_ request: OperatorRequest) throws -> Instant? {
+        guard let text = request.options["ends"] else { return nil }
+        let parts = text.split(separator: "-").compactMap { Int64($0) }
+        guard parts.count == 3, (2000...9999).contains(parts[0]), (1...12).contains(parts[1]) else {
+            throw CommandFailure("--ends is YYYY-MM-DD")
+        }
+        let day = CalendarDay(year: parts[0], month: parts[1], day: parts[2])
+        guard (1...day.daysInMonth).contains(day.day) else { throw CommandFailure("--ends is YYYY-MM-DD") }
+        return Instant(microseconds: day.daysSinceEpoch * 86_400_000_000)
+    }
+
     private func rights(_ request: OperatorRequest) throws -> Rights {
         let names = (request.options["roles"] ?? "").split(separator: " ").map(String.init)
-        let roles = names.compactMap(Role.init(rawValue:))
+        let policy = house.people.directory.policy
+        let roles = names.compactMap { policy.role(named: $0) }
         guard roles.count == names.count, Set(roles).count == roles.count else {
-            throw CommandFailure("roles are named once each: \(Role.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw CommandFailure(
+                "roles are named once each: \(policy.roles.map(\.rawValue).joined(separator: ", "))")
         }
         return Rights(roles: roles, mayUseEmergencyAccess: request.options["emergency"] != nil)
     }

@@ -73,6 +73,7 @@ struct Seeded: RandomNumberGenerator {
             switch facet {
             case .actor(let id): event.actor?.id == id
             case .day(let day): event.time.text.hasPrefix(day.text)
+            case .emergency(let id): event.emergency == id
             case .kind(let kind): event.kind == kind
             case .patient(let id): event.patients.contains(id)
             case .record(let type, let id): event.records.contains { $0.type == type && $0.id == id }

@@ -22,13 +22,19 @@ import WardPolicy
             // What is not understood is restricted.
             (act, "HIV", .restricted), (act, "sud", .restricted), (act, "", .restricted),
             (confidentiality, "r", .restricted), (confidentiality, "X", .restricted),
+            ("urn:other", "R", .restricted), ("", "R", .restricted), ("urn:x", "PSYTHPN", .restricted),
+            // As STU3 and C-CDA name the systems.
+            ("http://hl7.org/fhir/v3/Confidentiality", "R", .restricted), ("http://hl7.org/fhir/v3/ActCode", "SUD", .part2),
+            ("urn:oid:2.16.840.1.113883.5.4", "PSYTHPN", .psychotherapy),
         ] as [(String, String, LabelSet)])
     func `are read from their codes`(system: String, code: String, label: LabelSet) throws {
         #expect(try labels(record(system, code)) == label)
     }
 
     @Test(arguments: [
-        (confidentiality, "N"), (confidentiality, "U"), ("urn:other", "R"), ("", "R"), ("urn:x", "PSYTHPN"),
+        (confidentiality, "N"), (confidentiality, "U"), ("urn:oid:2.16.840.1.113883.5.25", "N"),
+        ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"),
+        ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED"),
     ])
     func `are not made of other codes`(system: String, code: String) throws {
         let found = try labels(record(system, code))

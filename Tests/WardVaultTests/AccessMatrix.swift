@@ -146,6 +146,16 @@ extension TestHouse {
         try await attempt { try await put(json, as: principal).disclosure }
     }
 
+    func tryCreate(_ json: String, id: String, as principal: Principal) async throws -> Attempt {
+        let resource = try Self.validated(json)
+        return try await attempt {
+            let grant = try await grant(Create.self, on: GrantSubject(types: [resource.type]), to: principal)
+            let change = RecordChange(
+                operation: .create(unlessExists: nil), type: resource.type, id: id, resource: resource)
+            return try await vault.create(change, with: grant).disclosure
+        }
+    }
+
     /// Ids found, with those included; nil if the gate refuses. The total is held against the ids.
     func tryFind(
         _ type: ResourceType, _ parameters: [(String, String)] = [], as principal: Principal

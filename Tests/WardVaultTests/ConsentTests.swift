@@ -40,6 +40,8 @@ import WardVault
     @Test(arguments: [
         consent([permit, part2]), consent([permit, part2, actor("Practitioner/doc")]),
         consent([permit, part2, actor("\(TestHouse.base)/Practitioner/doc")]),
+        consent([permit, part2, actor("PractitionerRole/r1")]), consent([part2], within: permit).replacing(
+            #"[{"security"#, with: #"[{"type":"permit","security"#),
         consent([permit, part2, purpose("TREAT")]), consent([permit, part2, classes("Observation")]),
         consent([permit, part2, #""period":{"start":"2020-01-01","end":"2999-01-01"}"#]),
         consent([permit, part2, purpose("TREAT"), actor("Practitioner/doc")], within: #""period":{"start":"2020-01-01"}"#),
@@ -68,7 +70,11 @@ import WardVault
         consent([permit, part2, #""dataPeriod":{"start":"2020-01-01"}"#]),
         consent([permit, part2, #""action":[{"coding":[{"code":"collect"}]}]"#]),
         consent([permit, part2.replacing("42CFRPart2", with: "PSYTHPN")]),
-        consent([deny, part2]),
+        consent([deny, part2]), consent([permit, part2]).replacing("patient-privacy", with: "research"),
+        consent([permit, part2], within: "\(deny),\(actor("Practitioner/other"))"),
+        consent([deny, actor("Practitioner/doc")], within: "\(permit),\(part2)"),
+        consent([deny, actor("PractitionerRole/r1")], within: "\(permit),\(part2)"),
+        consent([deny, actor("Practitioner/doc"), #""code":[{"text":"x"}]"#], within: "\(permit),\(part2)"),
     ])
     func `for something else, narrower, not in force or somebody else's opens nothing`(json: String) async throws {
         let care = try await part2House()
@@ -80,6 +86,9 @@ import WardVault
     private func part2House() async throws -> CareHouse {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
+        try await care.house.put(
+            #"{"resourceType":"PractitionerRole","id":"r1","practitioner":{"reference":"Practitioner/doc"}}"#,
+            as: care.loader)
         try await care.house.put(labelled(Chart.observation("o1", of: "p1"), "42CFRPart2"), as: care.loader)
         return care
     }
@@ -93,12 +102,20 @@ import WardVault
         (consent([deny], patient: "p2"), false, false),
         (consent([deny, #""period":{"end":"2020-01-01"}"#]), false, false),
         (consent([deny], within: permit), false, true),
+        (consent([deny, actor("Practitioner/doc/_history/3")]), true, false),
+        (consent([deny, actor("PractitionerRole/r1")]), true, false),
+        (consent([deny, actor("Group/g")]), true, true), (consent([deny, actor("Organization/o")]), false, false),
+        (consent([permit, actor("Practitioner/doc")], within: "\(deny),\(actor("Practitioner/doc"))"), false, false),
+        (consent([deny]).replacing("patient-privacy", with: "adr"), false, false),
     ])
     func `that refuses is kept, and stands over every relationship that it names`(
         json: String, keepsDoctor: Bool, keepsOthers: Bool
     ) async throws {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
+        try await care.house.put(
+            #"{"resourceType":"PractitionerRole","id":"r1","practitioner":{"reference":"Practitioner/doc"}}"#,
+            as: care.loader)
         try await care.house.put(json, as: care.loader)
         #expect(try await care.sees() == !keepsDoctor)
         let found = try await care.house.tryRead(care.observation, "o1", as: care.loader)
@@ -108,6 +125,22 @@ import WardVault
         #expect((all?.matches.contains("Observation/o1") ?? false) == !keepsOthers)
         #expect(all?.total == all?.matches.count)
         #expect(refusesOther || (all?.matches.contains("Observation/o2") ?? false))
+    }
+
+    @Test func `that refuses somebody is read by them, and neither changed nor taken out`() async throws {
+        let care = try await CareHouse()
+        try await care.house.put(CareHouse.careTeam, as: care.loader)
+        let refusal = Self.consent([Self.deny, Self.actor("Practitioner/doc")])
+        try await care.house.put(refusal, as: care.loader)
+        let type = try ResourceType.named("Consent")
+        guard case .shown = try await care.house.tryRead(type, "c1", as: care.doctor) else {
+            Issue.record("not shown")
+            return
+        }
+        let changed = refusal.replacing(#""status":"active""#, with: #""status":"inactive""#)
+        #expect(try await care.house.tryPut(changed, as: care.doctor) == .refused)
+        await #expect(throws: VaultFailure.self) { try await care.house.delete(type, "c1", as: care.doctor) }
+        #expect(try await !care.sees())
     }
 
     @Test func `that refuses keeps no patient from their own record, and nobody from an emergency`() async throws {

@@ -2,6 +2,7 @@ import Testing
 import WardAudit
 import WardCore
 import WardFHIR
+import WardGate
 import WardIdentity
 import WardPolicy
 import WardTestKit
@@ -44,13 +45,14 @@ import WardVault
     ])
     func `writes nothing that they could not see`(element: String) async throws {
         let (house, loader, desk, type) = try await desk()
-        for id in ["p1", "p9"] {
-            let json = #"{"resourceType":"Patient","id":"\#(id)","name":[{"family":"Beta"}],\#(element)}"#
-            #expect(try await house.tryPut(json, as: desk) == .refused)
+        func json(_ id: String) -> String {
+            #"{"resourceType":"Patient","id":"\#(id)","name":[{"family":"Beta"}],\#(element)}"#
         }
+        #expect(try await house.tryPut(json("p1"), as: desk) == .refused)
+        #expect(try await house.tryCreate(json("p9"), id: "p9", as: desk) == .refused)
         #expect(try await house.read(type, "p1", as: loader).text.contains("Alpha"))
         #expect(try await house.tryRead(type, "p9", as: loader) == .absent)
-        let last = try house.log.events(with: [.kind(.update), .actor("person/\(desk.id)")], limit: 9)
+        let last = try house.log.events(with: [.actor("person/\(desk.id)")], limit: 2)
         #expect(last.count == 2 && last.allSatisfy { $0.event.outcome == .denied })
         #expect(last.allSatisfy { $0.event.decision == "field-not-granted" })
     }

@@ -1,4 +1,5 @@
 import Testing
+import WardAudit
 import WardCore
 import WardFHIR
 import WardGate
@@ -77,6 +78,9 @@ struct CareHouse {
         team("active", member: "\(TestHouse.base)/Practitioner/doc"), team("active", member: "PractitionerRole/r1"),
         appointment("booked", hours: 0), appointment("arrived", hours: -10), appointment("fulfilled", hours: -15),
         appointment("checked-in", hours: 3), appointment("booked", hours: 15, actor: "PractitionerRole/r1"),
+        team("active", period: #""period":{"start":"2020-01-01","end":"\#(Instant.now().text.prefix(10))"},"#),
+        team("active").replacing(#"{"member""#, with: #"{"period":{"end":"2999-01-01"},"member""#),
+        team("active", member: "Practitioner/doc/_history/1"),
         encounter("in-progress"), encounter("planned"), encounter("in-progress", "PractitionerRole/r1"),
         episode("active"), episode("onhold"), patient("Practitioner/doc"), patient("PractitionerRole/r1"),
     ])
@@ -101,6 +105,12 @@ struct CareHouse {
         team("inactive"), team("proposed"), team("suspended"), team("entered-in-error"),
         team("active", period: #""period":{"start":"2020-01-01","end":"2020-02-01"},"#),
         team("active", member: "Practitioner/other"), team("active", member: "Patient/doc"),
+        team("active", period: #""period":{"start":"2999-01-01"},"#),
+        team("active").replacing(#"{"member""#, with: #"{"period":{"end":"2020-01-01"},"member""#),
+        team("active", member: "PractitionerRole/r3"), team("active", member: "PractitionerRole/r4"),
+        encounter("in-progress").replacing(#"{"individual""#, with: #"{"period":{"end":"2020-01-01"},"individual""#),
+        appointment("booked", hours: 0).replacing(
+            #"doc"},"status":"accepted""#, with: #"doc"},"status":"declined""#),
         team("active", member: "PractitionerRole/r2"), team("active", member: "Organization/doc"),
         team("active", member: "https://elsewhere.example/fhir/Practitioner/doc"),
         appointment("cancelled", hours: 0), appointment("noshow", hours: 0), appointment("proposed", hours: 0),
@@ -115,6 +125,12 @@ struct CareHouse {
         try await care.house.put(
             #"{"resourceType":"PractitionerRole","id":"r2","practitioner":{"reference":"Practitioner/other"}}"#,
             as: care.loader)
+        try await care.house.put(
+            #"{"resourceType":"PractitionerRole","id":"r3","active":false,"practitioner":{"reference":"Practitioner/doc"}}"#,
+            as: care.loader)
+        try await care.house.put(
+            #"{"resourceType":"PractitionerRole","id":"r4","period":{"end":"2020-01-01"},"practitioner":{"reference":"#
+                + #""Practitioner/doc"}}"#, as: care.loader)
         try await care.house.put(record, as: care.loader)
         #expect(try await !care.sees())
     }
@@ -127,14 +143,74 @@ struct CareHouse {
         #expect(try await care.house.tryRead(care.observation, "o1", as: client) == .absent)
     }
 
+    @Test func `by an appointment alone makes nobody a member of the care team`() async throws {
+        let care = try await CareHouse()
+        try await care.house.put(Self.appointment("booked", hours: 0), as: care.loader)
+        try await care.house.put(labelled(Chart.observation("o3", of: "p1"), "R"), as: care.loader)
+        #expect(try await care.sees())
+        let consent = #"{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"code":"treatment"}]},"#
+            + #""category":[{"coding":[{"code":"59284-0"}]}],"policyRule":{"coding":[{"code":"OPTIN"}]},"#
+            + #""patient":{"reference":"Patient/p1"}}"#
+        for json in [CareHouse.careTeam, Self.episode("active"), consent] {
+            #expect(try await care.house.tryCreate(json, id: "new", as: care.doctor) == .refused)
+        }
+        #expect(
+            try await care.house.tryPut(
+                #"{"resourceType":"PractitionerRole","id":"r1","practitioner":{"reference":"Practitioner/doc"}}"#,
+                as: care.doctor) == .refusedByName)
+        #expect(try await !care.sees("o3"))
+    }
+
+    @Test func `to whom a record is about is enough, whoever else has a part in it`() async throws {
+        let care = try await CareHouse()
+        try await care.house.put(CareHouse.careTeam, as: care.loader)
+        let own = try await care.house.signIn(person: "own", [.patient], patients: ["p1"])
+        let mother = try await care.house.signIn(person: "mother", [.patient], patients: ["p2"])
+        let json = Chart.observation("o3", of: "p1").replacing(
+            #""valueQuantity""#, with: #""performer":[{"reference":"Patient/p2"}],"valueQuantity""#)
+        try await care.house.put(json, as: care.loader)
+        #expect(try await care.sees("o3"))
+        guard case .shown = try await care.house.tryRead(care.observation, "o3", as: own) else {
+            Issue.record("patients see what is about them")
+            return
+        }
+        #expect(try await care.house.tryRead(care.observation, "o3", as: mother) == .absent)
+        // Both are in the log.
+        #expect(try house(care, names: ["p1", "p2"]))
+    }
+
+    private func house(_ care: CareHouse, names patients: Set<String>) throws -> Bool {
+        Set(try #require(try care.house.events().last).patients) == patients
+    }
+
+    @Test func `holds for types outside the compartment by whom they are about`() async throws {
+        let care = try await CareHouse()
+        try await care.house.put(CareHouse.careTeam, as: care.loader)
+        for (name, id, isSeen) in [("p1", "t1", true), ("p2", "t2", false)] {
+            for json in [
+                #"{"resourceType":"Task","id":"\#(id)","status":"requested","intent":"order","for":{"reference":"Patient/\#(name)"}}"#,
+                #"{"resourceType":"Device","id":"\#(id)","patient":{"reference":"Patient/\#(name)"}}"#,
+                #"{"resourceType":"Binary","id":"\#(id)","contentType":"text/plain","data":"AAAA","#
+                    + #""securityContext":{"reference":"Patient/\#(name)"}}"#,
+                #"{"resourceType":"Bundle","id":"\#(id)","type":"collection","entry":[{"resource":"#
+                    + Chart.observation("x", of: name) + "}]}",
+            ] {
+                let made = try await care.house.put(json, as: care.loader)
+                #expect(try #require(try care.house.events().last).patients == [name])
+                let found = try await care.house.tryRead(made.result.type, id, as: care.doctor)
+                if case .shown = found { #expect(isSeen) } else { #expect(found == .absent && !isSeen) }
+            }
+        }
+    }
+
     @Test func `to one of two patients does not open a record about both`() async throws {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
-        let both = Chart.observation("o3", of: "p1").replacing(
-            #""valueQuantity""#, with: #""performer":[{"reference":"Patient/p2"}],"valueQuantity""#)
+        let both = #"{"resourceType":"Group","id":"g1","type":"person","actual":true,"member":[{"entity":{"reference":"#
+            + #""Patient/p1"}},{"entity":{"reference":"Patient/p2"}}]}"#
         try await care.house.put(both, as: care.loader)
         #expect(try await care.sees("o1"))
-        #expect(try await !care.sees("o3"))
+        #expect(try await care.house.tryRead(.named("Group"), "g1", as: care.doctor) == .absent)
     }
 
     @Test func `is not made by writing a record that one may not write`() async throws {
@@ -177,8 +253,18 @@ struct CareHouse {
         #expect(try await !care.sees())
     }
 
+    @Test func `of whoever has two roles is that of each, for the purpose of each`() async throws {
+        let care = try await CareHouse([.clinician, .patient], practitioner: "doc", patients: ["p1"])
+        #expect(try await care.sees())
+        #expect(try await !care.sees("o2"))
+        let both = try await care.house.signIn(person: "both", [.nurse, .biller], practitioner: "else")
+        let claims = try ResourceType.named("PaymentNotice")
+        #expect(try await care.house.tryFind(claims, as: both) != nil)
+        #expect(try await care.house.tryFind(.named("Organization"), as: both) != nil)
+    }
+
     @Test(arguments: [
-        ("R", false, false), ("PSYTHPN", false, false), ("42CFRPart2", false, false), ("42CFRPart2", true, true),
+        ("R", false, false), ("42CFRPart2", false, false), ("42CFRPart2", true, true),
         ("R", true, false),
     ])
     func `of an emergency opens what the law protects only for its own reason`(

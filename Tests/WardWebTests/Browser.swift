@@ -35,19 +35,22 @@ final class WebHouse {
 
     /// Somebody with rights and a link, and nothing else.
     func invited(
-        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: name ?? "Dr \(login)", by: Self.operatorActor, source: .system)
+            login: login, displayName: name ?? "Dr \(login)", byOperator: Self.operatorActor, source: .system,
+            at: now)
         try await people.grant(
-            Rights(roles: roles, mayUseEmergencyAccess: false), to: person.id, byOperator: Self.operatorActor,
+            Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.operatorActor,
             source: .system)
-        return (person, try await people.invite(person.id, by: Self.operatorActor, source: .system, at: now))
+        return (person, try await people.invite(person.id, byOperator: Self.operatorActor, source: .system, at: now))
     }
 
     /// Somebody with a password and an app, signed in at a browser of their own.
-    func member(_ login: String, _ roles: [Role] = [.clinician], name: String? = nil) async throws -> Browser {
-        let (person, link) = try await invited(login, roles, name: name)
+    func member(
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
+    ) async throws -> Browser {
+        let (person, link) = try await invited(login, roles, name: name, listed: listed)
         let begun = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(begun, password: Password(typed: Self.password), at: now)
         let context = SignInContext(

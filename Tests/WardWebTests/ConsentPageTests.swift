@@ -22,7 +22,8 @@ import WardWeb
 
     private func approved() async throws -> App {
         let app = try await app()
-        try await house.people.oauth.apps.approve(app.id, by: WebHouse.operatorActor, source: .system, at: house.now)
+        try await house.people.oauth.apps.approve(
+            app.id, byOperator: WebHouse.operatorActor, source: .system, at: house.now)
         return app
     }
 

@@ -151,6 +151,9 @@ public struct JSONValue: Sendable {
     public var string: String? { kind == .string ? tape.text(index) : nil }
 
     /// Elements of an array; empty for other kinds.
+    /// An integer literal that fits 64 bits.
+    public var integer: Int64? { kind == .number ? Int64(tape.text(index)) : nil }
+
     public var elements: [JSONValue] {
         var found: [JSONValue] = []
         tape.forEachElement(index) { found.append(JSONValue(tape: tape, index: $0)) }

@@ -7,9 +7,12 @@ public enum ResourceRewriter {
     ///
     /// `meta` gets version and time and keeps its other members in their order. Strings and numbers are copied, except
     /// those whose quoted range is a key of `replacements`, which become the text given there.
+    ///
+    /// - Parameter stored: the version before; its labels stay where the new one says nothing of labels
+    ///   (resource.html#security-labels: only what is taken out on purpose goes).
     public static func rewritten(
         _ tape: JSONTape, at index: Int = JSONTape.rootIndex, id: String, versionId: String, lastUpdated: Instant,
-        replacing replacements: [(range: Range<Int>, text: String)] = []
+        replacing replacements: [(range: Range<Int>, text: String)] = [], keepingLabelsOf stored: JSONTape? = nil
     ) -> [UInt8] {
         var copier = JSONCopier(tape: tape, replacements: replacements)
         copier.writer.beginObject()
@@ -19,7 +22,14 @@ public enum ResourceRewriter {
         copier.writer.beginObject()
         copier.writer.member("versionId", versionId)
         copier.writer.member("lastUpdated", lastUpdated.text)
-        if let meta = tape.member(index, "meta") {
+        let meta = tape.member(index, "meta")
+        if let stored, meta.flatMap({ tape.member($0, "security") }) == nil,
+            let labels = stored.member(JSONTape.rootIndex, "meta").flatMap({ stored.member($0, "security") })
+        {
+            copier.writer.key("security")
+            stored.writeCompact(labels, into: &copier.writer)
+        }
+        if let meta {
             copier.members(of: meta, except: ["versionId", "_versionId", "lastUpdated", "_lastUpdated"])
         }
         copier.writer.endObject()

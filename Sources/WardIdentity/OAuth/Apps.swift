@@ -71,9 +71,9 @@ public final class Apps: Sendable {
         return app
     }
 
-    /// Lets an app ask people for leave.
+    /// Lets an app ask people for leave; for the machine itself, others use ``OAuth/approve(_:by:source:at:)``.
     public func approve(
-        _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
         try await change(id, .appApproved, by: actor, source, now) { app throws(IdentityFailure) in
             guard app.state == .awaitingApproval else { throw .unknownClient }
@@ -81,9 +81,9 @@ public final class Apps: Sendable {
         }
     }
 
-    /// Ends an app: whatever it holds is worth nothing from then on.
+    /// Ends an app at the machine itself: whatever it holds is worth nothing from then on.
     public func remove(
-        _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
         try await change(id, .appRemoved, by: actor, source, now) { app throws(IdentityFailure) in
             guard app.state != .removed else { throw .unknownClient }

@@ -2,7 +2,7 @@ import Synchronization
 public import WardAudit
 public import WardCore
 import WardCrypto
-import WardPolicy
+public import WardPolicy
 import WardStorage
 
 /// Everybody who has or had an account, and what is asked for them.
@@ -20,15 +20,18 @@ public final class Directory: Sendable {
     }
 
     private let state: Mutex<State>
+    /// What every question about rights is put to.
+    public let policy: Policy
     let vault: EntryVault
     let log: AuditLog
 
-    init(vault: EntryVault, log: AuditLog) throws(IdentityFailure) {
+    init(vault: EntryVault, log: AuditLog, policy: Policy) throws(IdentityFailure) {
+        self.policy = policy
         self.vault = vault
         self.log = log
         var state = State()
         for bytes in try vault.all(.person) {
-            guard let person = Person(decoding: bytes) else { throw .storage }
+            guard let person = Person(decoding: bytes, policy: policy) else { throw .storage }
             state.people[person.id] = person
             state.names[person.loginName] = person.id
         }
@@ -60,8 +63,16 @@ public final class Directory: Sendable {
     ///
     /// - Throws: ``IdentityFailure/badName``, ``IdentityFailure/nameTaken`` also for names of people long gone.
     public func add(
+        login: String, displayName: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) -> Person {
+        let actor = try await require(.managePeople, of: principal, source: source, at: now).actor
+        return try await add(login: login, displayName: displayName, byOperator: actor, source: source, at: now)
+    }
+
+    /// Adds a person at the machine itself.
+    public func add(
         login: String, displayName: String, practitioner: String? = nil, patients: [String] = [],
-        ends: Instant? = nil, by actor: AuditActor, source: RequestSource
+        ends: Instant? = nil, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> Person {
         let shown = displayName.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         guard let name = Person.canonicalLoginName(login), (1...80).contains(shown.count) else { throw .badName }
@@ -70,7 +81,7 @@ public final class Directory: Sendable {
         defer { state.withLock { _ = $0.busy.remove("name/\(name)") } }
         let person = Person(
             id: Self.newID(), loginName: name, displayName: shown, roles: [], practitioner: practitioner,
-            patients: patients, state: .invited, added: .now(), ends: ends)
+            patients: patients, state: .invited, added: now, ends: ends)
         try await write(person, event(.personAdded, about: person, by: actor, source: source, decision: "added"))
         return person
     }
@@ -93,7 +104,11 @@ public final class Directory: Sendable {
     }
 
     /// Ends a person's access; sessions and tokens are ended by whoever holds them (``People``).
-    func disable(_ id: String, by actor: AuditActor, source: RequestSource) async throws(IdentityFailure) -> Person {
+    func disable(
+        _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant
+    ) async throws(IdentityFailure) -> Person {
+        let keeping = try holdKeepers(but: id, whoWillBe: [], at: now)
+        defer { letKeepersGo(keeping) }
         let dropped = requests.filter { $0.person == id }
         let person = try await change(
             id, .personDisabled, decision: "disabled", by: actor, source: source,
@@ -102,6 +117,7 @@ public final class Directory: Sendable {
             guard person.state != .disabled else { throw .unknownPerson }
             person.state = .disabled
             person.roles = []
+            person.roleNames = []
             person.mayUseEmergencyAccess = false
         }
         state.withLock { state in
@@ -114,28 +130,41 @@ public final class Directory: Sendable {
 
     /// Asks for a change of roles; somebody else must approve it.
     public func request(
-        _ rights: Rights, for id: String, reason: String, by asker: Person, source: RequestSource
+        _ rights: Rights, for id: String, reason: String, by principal: Principal, source: RequestSource,
+        at now: Instant = .now()
     ) async throws(IdentityFailure) -> RoleRequest {
+        let asker = try await require(.managePeople, of: principal, source: source, at: now)
         guard let person = person(id), person.state != .disabled else { throw .unknownPerson }
         guard !reason.isEmpty, reason.utf8.count <= 500 else { throw .reasonNeeded }
         let request = RoleRequest(
-            id: Self.newID(), person: id, rights: rights, reason: reason, asker: asker.id, created: .now())
-        let put = try vault.put(request.encoded(), .roleRequest, key: Array(request.id.utf8))
-        try await vault.commit(
-            event(.rolesRequested, about: person, by: asker.actor, source: source, decision: rights.text), to: log,
-            [put])
-        state.withLock { $0.requests[request.id] = request }
+            id: Self.newID(), person: id, rights: rights, reason: reason, asker: asker.id, created: now)
+        try await file(
+            request,
+            event(.rolesRequested, about: person, by: asker.actor, source: source, decision: rights.text))
         return request
+    }
+
+    /// Keeps a request with the event that tells of it.
+    func file(
+        _ request: RoleRequest, _ event: AuditEvent, with others: [EntryWrite] = []
+    ) async throws(IdentityFailure) {
+        let put = try vault.put(request.encoded(), .roleRequest, key: Array(request.id.utf8))
+        try await vault.commit(event, to: log, [put] + others)
+        state.withLock { $0.requests[request.id] = request }
     }
 
     /// Approves or refuses what another person asked for.
     ///
     /// - Throws: ``IdentityFailure/secondPersonNeeded`` for whoever asked, and for whom it is about.
     func decide(
-        _ requestID: String, approve: Bool, by approver: Person, source: RequestSource
+        _ requestID: String, approve: Bool, by approver: Person, source: RequestSource, at now: Instant
     ) async throws(IdentityFailure) -> Person {
         guard let request = state.withLock({ $0.requests[requestID] }) else { throw .unknownRequest }
         guard approver.id != request.asker, approver.id != request.person else { throw .secondPersonNeeded }
+        let keeping =
+            approve
+            ? try holdKeepers(but: request.person, whoWillBe: request.rights.roleNames, at: now) : false
+        defer { letKeepersGo(keeping) }
         let gone = EntryWrite.remove(vault.locator(.roleRequest, Array(request.id.utf8)), .roleRequest)
         let decision = "\(request.rights.text); asked by person/\(request.asker)"
         let person = try await change(
@@ -144,7 +173,7 @@ public final class Directory: Sendable {
         ) { person throws(IdentityFailure) in
             guard approve else { return }
             guard person.state != .disabled else { throw .unknownPerson }
-            person.apply(request.rights)
+            person.apply(request.rights, policy)
         }
         state.withLock { $0.requests[request.id] = nil }
         return person
@@ -152,13 +181,43 @@ public final class Directory: Sendable {
 
     /// Grants at the machine itself.
     func grant(
-        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource
+        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant
     ) async throws(IdentityFailure) -> Person {
-        try await change(id, .rolesGranted, decision: "\(rights.text); at the machine", by: actor, source: source) {
+        let keeping = try holdKeepers(but: id, whoWillBe: rights.roleNames, at: now)
+        defer { letKeepersGo(keeping) }
+        return try await change(
+            id, .rolesGranted, decision: "\(rights.text); at the machine", by: actor, source: source
+        ) {
             person throws(IdentityFailure) in
             guard person.state != .disabled else { throw .unknownPerson }
-            person.apply(rights)
+            person.apply(rights, policy)
         }
+    }
+
+    // MARK: The last administrator
+
+    private static let keepers = "keepers"
+
+    /// Refuses to leave the clinic without anybody who may manage people.
+    ///
+    /// - Returns: whether keepers are held; two changes at the same time could each rely on the other one.
+    private func holdKeepers(
+        but id: String, whoWillBe names: [String], at now: Instant
+    ) throws(IdentityFailure) -> Bool {
+        let keeps = { (roles: [Role]) in self.decision(.managePeople, roles: roles, isFresh: true).isPermitted }
+        guard let person = person(id), person.isActive(at: now), keeps(person.roles),
+            !keeps(names.compactMap { policy.role(named: $0) })
+        else { return false }
+        guard state.withLock({ $0.busy.insert(Self.keepers).inserted }) else { throw .busy }
+        guard people.contains(where: { $0.id != id && $0.isActive(at: now) && keeps($0.roles) }) else {
+            letKeepersGo(true)
+            throw .lastAdministrator
+        }
+        return true
+    }
+
+    private func letKeepersGo(_ areHeld: Bool) {
+        if areHeld { state.withLock { _ = $0.busy.remove(Self.keepers) } }
     }
 
     // MARK: Writing
@@ -194,11 +253,12 @@ public final class Directory: Sendable {
 extension Person {
     /// As the audit log names it.
     public var actor: AuditActor {
-        AuditActor(id: "person/\(id)", name: displayName, role: roles.map(\.rawValue).joined(separator: " "))
+        AuditActor(id: "person/\(id)", name: displayName, role: roleNames.joined(separator: " "))
     }
 
-    mutating func apply(_ rights: Rights) {
-        roles = rights.roles
+    mutating func apply(_ rights: Rights, _ policy: Policy) {
+        roleNames = rights.roleNames
+        roles = roleNames.compactMap { policy.role(named: $0) }
         mayUseEmergencyAccess = rights.mayUseEmergencyAccess
     }
 }

@@ -2,6 +2,7 @@ import Synchronization
 public import WardAudit
 public import WardCore
 import WardCrypto
+import WardPolicy
 import WardStorage
 
 /// What a person has when enrolment is done.
@@ -55,7 +56,15 @@ extension People {
     ///
     /// - Returns: the secret part of the link.
     public func invite(
-        _ id: String, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+        _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) -> String {
+        let actor = try await directory.require(.managePeople, of: principal, source: source, at: now).actor
+        return try await invite(id, byOperator: actor, source: source, at: now)
+    }
+
+    /// Makes a one-time link at the machine itself.
+    public func invite(
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> String {
         guard let person = directory.person(id), person.state == .invited else { throw .unknownPerson }
         let event = directory.event(
@@ -96,11 +105,7 @@ extension People {
         _ token: String, party: RelyingParty, at now: Instant = .now()
     ) throws(IdentityFailure) -> [UInt8] {
         let person = try enrolling(token, at: now)
-        let challenge = challenges.issue(
-            .registration, person: person.id, ticket: Enrolments.digest(token), now: now)
-        return PasskeyOptions.creation(
-            challenge: challenge, party: party, clinic: clinic, person: person.id, loginName: person.loginName,
-            displayName: person.displayName, existing: [])
+        return creationOptions(for: person, ticket: Enrolments.digest(token), party: party, existing: [], at: now)
     }
 
     /// Enrols with a passkey.
@@ -109,17 +114,7 @@ extension People {
         context: SignInContext, at now: Instant = .now()
     ) async throws(IdentityFailure) -> Enrolled {
         let person = try enrolling(token, at: now)
-        guard let challenge = challenges.take(.registration, ticket: Enrolments.digest(token), now: now) else {
-            throw .badPasskey
-        }
-        let passkey: Passkey
-        do throws(PasskeyFailure) {
-            passkey = try Passkeys.register(
-                response, challenge: challenge, party: party, name: name, now: now,
-                isTaken: { credentials.passkey($0) != nil })
-        } catch {
-            throw .badPasskey
-        }
+        let passkey = try register(response, name: name, ticket: Enrolments.digest(token), party: party, at: now)
         return try await finish(token, person, context, now) { $0.passkeys.append(passkey) }
     }
 

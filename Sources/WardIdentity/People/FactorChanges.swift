@@ -26,11 +26,9 @@ extension People {
         _ principal: Principal, sessionToken token: String, party: RelyingParty, at now: Instant = .now()
     ) throws(IdentityFailure) -> [UInt8] {
         let person = try self.person(principal, at: now)
-        let challenge = challenges.issue(
-            .registration, person: person.id, ticket: Sessions.digest(token), now: now)
-        return PasskeyOptions.creation(
-            challenge: challenge, party: party, clinic: clinic, person: person.id, loginName: person.loginName,
-            displayName: person.displayName, existing: credentials.credentials(of: person.id)?.passkeys ?? [])
+        return creationOptions(
+            for: person, ticket: Sessions.digest(token), party: party,
+            existing: credentials.credentials(of: person.id)?.passkeys ?? [], at: now)
     }
 
     public func addPasskey(
@@ -38,17 +36,7 @@ extension People {
         party: RelyingParty, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
         let person = try self.person(principal, at: now)
-        guard let challenge = challenges.take(.registration, ticket: Sessions.digest(token), now: now) else {
-            throw .badPasskey
-        }
-        let passkey: Passkey
-        do throws(PasskeyFailure) {
-            passkey = try Passkeys.register(
-                response, challenge: challenge, party: party, name: name, now: now,
-                isTaken: { credentials.passkey($0) != nil })
-        } catch {
-            throw .badPasskey
-        }
+        let passkey = try register(response, name: name, ticket: Sessions.digest(token), party: party, at: now)
         try await change(person, .factorAdded, "passkey", source) { credentials throws(IdentityFailure) in
             guard credentials.passkeys.count < 20 else { throw .tooManyPasskeys }
             credentials.passkeys.append(passkey)
@@ -123,5 +111,31 @@ extension People {
         try await credentials.change(
             person.id, body,
             commit: { write throws(IdentityFailure) in try await vault.commit(event, to: log, [write]) })
+    }
+}
+
+/// Making a passkey: the same at enrolment and later.
+extension People {
+    func creationOptions(
+        for person: Person, ticket: Digest, party: RelyingParty, existing: [Passkey], at now: Instant
+    ) -> [UInt8] {
+        let challenge = challenges.issue(.registration, person: person.id, ticket: ticket, now: now)
+        return PasskeyOptions.creation(
+            challenge: challenge, party: party, clinic: clinic, person: person.id, loginName: person.loginName,
+            displayName: person.displayName, existing: existing)
+    }
+
+    /// Takes the challenge of `ticket`, whatever comes of it.
+    func register(
+        _ response: PasskeyRegistration, name: String, ticket: Digest, party: RelyingParty, at now: Instant
+    ) throws(IdentityFailure) -> Passkey {
+        guard let challenge = challenges.take(.registration, ticket: ticket, now: now) else { throw .badPasskey }
+        do throws(PasskeyFailure) {
+            return try Passkeys.register(
+                response, challenge: challenge, party: party, name: name, now: now,
+                isTaken: { credentials.passkey($0) != nil })
+        } catch {
+            throw .badPasskey
+        }
     }
 }

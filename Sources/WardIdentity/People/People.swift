@@ -3,6 +3,7 @@ public import WardAudit
 public import WardCore
 public import WardCrypto
 import WardFHIR
+public import WardPolicy
 public import WardStorage
 
 /// How two factors were shown.
@@ -20,6 +21,8 @@ public final class People: Sendable {
     public let sessions: Sessions
     /// Apps that act for people.
     public let oauth: OAuth
+    public let emergencies: Emergencies
+    public let accessReviews: AccessReviews
     let credentials: CredentialStore
     let links: EnrolmentLinks
     let recoveries: Recoveries
@@ -43,16 +46,19 @@ public final class People: Sendable {
     /// - Parameters:
     ///   - material: derived from the tenant key for identities alone.
     ///   - clinic: its name, for authenticator apps and the password check.
+    ///   - policy: decides who may do what to people, sessions and emergencies.
     ///   - started: nothing is remembered of what apps signed before.
     public init(
-        store: any SealedStore, material: KeyMaterial, log: AuditLog, clinic: String,
+        store: any SealedStore, material: KeyMaterial, log: AuditLog, clinic: String, policy: Policy = Policy(),
         hashing: Argon2id.Parameters = .standard, started: Instant = .now()
     ) throws(IdentityFailure) {
         vault = EntryVault(store: store, material: material)
-        directory = try Directory(vault: vault, log: log)
+        directory = try Directory(vault: vault, log: log, policy: policy)
         sessions = try Sessions(vault: vault, log: log)
         oauth = try OAuth(
             vault: vault, log: log, material: material, directory: directory, sessions: sessions, started: started)
+        emergencies = try Emergencies(vault: vault, log: log, directory: directory)
+        accessReviews = try AccessReviews(vault: vault, log: log, directory: directory)
         credentials = try CredentialStore(vault: vault)
         links = try EnrolmentLinks(vault: vault, log: log)
         recoveries = try Recoveries(vault: vault)
@@ -103,8 +109,21 @@ public final class People: Sendable {
     // MARK: Ends
 
     /// Ends a person's access everywhere: sessions, links, credentials; the name stays taken.
-    public func disable(_ id: String, by actor: AuditActor, source: RequestSource) async throws(IdentityFailure) {
-        let person = try await directory.disable(id, by: actor, source: source)
+    ///
+    /// - Throws: ``IdentityFailure/secondPersonNeeded`` for one's own, ``IdentityFailure/lastAdministrator``.
+    public func disable(
+        _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) {
+        let actor = try await directory.require(.managePeople, of: principal, source: source, at: now).actor
+        guard id != principal.id else { throw .secondPersonNeeded }
+        try await disable(id, byOperator: actor, source: source, at: now)
+    }
+
+    /// Ends a person's access at the machine itself.
+    public func disable(
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) {
+        let person = try await directory.disable(id, by: actor, source: source, at: now)
         try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
         var event = directory.event(
             .factorRemoved, about: person, by: actor, source: source, decision: "all; access ended")
@@ -118,10 +137,10 @@ public final class People: Sendable {
 
     /// Decides on a change of rights that somebody else asked for; what the person was signed in to ends.
     public func decide(
-        _ request: String, approve: Bool, by approver: Principal, source: RequestSource
+        _ request: String, approve: Bool, by approver: Principal, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        guard let decider = directory.person(approver.id) else { throw .unknownPerson }
-        let person = try await directory.decide(request, approve: approve, by: decider, source: source)
+        let decider = try await directory.require(.managePeople, of: approver, source: source, at: now)
+        let person = try await directory.decide(request, approve: approve, by: decider, source: source, at: now)
         if approve {
             try await sessions.endAll(of: person, because: .accountChanged, by: decider.actor, source: source)
         }
@@ -129,16 +148,17 @@ public final class People: Sendable {
 
     /// Grants rights at the machine itself; sessions of before end.
     public func grant(
-        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource
+        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        let person = try await directory.grant(rights, to: id, byOperator: actor, source: source)
+        let person = try await directory.grant(rights, to: id, byOperator: actor, source: source, at: now)
         try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
     }
 
-    /// Ends sessions past their absolute limit.
+    /// Ends sessions past their absolute limit, and emergencies whose time is over.
     public func sweep(at now: Instant = .now()) async {
         await sessions.sweep(at: now) { directory.person($0) }
         await oauth.sweep(at: now)
+        await emergencies.sweep(at: now)
     }
 
     // MARK: Failures

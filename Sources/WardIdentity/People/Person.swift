@@ -20,7 +20,10 @@ public struct Person: Hashable, Sendable {
     /// What is typed at sign-in; unique for ever, without regard to case.
     public let loginName: String
     public var displayName: String
-    public var roles: [Role]
+    /// Those of ``roleNames`` that the clinic's policy knows; the others give nothing.
+    public internal(set) var roles: [Role]
+    /// As they were granted, and as the store keeps them: a policy may come to know a name, or forget it.
+    public internal(set) var roleNames: [String]
     /// `Practitioner` id, for relationships of care and authorship.
     public var practitioner: String?
     /// `Patient` ids: the person's own record, or those they act for.
@@ -41,6 +44,7 @@ public struct Person: Hashable, Sendable {
         self.loginName = loginName
         self.displayName = displayName
         self.roles = roles
+        roleNames = roles.map(\.rawValue)
         self.practitioner = practitioner
         self.patients = patients
         self.state = state
@@ -77,7 +81,7 @@ extension Person {
         writer.member("login", loginName)
         writer.member("name", displayName)
         writer.key("roles")
-        writer.strings(roles.map(\.rawValue))
+        writer.strings(roleNames)
         if let practitioner { writer.member("practitioner", practitioner) }
         writer.key("patients")
         writer.strings(patients)
@@ -89,33 +93,17 @@ extension Person {
         return writer.bytes
     }
 
-    init?(decoding bytes: [UInt8]) {
+    init?(decoding bytes: [UInt8], policy: Policy) {
         guard
             let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
             let login = root["login"]?.string, let name = root["name"]?.string,
             let state = root["state"]?.string.flatMap(State.init(rawValue:)), let added = root["added"]?.instant
         else { return nil }
-        let roles = root.strings("roles").map(Role.init(rawValue:))
-        // A role that this build does not know must not quietly become fewer roles than were denied or granted.
-        guard !roles.contains(nil) else { return nil }
+        let names = root.strings("roles")
         self.init(
-            id: id, loginName: login, displayName: name, roles: roles.compactMap { $0 },
+            id: id, loginName: login, displayName: name, roles: names.compactMap { policy.role(named: $0) },
             practitioner: root["practitioner"]?.string, patients: root.strings("patients"), state: state,
             mayUseEmergencyAccess: root["emergency"]?.string == "listed", added: added, ends: root["ends"]?.instant)
+        roleNames = names
     }
-}
-
-extension JSONWriter {
-    mutating func strings(_ values: [String]) {
-        beginArray()
-        for value in values { string(value) }
-        endArray()
-    }
-}
-
-extension JSONValue {
-    /// An integer literal that fits 64 bits.
-    var integer: Int64? { kind == .number ? Int64(tape.text(index)) : nil }
-    var instant: Instant? { integer.map(Instant.init(microseconds:)) }
-    func strings(_ name: StaticString) -> [String] { (self[name]?.elements ?? []).compactMap(\.string) }
 }

@@ -3,6 +3,7 @@ public import WardAudit
 public import WardCore
 import WardCrypto
 import WardFHIR
+import WardPolicy
 import WardStorage
 
 /// A lost factor that waits for a second person (NIST SP 800-63B-4 §4.2).
@@ -103,7 +104,7 @@ extension People {
     public func askRecovery(
         for id: String, reason: String, by officer: Principal, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        guard let asker = directory.person(officer.id), officer.isFresh(at: now) else { throw .stepUpNeeded }
+        let asker = try await directory.require(.managePeople, of: officer, source: source, at: now)
         guard let person = directory.person(id), person.state == .active, asker.id != id else { throw .unknownPerson }
         guard !reason.isEmpty, reason.utf8.count <= 500 else { throw .reasonNeeded }
         let recovery = Recovery(id: Directory.newID(), person: id, asker: asker.id, reason: reason, created: now)
@@ -123,7 +124,7 @@ extension People {
     public func approveRecovery(
         _ id: String, by officer: Principal, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> String {
-        guard let approver = directory.person(officer.id), officer.isFresh(at: now) else { throw .stepUpNeeded }
+        let approver = try await directory.require(.managePeople, of: officer, source: source, at: now)
         guard let recovery = recoveries.recovery(id), let person = directory.person(recovery.person) else {
             throw .unknownRequest
         }
@@ -153,21 +154,15 @@ extension Recovery {
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("id", id)
-        writer.member("person", person)
-        writer.member("asker", asker)
-        writer.member("reason", reason)
-        writer.member("created", created.microseconds)
+        Petition(id: id, person: person, asker: asker, reason: reason, created: created).write(to: &writer)
         writer.endObject()
         return writer.bytes
     }
 
     init?(decoding bytes: [UInt8]) {
-        guard
-            let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
-            let person = root["person"]?.string, let asker = root["asker"]?.string,
-            let reason = root["reason"]?.string, let created = root["created"]?.instant
-        else { return nil }
-        self.init(id: id, person: person, asker: asker, reason: reason, created: created)
+        guard let petition = (try? JSONTape(parsing: bytes)).flatMap({ Petition($0.root) }) else { return nil }
+        self.init(
+            id: petition.id, person: petition.person, asker: petition.asker, reason: petition.reason,
+            created: petition.created)
     }
 }

@@ -4,18 +4,24 @@ import WardFHIR
 
 /// What a person may be: given as a whole, never added to in passing.
 public struct Rights: Hashable, Sendable {
-    public let roles: [Role]
+    /// Names of roles of the clinic's policy.
+    public let roleNames: [String]
     /// Listed among those who may declare an emergency.
     public let mayUseEmergencyAccess: Bool
 
     public init(roles: [Role], mayUseEmergencyAccess: Bool) {
-        self.roles = roles
+        roleNames = roles.map(\.rawValue)
+        self.mayUseEmergencyAccess = mayUseEmergencyAccess
+    }
+
+    init(roleNames: [String], mayUseEmergencyAccess: Bool) {
+        self.roleNames = roleNames
         self.mayUseEmergencyAccess = mayUseEmergencyAccess
     }
 
     /// As the log says it.
     var text: String {
-        let names = roles.isEmpty ? "none" : roles.map(\.rawValue).joined(separator: " ")
+        let names = roleNames.isEmpty ? "none" : roleNames.joined(separator: " ")
         return "roles \(names)\(mayUseEmergencyAccess ? ", emergency access" : "")"
     }
 }
@@ -36,30 +42,20 @@ extension RoleRequest {
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("id", id)
-        writer.member("person", person)
+        Petition(id: id, person: person, asker: asker, reason: reason, created: created).write(to: &writer)
         writer.key("roles")
-        writer.strings(rights.roles.map(\.rawValue))
+        writer.strings(rights.roleNames)
         writer.member("emergency", rights.mayUseEmergencyAccess ? "listed" : "no")
-        writer.member("reason", reason)
-        writer.member("asker", asker)
-        writer.member("created", created.microseconds)
         writer.endObject()
         return writer.bytes
     }
 
     init?(decoding bytes: [UInt8]) {
-        guard
-            let root = (try? JSONTape(parsing: bytes))?.root, let id = root["id"]?.string,
-            let person = root["person"]?.string, let reason = root["reason"]?.string,
-            let asker = root["asker"]?.string, let created = root["created"]?.instant
-        else { return nil }
-        let roles = root.strings("roles").map(Role.init(rawValue:))
-        guard !roles.contains(nil) else { return nil }
+        guard let root = (try? JSONTape(parsing: bytes))?.root, let petition = Petition(root) else { return nil }
         self.init(
-            id: id, person: person,
+            id: petition.id, person: petition.person,
             rights: Rights(
-                roles: roles.compactMap { $0 }, mayUseEmergencyAccess: root["emergency"]?.string == "listed"),
-            reason: reason, asker: asker, created: created)
+                roleNames: root.strings("roles"), mayUseEmergencyAccess: root["emergency"]?.string == "listed"),
+            reason: petition.reason, asker: petition.asker, created: petition.created)
     }
 }

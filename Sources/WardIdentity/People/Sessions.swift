@@ -1,5 +1,5 @@
 import Synchronization
-public import WardAudit
+import WardAudit
 public import WardCore
 import WardCrypto
 import WardStorage
@@ -112,7 +112,7 @@ public final class Sessions: Sendable {
     }
 
     /// Ends one session.
-    public func end(
+    func end(
         number: String, person: Person, because ending: Ending, by actor: AuditActor, source: RequestSource
     ) async throws(IdentityFailure) {
         // Two proofs at the same moment may have given one session two tokens; both end.
@@ -124,7 +124,7 @@ public final class Sessions: Sendable {
     }
 
     /// Ends every session of a person but one.
-    public func endAll(
+    func endAll(
         of person: Person, but kept: String? = nil, because ending: Ending, by actor: AuditActor, source: RequestSource
     ) async throws(IdentityFailure) {
         let found = state.withLock { sessions in

@@ -1,7 +1,9 @@
+import Synchronization
 import WardCore
 import WardFHIR
 import WardGate
 import WardIdentity
+import WardIndex
 import WardPolicy
 
 /// Decides on opened records under one grant, and says how much of each may be seen.
@@ -11,13 +13,15 @@ struct RecordAccess: Sendable {
     private let now: Instant
     /// Search constraints of the token's scopes, by the position of the scope.
     private let constraints: [(position: Int, query: SearchQuery)]
+    /// What who asks is to patients: looked up once for all records.
+    private let relationships = RelationshipCache()
 
     init(_ residual: ResidualFilter, _ vault: Vault) {
         self.residual = residual
         self.vault = vault
         now = .now()
         var constraints: [(position: Int, query: SearchQuery)] = []
-        for (position, scope) in (residual.principal.scopes ?? []).enumerated() where !scope.constraint.isEmpty {
+        for (position, scope) in (residual.standpoint.scopes ?? []).enumerated() where !scope.constraint.isEmpty {
             // One that cannot be read is never met.
             guard let type = scope.type, let query = vault.parsed(scope.constraint, of: type, now: now) else { continue }
             constraints.append((position: position, query: query))
@@ -37,7 +41,7 @@ struct RecordAccess: Sendable {
     func decide(
         _ action: Action, on body: RecordBody, isOwn: Bool = false
     ) throws(VaultFailure) -> RecordDecision {
-        let emergency = residual.emergency(for: body.patients, at: now)
+        let emergency = residual.emergency(for: body.subjects, at: now)
         let directives = action == .create ? [] : try vault.consents.directives(for: body.patients, in: vault)
         if isOwn || body.isUnlabelled || body.isDeleted, directives.allSatisfy(\.isPermit) {
             // Whatever more is known could only add to this.
@@ -46,64 +50,125 @@ struct RecordAccess: Sendable {
                 return RecordDecision(decision: plain, policy: policy, emergency: emergency?.id)
             }
         }
-        var facts = try facts(of: body, emergency, directives)
+        var facts = try facts(of: body, emergency, directives, action)
         if isOwn { facts.labels = [] }
         return RecordDecision(
             decision: residual.decide(action, on: body.type, knowing: facts), policy: policy, emergency: emergency?.id)
     }
 
-    /// Whether every record of a type that carries no label, and whose patients refuse nothing, may
-    /// certainly be found by these parameters.
-    func isAssured(_ action: Action, on type: ResourceType, by parameters: Set<UInt16>) -> Bool {
-        let plain = residual.decide(action, on: type, knowing: RecordFacts())
-        return plain.isPermitted
-            && parameters.allSatisfy { policy.isSearchable($0, of: type, under: plain.profiles) }
+    /// Why the decision on one record is what it is.
+    func explain(_ action: Action, on body: RecordBody) throws(VaultFailure) -> Explanation {
+        let emergency = residual.emergency(for: body.subjects, at: now)
+        let directives = try vault.consents.directives(for: body.patients, in: vault)
+        return residual.explain(action, on: body.type, knowing: try facts(of: body, emergency, directives, action))
     }
 
+    /// Whether every record of a type that carries no label, and whose patients refuse nothing, may certainly be found,
+    /// whole.
+    func isAssured(_ action: Action, on type: ResourceType) -> Bool {
+        let plain = residual.decide(action, on: type, knowing: RecordFacts())
+        return plain.isPermitted && plain.profiles.isWhole
+    }
+
+    /// Whether an update may create under an id of the client's choice.
+    ///
+    /// A program may, that keeps records in step; of people it would tell which ids are taken.
+    var mayChooseIDs: Bool { residual.standpoint.kind == .client }
+
     private func facts(
-        of body: RecordBody, _ emergency: OpenEmergency?, _ directives: [ConsentDirective]
+        of body: RecordBody, _ emergency: OpenEmergency?, _ directives: [ConsentDirective], _ action: Action
     ) throws(VaultFailure) -> RecordFacts {
-        let principal = residual.principal
-        var facts = RecordFacts(patients: body.patients)
+        let standpoint = residual.standpoint
+        let subjects = body.subjects
+        var facts = RecordFacts(patients: subjects)
         let tape = body.isDeleted ? nil : try? JSONTape(parsing: body.json)
         if let tape, !body.isUnlabelled { facts.labels = policy.labels(of: tape) }
-        facts.relationships = try vault.relationships.of(principal, to: body.patients, in: vault, now: now)
-        if let tape, let practitioner = principal.practitioner {
-            facts.isAuthor = Self.isAuthor("Practitioner/\(practitioner)", of: tape, base: vault.ownBase)
-        }
+        let table = try relationships.table(of: standpoint, in: vault)
+        facts.relationships = relationships(to: subjects, table)
+        if let tape, !table.own.isEmpty { facts.isAuthor = isAuthor(table.own, of: tape) }
         facts.isEmergency = emergency != nil
         facts.emergencyReasons = emergency?.reasons ?? []
         let asking = ConsentQuestion(
-            principal: principal, type: body.type, labels: facts.labels, relationships: facts.relationships, now: now,
-            policy: policy)
-        facts.consents = ConsentDirective.permitted(directives, patients: body.patients, asking)
-        facts.isRefused = body.type.name != "Consent" && ConsentDirective.isRefused(directives, asking)
-        facts.isInContext =
-            principal.patientInContext.map { context in
-                !body.patients.isEmpty && body.patients.allSatisfy { $0 == context }
-            } ?? false
+            standpoint: standpoint, own: table.own, type: body.type, labels: facts.labels,
+            relationships: facts.relationships, now: now, policy: policy)
+        facts.consents = ConsentDirective.permitted(directives, patients: subjects, asking)
+        // Everybody may read what the patient said; those who were refused do not change it.
+        let isSaying = body.type.name == "Consent" && ![.update, .delete].contains(action)
+        facts.isRefused = !isSaying && ConsentDirective.isRefused(directives, asking)
+        facts.isInContext = isInContext(body, subjects)
         for constraint in constraints where constraint.position < 64 && vault.isMatch(body, constraint.query) {
             facts.metConstraints |= 1 << UInt64(constraint.position)
         }
         return facts
     }
 
+    private func relationships(to patients: [String], _ table: RelationshipTable) -> RelationshipSet {
+        guard !patients.isEmpty, let patientType = ResourceType("Patient") else { return [] }
+        let standpoint = residual.standpoint
+        var common: RelationshipSet = []
+        if patients.allSatisfy(standpoint.patients.contains) {
+            if standpoint.roles.contains(.patient) { common.insert(.ownRecord) }
+            if standpoint.roles.contains(.proxy) { common.insert(.proxy) }
+        }
+        if table.rows.isEmpty { return common }
+        var care: RelationshipSet = [.careTeam, .appointmentToday, .assigned]
+        for patient in patients {
+            care.formIntersection(table.rows[vault.keys.locators.locator(type: patientType, id: patient)] ?? [])
+        }
+        return common.union(care)
+    }
+
+    /// Whether the record is of the launch's patient, or of a type that is about no patient.
+    private func isInContext(_ body: RecordBody, _ subjects: [String]) -> Bool {
+        guard let context = residual.standpoint.patientInContext else { return false }
+        if subjects.isEmpty { return Definitions.r4.patientCompartment(of: body.type).isEmpty }
+        return subjects.allSatisfy { $0 == context }
+    }
+
     /// Whether the record names somebody as who wrote it.
-    private static func isAuthor(_ reference: String, of tape: JSONTape, base: String) -> Bool {
-        func names(_ index: Int) -> Bool {
-            switch tape.kind(index) {
-            case .array:
-                var found = false
-                tape.forEachElement(index) { found = found || names($0) }
-                return found
-            case .object:
-                guard let text = tape.member(index, "reference").map({ tape.text($0) }) else { return false }
-                return text == reference || text == "\(base)/\(reference)"
-            default: return false
+    private func isAuthor(_ own: Set<String>, of tape: JSONTape) -> Bool {
+        Self.authors(of: tape).contains { own.contains(localReference($0, base: vault.ownBase)) }
+    }
+
+    /// References of the elements that say who wrote a record.
+    private static func authors(of tape: JSONTape) -> [String] {
+        var found: [String] = []
+        func collect(_ value: JSONValue) {
+            switch value.kind {
+            case .array: for element in value.elements { collect(element) }
+            case .object: if let text = value["reference"]?.string { found.append(text) }
+            default: break
             }
         }
-        let root = JSONTape.rootIndex
-        return (tape.member(root, "author").map(names) ?? false) || (tape.member(root, "assessor").map(names) ?? false)
+        if let author = tape.root["author"] { collect(author) }
+        if let assessor = tape.root["assessor"] { collect(assessor) }
+        return found
+    }
+
+    /// Whether the labels of a record that is being written leave anybody who can see it.
+    ///
+    /// A record that no care team, consent or author can open would be lost.
+    func leavesSomebody(_ body: RecordBody, _ tape: JSONTape) -> Bool {
+        if body.isUnlabelled { return true }
+        let labels = policy.labels(of: tape)
+        if labels.contains(.psychotherapy) {
+            let authors = Self.authors(of: tape).map { localReference($0, base: vault.ownBase) }
+            return authors.contains { $0.hasPrefix("Practitioner/") || $0.hasPrefix("PractitionerRole/") }
+        }
+        return labels.isDisjoint(with: [.restricted, .part2]) || !body.patients.isEmpty
+    }
+}
+
+/// The relationship table of one request.
+private final class RelationshipCache: Sendable {
+    private let known = Mutex<RelationshipTable?>(nil)
+
+    func table(of standpoint: Standpoint, in vault: Vault) throws(VaultFailure) -> RelationshipTable {
+        guard let practitioner = standpoint.practitioner else { return .none }
+        if let table = known.withLock({ $0 }) { return table }
+        let table = try vault.relationships.table(of: practitioner, in: vault)
+        known.withLock { $0 = table }
+        return table
     }
 }
 

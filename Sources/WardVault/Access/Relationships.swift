@@ -5,80 +5,71 @@ import WardIdentity
 import WardIndex
 import WardPolicy
 
-/// What people are to patients, as the records say it.
+/// What one member of the clinic is to patients, as the records say it.
+struct RelationshipTable: Sendable {
+    /// By locator of the Patient.
+    var rows: [Locator: RelationshipSet] = [:]
+    /// `Practitioner/ID`, and the `PractitionerRole/ID` of every post held.
+    var own: Set<String> = []
+
+    static let none = RelationshipTable()
+}
+
+/// Finds out who is what to which patient.
 ///
-/// - care team: member of an active CareTeam whose period has not ended;
-/// - appointment today: takes part in an Appointment within 16 hours either side, a long working day, since the
-///   clinic's time zone is not known;
-/// - assigned: general practitioner, participant of an open Encounter, care manager of an open EpisodeOfCare;
-/// - own record and proxy: by the account.
+/// - care team: member, now, of an active CareTeam;
+/// - appointment today: takes part, without having declined, in an Appointment within 16 hours either side: a long
+///   working day, since the clinic's time zone is not known;
+/// - assigned: general practitioner, participant, still, of an open Encounter, care manager of an open EpisodeOfCare.
 final class Relationships: Sendable {
-    private struct Table {
+    private struct Entry {
         let revision: UInt64
         let made: Instant
-        /// By locator of the Patient.
-        let rows: [Locator: RelationshipSet]
+        let table: RelationshipTable
     }
 
     /// Relationships that begin or end by the clock alone are seen within this many seconds.
     private static let lifetime: Int64 = 60
     private static let capacity = 1000
     private static let working: Int64 = 16 * 3600
+    /// Posts of one person beyond that are not looked at.
+    private static let postLimit = 200
 
-    private let tables = Mutex<[String: Table]>([:])
+    private let entries = Mutex<[String: Entry]>([:])
 
-    /// The relationships to every one of `patients`.
-    func of(
-        _ principal: Principal, to patients: [String], in vault: Vault, now: Instant
-    ) throws(VaultFailure) -> RelationshipSet {
-        guard !patients.isEmpty else { return [] }
-        var common: RelationshipSet = []
-        if patients.allSatisfy(principal.patients.contains) {
-            if principal.roles.contains(.patient) { common.insert(.ownRecord) }
-            if principal.roles.contains(.proxy) { common.insert(.proxy) }
-        }
-        guard let practitioner = principal.practitioner, let patientType = ResourceType("Patient") else {
-            return common
-        }
-        let rows = try rows(of: practitioner, in: vault, now: now)
-        var care: RelationshipSet = [.careTeam, .appointmentToday, .assigned]
-        for patient in patients {
-            care.formIntersection(rows[vault.keys.locators.locator(type: patientType, id: patient)] ?? [])
-        }
-        return common.union(care)
-    }
-
-    private func rows(
-        of practitioner: String, in vault: Vault, now: Instant
-    ) throws(VaultFailure) -> [Locator: RelationshipSet] {
+    /// The table of a member of the clinic.
+    func table(of practitioner: String, in vault: Vault) throws(VaultFailure) -> RelationshipTable {
         // Read before the records are: a change that comes between is seen at the next look.
         let revision = vault.index.revision(of: Self.sources)
-        if let known = tables.withLock({ $0[practitioner] }), known.revision == revision,
+        let now = Instant.now()
+        if let known = entries.withLock({ $0[practitioner] }), known.revision == revision,
             known.made <= now, known.made.adding(seconds: Self.lifetime) > now
         {
-            return known.rows
+            return known.table
         }
-        let rows = try gathered(practitioner, vault, now)
-        tables.withLock { tables in
-            if tables.count >= Self.capacity, let victim = tables.keys.randomElement() { tables[victim] = nil }
-            tables[practitioner] = Table(revision: revision, made: now, rows: rows)
+        let table = try gathered(practitioner, vault, now)
+        entries.withLock { entries in
+            if entries.count >= Self.capacity, let victim = entries.keys.randomElement() { entries[victim] = nil }
+            entries[practitioner] = Entry(revision: revision, made: now, table: table)
         }
-        return rows
+        return table
     }
 
     private func gathered(
         _ practitioner: String, _ vault: Vault, _ now: Instant
-    ) throws(VaultFailure) -> [Locator: RelationshipSet] {
-        var own = "Practitioner/\(practitioner)"
-        let roles = [SearchPair(name: "practitioner", value: own)]
-        for role in try vault.confirmed("PractitionerRole", roles, now: now) {
-            own += ",PractitionerRole/\(try vault.open(try vault.version(role.record), at: role.locator).id)"
+    ) throws(VaultFailure) -> RelationshipTable {
+        var table = RelationshipTable(own: ["Practitioner/\(practitioner)"])
+        let posts = [SearchPair(name: "practitioner", value: "Practitioner/\(practitioner)")]
+        for post in try vault.confirmed("PractitionerRole", posts, now: now).prefix(Self.postLimit) {
+            let (body, tape) = try vault.opened(post)
+            if tape.root["active"]?.kind != .false, FHIRPeriod(tape.root["period"]).contains(now) {
+                table.own.insert("PractitionerRole/\(body.id)")
+            }
         }
+        let own = table.own.sorted().joined(separator: ",")
         let (start, end) = (now.adding(seconds: -Self.working).text, now.adding(seconds: Self.working).text)
-        let day = now.text.prefix(10)
         let searches: [(relationship: RelationshipSet, type: StaticString, parameters: [(String, String)])] = [
-            (.careTeam, "CareTeam", [("participant", own), ("status", "active"), ("date", "ge\(day)")]),
-            (.careTeam, "CareTeam", [("participant", own), ("status", "active"), ("date:missing", "true")]),
+            (.careTeam, "CareTeam", [("participant", own), ("status", "active")]),
             (
                 .appointmentToday, "Appointment",
                 [
@@ -93,20 +84,63 @@ final class Relationships: Sendable {
             (.assigned, "EpisodeOfCare", [("care-manager", own), ("status", "planned,waitlist,active,onhold")]),
             (.assigned, "Patient", [("general-practitioner", own)]),
         ]
-        var rows: [Locator: RelationshipSet] = [:]
         for (relationship, type, parameters) in searches {
             let pairs = parameters.map { SearchPair(name: $0.0, value: $0.1) }
             for hit in try vault.confirmed(type, pairs, now: now) {
-                for patient in vault.patients(of: hit, type) { rows[patient, default: []].insert(relationship) }
+                guard try isParticipant(hit, table.own, vault, now) else { continue }
+                for patient in vault.patients(of: hit, type) { table.rows[patient, default: []].insert(relationship) }
             }
         }
-        return rows
+        return table
+    }
+
+    /// Whether the part that the record gives one of `own` is one of now.
+    private func isParticipant(
+        _ hit: SearchHit, _ own: Set<String>, _ vault: Vault, _ now: Instant
+    ) throws(VaultFailure) -> Bool {
+        let (body, tape) = try vault.opened(hit)
+        let element: StaticString
+        switch body.type.name {
+        case "Appointment": element = "actor"
+        case "CareTeam": element = "member"
+        case "Encounter": element = "individual"
+        default: return true
+        }
+        if body.type.name == "CareTeam", !FHIRPeriod(tape.root["period"]).contains(now) { return false }
+        return (tape.root["participant"]?.elements ?? []).contains { participant in
+            own.contains(localReference(participant[element]?["reference"]?.string ?? "", base: vault.ownBase))
+                && FHIRPeriod(participant["period"]).contains(now) && participant["status"]?.string != "declined"
+        }
     }
 
     /// Types whose records say who treats whom.
     private static let sources = [
         "Appointment", "CareTeam", "Encounter", "EpisodeOfCare", "Patient", "PractitionerRole",
     ].compactMap { ResourceType($0) }
+}
+
+/// `Type/id` of a reference, without this server's base and without a version.
+func localReference(_ text: String, base: String) -> String {
+    var rest = text[...]
+    if rest.hasPrefix(base + "/") { rest = rest.dropFirst(base.utf8.count + 1) }
+    if let version = rest.firstRange(of: "/_history/") { rest = rest[..<version.lowerBound] }
+    return String(rest)
+}
+
+/// FHIR R4 Period; without bounds, or with bounds that cannot be read, open on that side.
+struct FHIRPeriod: Sendable {
+    private(set) var low = Int64.min
+    private(set) var high = Int64.max
+
+    init() {}
+
+    init(_ value: JSONValue?, within outer: FHIRPeriod = FHIRPeriod()) {
+        self = outer
+        if let start = value?["start"]?.string.flatMap({ FHIRDate.interval($0) }) { low = max(low, start.low) }
+        if let end = value?["end"]?.string.flatMap({ FHIRDate.interval($0) }) { high = min(high, end.high) }
+    }
+
+    func contains(_ instant: Instant) -> Bool { low <= instant.microseconds && instant.microseconds <= high }
 }
 
 extension Vault {
@@ -124,6 +158,13 @@ extension Vault {
             }
         }
         return sure
+    }
+
+    /// A hit, opened for a decision; nothing of it is shown.
+    func opened(_ hit: SearchHit) throws(VaultFailure) -> (body: RecordBody, tape: JSONTape) {
+        let body = try open(try version(hit.record), at: hit.locator)
+        guard let tape = try? JSONTape(parsing: body.json) else { throw .damaged }
+        return (body, tape)
     }
 
     /// Locators of the patients that a record of a type refers to by its `patient` parameter; of a Patient, its own.

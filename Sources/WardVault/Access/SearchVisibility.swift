@@ -25,13 +25,14 @@ extension Vault {
     /// something; else all.
     func doubtful(_ query: SearchQuery, _ access: RecordAccess) throws(VaultFailure) -> DoubtfulHits {
         let plans = query.plans.filter { access.outlook(.search, on: $0.type).isPermitted }
-        guard plans.allSatisfy({ access.isAssured(.search, on: $0.type, by: $0.parameters) }) else { return .all }
+        guard plans.allSatisfy({ access.isAssured(.search, on: $0.type) }) else { return .all }
         let refusing = try consents.refusing(in: self)
         if refusing.count > Self.refusalLimit { return .all }
         var criteria: [ResourceType: SearchCriterion] = [:]
         for plan in plans {
             var parts: [SearchCriterion] = []
-            if let label = Definitions.r4.searchParameter("_security", of: plan.type) {
+            for name in ["_security", "security-label", "confidentiality"] {
+                guard let label = Definitions.r4.searchParameter(name, of: plan.type) else { continue }
                 parts.append(.not(.missing(parameter: label.number)))
             }
             if !refusing.isEmpty { parts += Self.concerning(refusing, plan.type) }

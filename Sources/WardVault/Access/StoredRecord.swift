@@ -11,6 +11,14 @@ struct StoredRecord {
     let decision: RecordDecision
     let policy: Policy
 
+    /// Its JSON, if anything in it is labelled.
+    var labelledTape: JSONTape? { body.isUnlabelled ? nil : try? JSONTape(parsing: body.json) }
+
+    /// Whether a version with these labels would have fewer.
+    func loses(_ labels: LabelSet) -> Bool {
+        labelledTape.map { !policy.labels(of: $0).subtracting(labels).isEmpty } ?? false
+    }
+
     /// What is to be stored: where only a part could be seen, with everything that could not.
     ///
     /// - Throws: ``VaultFailure/writeRefused(code:)`` if it speaks of what cannot be seen.
@@ -50,10 +58,16 @@ extension Vault {
         _ change: RecordChange, _ head: Head?, at locator: Locator, _ frame: WriteFrame, into draft: inout WriteDraft
     ) throws(VaultFailure) -> StoredRecord? {
         let action = change.operation.action
-        guard let head, !head.isDeleted else {
-            if action == .update, !frame.access.isAssured(.update, on: change.type, by: []) {
-                throw .hidden(code: "update-of-none")
+        guard let head else {
+            if action == .update, !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
+            return nil
+        }
+        if head.isDeleted {
+            // What was hidden before it was deleted is not brought back, nor told, by whoever could not see it.
+            if let refusal = try newest(action == .create ? .update : action, at: locator, frame.access) {
+                throw .hidden(code: refusal.code)
             }
+            if action == .update, !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
             return nil
         }
         if action == .create { return nil }
@@ -61,14 +75,22 @@ extension Vault {
         // Another writer came between: what is prepared on the older version does not commit.
         let body = if let current { try open(current, at: locator) } else { try open(try version(head.record), at: locator) }
         let decision = try frame.access.decide(action, on: body)
+        draft.event.add(patients: body.patients)
         if decision.isPermitted {
             return StoredRecord(body: body, decision: decision, policy: frame.access.policy)
         }
         if try frame.access.decide(.read, on: body).isPermitted { throw .writeRefused(code: decision.code) }
         guard action == .delete else { throw .hidden(code: decision.code) }
         // Answered as a deletion of nothing.
-        draft.event.decision = decision.code
-        if draft.event.kind == .delete { draft.event.outcome = .denied }
+        if draft.event.kind == .delete {
+            draft.event.decision = decision.code
+            draft.event.outcome = .denied
+        }
         return nil
+    }
+
+    private func mayCreate(_ change: RecordChange, _ frame: WriteFrame) -> Bool {
+        frame.access.mayChooseIDs
+            && frame.access.residual.decide(.update, on: change.type, knowing: RecordFacts()).isPermitted
     }
 }

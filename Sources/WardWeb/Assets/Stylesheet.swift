@@ -5,7 +5,7 @@ extension Assets {
           color-scheme: light dark;
           --ground: #fff; --text: #1a2230; --soft: #56606f; --line: #8a94a3; --panel: #f1f4f8;
           --accent: #0b5cad; --on-accent: #fff; --bad: #a51d1d; --bad-ground: #fdf0f0;
-          --demo: #ffd65c; --on-demo: #221a00;
+          --demo: #ffd65c; --on-demo: #221a00; --alarm: #9b1c1c; --on-alarm: #fff;
         }
         @media (prefers-color-scheme: dark) {
           :root {
@@ -40,11 +40,12 @@ extension Assets {
         label { display: block; font-weight: 600; }
         .hint { margin: 0; color: var(--soft); }
         .error { margin: 0; color: var(--bad); font-weight: 600; }
-        input:not([type=checkbox], [type=radio]) { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem;
+        input:not([type=checkbox], [type=radio]), textarea { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem;
           font: inherit; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
-        input[aria-invalid] { border: 2px solid var(--bad); }
-        .box { display: flex; gap: .6rem; align-items: baseline; padding: .35rem 0; font-weight: 400; }
-        .box input { width: 1.25rem; height: 1.25rem; flex: none; }
+        textarea { display: block; max-width: none; resize: vertical; }
+        input[aria-invalid], textarea[aria-invalid] { border: 2px solid var(--bad); }
+        .box { display: flex; gap: .6rem; align-items: flex-start; padding: .35rem 0; font-weight: 400; }
+        .box input { width: 1.25rem; height: 1.25rem; flex: none; margin: .15rem 0 0; }
         fieldset { margin: 0 0 1rem; padding: .5rem 1rem; border: 1px solid var(--line); border-radius: 4px; }
         legend { font-weight: 600; padding: 0 .3rem; }
         button, .button { display: inline-block; min-height: 2.75rem; padding: .5rem 1.2rem; font: inherit;
@@ -54,14 +55,21 @@ extension Assets {
         button.danger { color: var(--bad); background: transparent; border-color: var(--bad); }
         form { margin: 0 0 1rem; }
         header form, td form { margin: 0; display: inline-block; }
-        header button, td button { min-height: 2.25rem; padding: .25rem .8rem; white-space: nowrap; }
-        th { overflow-wrap: normal; }
+        header button, td button { min-height: 2.25rem; padding: .25rem .8rem; }
+        .emergency { flex-basis: 100%; padding: .4rem .8rem; border-radius: 4px; color: var(--on-alarm);
+          background: var(--alarm); }
+        .emergency a { color: inherit; }
+        .facts th { width: 10rem; }
         .errors { padding: .25rem 1rem; margin: 0 0 1.5rem; border: 2px solid var(--bad); border-radius: 4px;
           background: var(--bad-ground); }
         .errors h2 { margin: .5rem 0 0; }
         table { width: 100%; border-collapse: collapse; }
         th, td { text-align: left; vertical-align: top; padding: .5rem .5rem .5rem 0;
           border-bottom: 1px solid var(--line); }
+        /* Words stay whole in tables, which get room for it instead. */
+        th, td { overflow-wrap: break-word; }
+        th, td button { white-space: nowrap; }
+        main:has(table) { max-width: 58rem; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);
@@ -72,6 +80,7 @@ extension Assets {
           tr, td { display: block; }
           tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
           td { border: 0; padding: .15rem 0; }
+          .facts th { border: 0; padding: 0; }
           td[data-label]:not([data-label=""])::before { content: attr(data-label) ": "; color: var(--soft); }
           .who { margin-left: 0 !important; }
         }

@@ -12,7 +12,7 @@ extension Visit {
                 .text(" – \(RoleWords.meaning(role))"))
         }
         var places = [link("/app/account", "How you sign in"), link("/app/sessions", "Where you are signed in")]
-        if isAdministrator { places.append(link("/app/people", "People and their roles")) }
+        places += officePlaces.map { link($0.path, $0.long) }
         return page(
             "Home",
             Markup.element(

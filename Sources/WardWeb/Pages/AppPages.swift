@@ -105,18 +105,18 @@ extension Visit {
         ]
     }
 
-    /// The site has checked the role and a fresh proof.
     func decideClient() async -> WebAnswer {
         guard let principal, let id = form["app"] else { return clientsPage([Problem(.unknownRequest)]) }
         do throws(IdentityFailure) {
             switch form["decision"] {
             case "approve":
-                try await people.oauth.apps.approve(id, by: principal.actor, source: request.source, at: now)
-            case "remove": try await people.oauth.apps.remove(id, by: principal.actor, source: request.source, at: now)
+                try await people.oauth.approve(id, by: principal, source: request.source, at: now)
+            case "remove": try await people.oauth.remove(id, by: principal, source: request.source, at: now)
             default: throw .unknownRequest
             }
             return .redirect(to: "/app/clients")
         } catch {
+            if error == .stepUpNeeded { return askStepUp() }
             return clientsPage([Problem(error == .unknownClient ? .unknownRequest : error)])
         }
     }

@@ -9,7 +9,7 @@ extension Visit {
         let rows = people.directory.people.map { person in
             [
                 Markup.element("a", [("href", "/app/people/\(person.id)")], .text(person.loginName)),
-                name(person.displayName), .text(roleNames(person.roles)), .text(stateWord(person)),
+                name(person.displayName), .text(roleNames(person.roleNames)), .text(stateWord(person)),
             ]
         }
         return page(
@@ -26,8 +26,8 @@ extension Visit {
                 ], button("Add")))
     }
 
-    private func roleNames(_ roles: [Role]) -> String {
-        roles.isEmpty ? "none" : roles.map { RoleWords.name($0) }.joined(separator: ", ")
+    func roleNames(_ names: [String]) -> String {
+        names.isEmpty ? "none" : names.map { RoleWords.name($0) }.joined(separator: ", ")
     }
 
     private func stateWord(_ person: Person) -> String {
@@ -38,7 +38,7 @@ extension Visit {
         }
     }
 
-    private func shownName(_ id: String) -> Markup {
+    func shownName(_ id: String) -> Markup {
         name(people.directory.person(id)?.displayName ?? "somebody")
     }
 
@@ -48,7 +48,8 @@ extension Visit {
         let requests = people.directory.requests
         guard !requests.isEmpty else { return .all([]) }
         let rows = requests.map { request in
-            let rights = roleNames(request.rights.roles) + (request.rights.mayUseEmergencyAccess ? "; emergencies" : "")
+            let rights =
+                roleNames(request.rights.roleNames) + (request.rights.mayUseEmergencyAccess ? "; emergencies" : "")
             return [
                 shownName(request.person), .text(rights), name(request.reason), shownName(request.asker),
                 isOwn(asker: request.asker, person: request.person)
@@ -100,7 +101,7 @@ extension Visit {
             ["approve", "refuse"].contains(decision)
         else { return peoplePage([Problem(.unknownRequest)]) }
         do throws(IdentityFailure) {
-            try await people.decide(id, approve: decision == "approve", by: principal, source: request.source)
+            try await people.decide(id, approve: decision == "approve", by: principal, source: request.source, at: now)
             return .redirect(to: "/app/people")
         } catch {
             return peoplePage([Problem(error)])
@@ -124,8 +125,8 @@ extension Visit {
         guard let principal else { return .redirect(to: "/sign-in") }
         do throws(IdentityFailure) {
             let person = try await people.directory.add(
-                login: form["login"] ?? "", displayName: form["shown"] ?? "", by: principal.actor,
-                source: request.source)
+                login: form["login"] ?? "", displayName: form["shown"] ?? "", by: principal,
+                source: request.source, at: now)
             return .redirect(to: "/app/people/\(person.id)")
         } catch {
             return peoplePage([Problem(error)])
@@ -144,7 +145,7 @@ extension Visit {
                 ["Sign-in name", "State", "Roles", "Emergencies", "Sessions"],
                 [
                     [
-                        .text(person.loginName), .text(stateWord(person)), .text(roleNames(person.roles)),
+                        .text(person.loginName), .text(stateWord(person)), .text(roleNames(person.roleNames)),
                         .text(person.mayUseEmergencyAccess ? "may declare" : "no"),
                         .text("\(people.sessions.list(person: person.id, at: now).count)"),
                     ]
@@ -197,7 +198,7 @@ extension Visit {
                 ),
                 Markup.element("span", [], .text(label)))
         }
-        let boxes = RoleWords.forPeople.map { role in
+        let boxes = RoleWords.forPeople(people.directory.policy).map { role in
             box(
                 "role", role.rawValue, person.roles.contains(role),
                 "\(RoleWords.name(role)) – \(RoleWords.meaning(role))")
@@ -217,7 +218,7 @@ extension Visit {
     func invite(_ id: String) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
         do throws(IdentityFailure) {
-            let token = try await people.invite(id, by: principal.actor, source: request.source, at: now)
+            let token = try await people.invite(id, by: principal, source: request.source, at: now)
             return linkPage(token, for: people.directory.person(id))
         } catch {
             return personPage(id, [Problem(error)])
@@ -236,16 +237,14 @@ extension Visit {
     }
 
     func askRoles(_ id: String) async -> WebAnswer {
-        guard let principal, let asker = people.directory.person(principal.id) else {
-            return .redirect(to: "/sign-in")
-        }
+        guard let principal else { return .redirect(to: "/sign-in") }
         let named = form.all("role")
-        let roles = RoleWords.forPeople.filter { named.contains($0.rawValue) }
+        let roles = RoleWords.forPeople(people.directory.policy).filter { named.contains($0.rawValue) }
         guard roles.count == Set(named).count else { return personPage(id, [Problem(nil, "There is no such role.")]) }
         let rights = Rights(roles: roles, mayUseEmergencyAccess: form["emergency"] == "listed")
         do throws(IdentityFailure) {
             _ = try await people.directory.request(
-                rights, for: id, reason: form["reason"] ?? "", by: asker, source: request.source)
+                rights, for: id, reason: form["reason"] ?? "", by: principal, source: request.source, at: now)
             return .redirect(to: "/app/people")
         } catch {
             return personPage(id, [Problem(error)])
@@ -265,11 +264,8 @@ extension Visit {
 
     func disable(_ id: String) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
-        guard id != principal.id else {
-            return personPage(id, [Problem(nil, "Somebody else has to end your access.", status: 403)])
-        }
         do throws(IdentityFailure) {
-            try await people.disable(id, by: principal.actor, source: request.source)
+            try await people.disable(id, by: principal, source: request.source, at: now)
             return .redirect(to: "/app/people")
         } catch {
             return personPage(id, [Problem(error)])

@@ -24,12 +24,12 @@ extension Visit {
     }
 
     func endSession() async -> WebAnswer {
-        guard let person, let session, let number = form["session"] else {
+        guard let session, let number = form["session"] else {
             return sessionsPage([Problem(.unknownRequest)])
         }
         do throws(IdentityFailure) {
-            try await people.sessions.end(
-                number: number, person: person, because: .byPerson, by: person.actor, source: request.source)
+            try await people.endOwnSession(
+                number, sessionToken: sessionToken, because: .byPerson, source: request.source, at: now)
             guard number == session.number else { return .redirect(to: "/app/sessions") }
             return WebAnswer.redirect(to: "/sign-in").setting(Cookie.session.removal)
         } catch {
@@ -38,10 +38,8 @@ extension Visit {
     }
 
     func endOtherSessions() async -> WebAnswer {
-        guard let person, let session else { return .redirect(to: "/sign-in") }
         do throws(IdentityFailure) {
-            try await people.sessions.endAll(
-                of: person, but: session.number, because: .byPerson, by: person.actor, source: request.source)
+            try await people.endOtherSessions(sessionToken: sessionToken, source: request.source, at: now)
             return .redirect(to: "/app/sessions")
         } catch {
             return sessionsPage([Problem(error)])

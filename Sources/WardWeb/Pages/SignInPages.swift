@@ -80,14 +80,15 @@ extension Visit {
 
     /// Ends what this browser was signed in to before, and lets somebody with a role go on.
     private func welcome(_ signedIn: SignedIn) async -> WebAnswer {
-        if let old = session, let person {
-            try? await people.sessions.end(
-                number: old.number, person: person, because: .signedOut, by: person.actor, source: request.source)
+        if session != nil {
+            try? await people.endOwnSession(
+                sessionToken: sessionToken, because: .signedOut, source: request.source, at: now)
         }
         guard !signedIn.person.roles.isEmpty else {
             // Known, and may nothing: a session would be of no use to anybody.
-            try? await people.sessions.endAll(
-                of: signedIn.person, because: .signedOut, by: signedIn.person.actor, source: request.source)
+            try? await people.endOtherSessions(sessionToken: signedIn.token, source: request.source, at: now)
+            try? await people.endOwnSession(
+                sessionToken: signedIn.token, because: .signedOut, source: request.source, at: now)
             return notice(
                 "No role yet", "You are known here, but have no role yet. Ask an administrator of the clinic.",
                 status: 403)
@@ -96,11 +97,10 @@ extension Visit {
     }
 
     func signOut() async -> WebAnswer {
-        if let session, let person {
+        if session != nil {
             do throws(IdentityFailure) {
-                try await people.sessions.end(
-                    number: session.number, person: person, because: .signedOut, by: person.actor,
-                    source: request.source)
+                try await people.endOwnSession(
+                    sessionToken: sessionToken, because: .signedOut, source: request.source, at: now)
             } catch {
                 // In memory it has ended; what is on disk is locked and of no use without the cookie.
             }

@@ -107,6 +107,18 @@ extension Visit {
         return Markup.element("time", [("datetime", text)], .text("\(shown) UTC"))
     }
 
+    /// The hour and minute of a time that is near.
+    func clockTime(_ instant: Instant) -> Markup {
+        let text = instant.text
+        return Markup.element("time", [("datetime", text)], .text("\(text.dropFirst(11).prefix(5)) UTC"))
+    }
+
+    /// The day of a time that is far.
+    func day(_ instant: Instant) -> Markup {
+        let text = instant.text
+        return Markup.element("time", [("datetime", text)], .text(String(text.prefix(10))))
+    }
+
     func table(_ headings: [String], _ rows: [[Markup]]) -> Markup {
         let head = headings.map { Markup.element("th", [("scope", "col")], .text($0)) }
         let body = rows.map { row in

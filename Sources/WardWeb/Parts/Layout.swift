@@ -109,7 +109,8 @@ extension Visit {
         let page =
             switch route {
             case .roleRequest, .recovery: ["app", "people"]
-            case .invite, .askRoles, .disable, .askRecovery: Array(request.path.prefix(3))
+            case .invite, .askRoles, .disable, .askRecovery, .emergencyReview, .emergencyStop, .accessOf:
+                Array(request.path.prefix(3))
             default: Array(request.path.prefix(2))
             }
         return .redirect(to: "/app/step-up?back=\(BackPath(segments: page).text)")
@@ -139,7 +140,7 @@ extension Visit {
         guard isInside, let person else { return Markup.element("header", [], clinic) }
         var places = [("/app", "Home"), ("/app/account", "Account"), ("/app/sessions", "Sessions")]
         if !people.oauth.apps.apps.isEmpty { places.append(("/app/apps", "Apps")) }
-        if isAdministrator { places += [("/app/people", "People"), ("/app/clients", "App approvals")] }
+        places += officePlaces.map { ($0.path, $0.short) }
         let here = "/" + request.path.joined(separator: "/")
         let links = places.map { place in
             let current: [WebAttribute] = place.0 == here ? [(name: "aria-current", value: "page")] : []
@@ -151,7 +152,7 @@ extension Visit {
             Markup.element("nav", [("aria-label", "Main")], Markup.element("ul", [], .all(links))),
             Markup.element("p", [("class", "who")], Markup.element("bdi", [], .text(person.displayName))),
             postForm("/app/lock", [hidden("back", here)], button("Lock", kind: "quiet")),
-            postForm("/sign-out", [], button("Sign out", kind: "quiet")))
+            postForm("/sign-out", [], button("Sign out", kind: "quiet")), emergencyBar(person))
     }
 
     /// Opened by the script two minutes before the session locks.

@@ -22,7 +22,7 @@ struct Problem {
         case .throttled(let seconds):
             self.init(nil, "Too many attempts. Try again in \(Self.wait(seconds)).", status: 429)
             retryAfter = max(1, seconds)
-        case .hasherBusy, .auditUnavailable, .storage:
+        case .hasherBusy, .auditUnavailable, .damaged, .storage:
             self.init(nil, "This cannot be done at the moment. Try again shortly.", status: 503)
             retryAfter = 5
         case .badPassword(let reason): self.init("password", reason.text)
@@ -31,6 +31,11 @@ struct Problem {
         case .nameTaken: self.init("login", "This sign-in name is or was somebody's. Choose another.", status: 409)
         case .reasonNeeded: self.init("reason", "Give a reason of up to 500 characters.")
         case .badPasskey: self.init(field, "The passkey could not be used. Try again.")
+        case .notPermitted: self.init(nil, "Your roles do not include this.", status: 403)
+        case .alreadyOpen: self.init("patient", "You have this patient's record open already.", status: 409)
+        case .stillRunning: self.init(nil, "It still runs. End it first, or wait until it is over.", status: 409)
+        case .lastAdministrator:
+            self.init(nil, "Nobody else could manage people then. Give somebody else the role first.", status: 409)
         case .lastFactor: self.init(nil, "Add another way to sign in first; this is the last one.", status: 409)
         case .tooManyPasskeys: self.init(nil, "There are 20 passkeys. Remove one first.", status: 409)
         case .busy: self.init(nil, "Something else is being changed here. Try again.", status: 409)
@@ -45,7 +50,7 @@ struct Problem {
         }
     }
 
-    private static func wait(_ seconds: Int64) -> String {
+    static func wait(_ seconds: Int64) -> String {
         seconds < 90 ? "\(max(1, seconds)) seconds" : "\((seconds + 59) / 60) minutes"
     }
 }

@@ -3,14 +3,16 @@ import WardPolicy
 /// Roles as the people who have them would say it.
 enum RoleWords {
     /// Those a person can be given here.
-    static var forPeople: [Role] { Role.allCases.filter { !["app", "integration"].contains($0.rawValue) } }
+    static func forPeople(_ policy: Policy) -> [Role] { policy.roles.filter { $0 != .app && $0 != .integration } }
 
-    static func name(_ role: Role) -> String { words(role).name }
+    static func name(_ role: String) -> String { words(role).name }
 
-    static func meaning(_ role: Role) -> String { words(role).meaning }
+    static func name(_ role: Role) -> String { words(role.rawValue).name }
 
-    private static func words(_ role: Role) -> (name: String, meaning: String) {
-        switch role.rawValue {
+    static func meaning(_ role: Role) -> String { words(role.rawValue).meaning }
+
+    private static func words(_ role: String) -> (name: String, meaning: String) {
+        switch role {
         case "administrator": ("Administrator", "runs the system and its accounts; sees no patient data")
         case "security-officer":
             ("Security officer", "watches sessions, alerts, keys and the log; sees no patient data")
@@ -22,7 +24,7 @@ enum RoleWords {
         case "biller": ("Biller", "coverage and claims, with the codes and dates they need")
         case "patient": ("Patient", "sees their own record")
         case "proxy": ("Proxy", "acts for a patient")
-        default: (role.rawValue, "has the rights that the clinic's policy gives it")
+        default: (role, "has the rights that the clinic's policy gives it")
         }
     }
 }

@@ -67,6 +67,7 @@ struct AuditCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Login name of a person it was done to.") var about: String?
         @Option(name: .long, help: "Kind of event: read, search, create...") var kind: String?
         @Option(name: .long, help: "Type/id of a record.") var record: String?
+        @Option(name: .long, help: "Id of an emergency: its own events and what was done in it.") var emergency: String?
         @Option(name: .long, help: "UTC day, YYYY-MM-DD.") var day: String?
         @Option(name: .long, help: "At most so many events.") var limit = 50
         @Flag(name: .long, help: "One JSON object a line.") var json = false
@@ -78,7 +79,7 @@ struct AuditCommand: AsyncParsableCommand {
                 var options = ["assertion": try await principal.assertion(storeID: storeID), "limit": "\(limit)"]
                 for (name, value) in [
                     ("patient", patient), ("actor", actor), ("about", about), ("kind", kind), ("record", record),
-                    ("day", day),
+                    ("day", day), ("emergency", emergency),
                 ] {
                     if let value { options[name] = value }
                 }

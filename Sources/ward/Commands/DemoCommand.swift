@@ -99,7 +99,7 @@ struct DemoCommand: AsyncParsableCommand {
         let actor = AuditActor(id: "operator", name: "demo", role: "operator")
         for (login, name, role) in Self.people {
             let person = try await house.people.directory.add(
-                login: login, displayName: name, by: actor, source: OperatorService.source)
+                login: login, displayName: name, byOperator: actor, source: OperatorService.source)
             try await house.people.grant(
                 Rights(roles: [role], mayUseEmergencyAccess: role == .clinician), to: person.id, byOperator: actor,
                 source: OperatorService.source)
@@ -111,7 +111,8 @@ struct DemoCommand: AsyncParsableCommand {
         let apps = house.people.oauth.apps
         let app = try await apps.register(Array(Self.sandbox.utf8), source: OperatorService.source)
         try await apps.approve(
-            app.id, by: AuditActor(id: "operator", name: "demo", role: "operator"), source: OperatorService.source)
+            app.id, byOperator: AuditActor(id: "operator", name: "demo", role: "operator"),
+            source: OperatorService.source)
     }
 
     private static let sandbox = """
@@ -130,7 +131,8 @@ struct DemoCommand: AsyncParsableCommand {
         let actor = AuditActor(id: "operator", name: "demo", role: "operator")
         var lines: [String] = []
         for person in house.people.directory.people where person.state == .invited {
-            guard let token = try? await house.people.invite(person.id, by: actor, source: OperatorService.source)
+            guard
+                let token = try? await house.people.invite(person.id, byOperator: actor, source: OperatorService.source)
             else { continue }
             lines.append("\(person.displayName)\n    \(house.origin)/enrol/\(token)")
         }

@@ -9,17 +9,19 @@ struct UserCommand: AsyncParsableCommand {
             Nobody is given a password: a new person opens a one-time link and chooses a passkey, or a password with an
             authenticator app. What is done here is done by whoever holds the machine's keys, and is logged as that.
             """,
-        subcommands: [Add.self, List.self, Roles.self, Link.self, Recover.self, Disable.self])
+        subcommands: [
+            Add.self, List.self, Roles.self, Link.self, Recover.self, Disable.self, Sessions.self, End.self,
+        ])
 
     struct RightsOptions: ParsableArguments {
-        @Option(name: .long, help: "A role; may be repeated.")
-        var role: [Role] = []
+        @Option(name: .long, help: "A role of the policy; may be repeated.")
+        var role: [String] = []
 
         @Flag(name: .long, help: "List among those who may declare an emergency.")
         var emergencyAccess = false
 
         var options: [String: String] {
-            var options = ["roles": role.map(\.rawValue).joined(separator: " ")]
+            var options = ["roles": role.joined(separator: " ")]
             if emergencyAccess { options["emergency"] = "" }
             return options
         }
@@ -38,6 +40,8 @@ struct UserCommand: AsyncParsableCommand {
         var practitioner: String?
         @Option(name: .long, help: "Id of a Patient the person is or acts for; may be repeated.")
         var patient: [String] = []
+        @Option(name: .long, help: "Day on which access ends by itself, YYYY-MM-DD, at its beginning in UTC.")
+        var ends: String?
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
@@ -45,6 +49,7 @@ struct UserCommand: AsyncParsableCommand {
             options["login"] = login
             options["name"] = name
             if let practitioner { options["practitioner"] = practitioner }
+            if let ends { options["ends"] = ends }
             let request = OperatorRequest(command: .userAdd, options: options, paths: patient)
             try await Operator.perform(store) { _ in request }
         }
@@ -105,6 +110,36 @@ struct UserCommand: AsyncParsableCommand {
         func run() async throws {
             try await send(.userDisable, login, store)
             Terminal.say("access of \(login) ended")
+        }
+    }
+
+    struct Sessions: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List where somebody is signed in.")
+        @Argument(help: "Login name.") var login: String
+        @OptionGroup var store: StoreOptions
+        @Flag(name: .long, help: "One JSON object a line.") var json = false
+
+        func run() async throws {
+            var options = ["login": login]
+            if json { options["json"] = "" }
+            let request = OperatorRequest(command: .userSessions, options: options)
+            try await Operator.perform(store) { _ in request }
+        }
+    }
+
+    struct End: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End somebody's sessions, or one of them; they can sign in again.")
+        @Argument(help: "Login name.") var login: String
+        @Option(name: .long, help: "Number of one session; all without it.") var session: String?
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options = ["login": login]
+            if let session { options["session"] = session }
+            let request = OperatorRequest(command: .userEndSessions, options: options)
+            try await Operator.perform(store) { _ in request }
+            Terminal.say(session == nil ? "sessions of \(login) ended" : "session ended")
         }
     }
 

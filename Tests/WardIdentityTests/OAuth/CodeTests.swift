@@ -87,7 +87,8 @@ import WardTestKit
         #expect(try refusal(waiting) == .page(.appNotApproved))
         let app = try await house.app()
         #expect(try refusal(app, ["client_id": "nobody"]) == .page(.appUnknown))
-        try await house.oauth.apps.remove(app.id, by: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
+        try await house.oauth.apps.remove(
+            app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
         #expect(try refusal(app) == .page(.appUnknown))
         let pair = try #require(ClientKeyPair(client: "x"))
         let resource = try await house.app([
@@ -112,7 +113,8 @@ import WardTestKit
         house.house.pass(601)
         #expect(throws: OAuthFailure.notThere) { try house.oauth.pending(late, for: principal, at: house.now) }
         let id = try house.begin(app)
-        try await house.oauth.apps.remove(app.id, by: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
+        try await house.oauth.apps.remove(
+            app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
         #expect(throws: OAuthFailure.notThere) { try house.oauth.pending(id, for: principal, at: house.now) }
     }
 
@@ -230,8 +232,7 @@ import WardTestKit
         await #expect(throws: OAuthFailure.codeInvalid) { try await house.exchange(code, foreign) }
         let ended = try await house.code(app, principal)
         let person = try #require(house.house.people.directory.person(member.id))
-        try await house.house.people.sessions.endAll(
-            of: person, because: .byPerson, by: person.actor, source: OAuthHouse.source)
+        try await house.house.people.endSessions(of: person.id, byOperator: person.actor, source: OAuthHouse.source)
         await #expect(throws: OAuthFailure.codeInvalid) { try await house.exchange(ended, app) }
     }
 

@@ -85,7 +85,7 @@ final class OAuthHouse {
 
     func app(_ changes: [String: String?] = [:]) async throws -> App {
         let app = try await register(changes)
-        try await oauth.apps.approve(app.id, by: PeopleHouse.admin, source: Self.source, at: now)
+        try await oauth.apps.approve(app.id, byOperator: PeopleHouse.admin, source: Self.source, at: now)
         return app
     }
 

@@ -18,7 +18,8 @@ import WardTestKit
         let app = try await house.register()
         #expect(app.state == .awaitingApproval && app.kind == .public)
         #expect(house.oauth.apps.approved(app.id) == nil && !house.oauth.apps.allows(origin: "https://app.example"))
-        try await house.oauth.apps.approve(app.id, by: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
+        try await house.oauth.apps.approve(
+            app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source, at: house.now)
         #expect(house.oauth.apps.allows(origin: "https://app.example"))
         for origin in [
             "https://app.example:444", "http://app.example", "https://APP.example", "null", "", "https://app.exampl",
@@ -26,11 +27,11 @@ import WardTestKit
             #expect(!house.oauth.apps.allows(origin: origin))
         }
         await #expect(throws: IdentityFailure.unknownClient) {
-            try await house.oauth.apps.approve(app.id, by: PeopleHouse.admin, source: OAuthHouse.source)
+            try await house.oauth.apps.approve(app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         }
         let again = try house.house.reopened().people.oauth.apps
         #expect(again.approved(app.id)?.redirects == [OAuthHouse.redirect])
-        try await again.remove(app.id, by: PeopleHouse.admin, source: OAuthHouse.source)
+        try await again.remove(app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         #expect(again.approved(app.id) == nil && again.apps.isEmpty && !again.allows(origin: "https://app.example"))
         let kinds = try house.house.log.events(with: [], limit: 2).map(\.event.kind)
         #expect(kinds == [.appApproved, .appRegistered])
@@ -105,7 +106,7 @@ import WardTestKit
         for _ in 0..<50 { _ = try await house.register() }
         await #expect(throws: OAuthFailure.registrationClosed) { try await house.register() }
         let first = try #require(house.oauth.apps.apps.first)
-        try await house.oauth.apps.remove(first.id, by: PeopleHouse.admin, source: OAuthHouse.source)
+        try await house.oauth.apps.remove(first.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         _ = try await house.register()
     }
 

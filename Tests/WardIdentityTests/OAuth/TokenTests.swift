@@ -203,8 +203,7 @@ import WardTestKit
     @Test func `for longer than a session outlives it and a restart, sealed`() async throws {
         let (member, app, tokens) = try await bound()
         let person = try #require(house.house.people.directory.person(member.id))
-        try await house.house.people.sessions.endAll(
-            of: person, because: .byPerson, by: person.actor, source: OAuthHouse.source)
+        try await house.house.people.endSessions(of: person.id, byOperator: person.actor, source: OAuthHouse.source)
         #expect(try house.principal(tokens.access, key: key) != nil)
         let again = try OAuthHouse(try house.house.reopened())
         #expect(try again.principal(tokens.access, key: key) == nil)
@@ -220,8 +219,7 @@ import WardTestKit
         let (member, app, tokens) = try await bound("openid user/Observation.rs online_access")
         #expect(try tokens.refresh != nil && house.principal(tokens.access, key: key) != nil)
         let person = try #require(house.house.people.directory.person(member.id))
-        try await house.house.people.sessions.endAll(
-            of: person, because: .byPerson, by: person.actor, source: OAuthHouse.source)
+        try await house.house.people.endSessions(of: person.id, byOperator: person.actor, source: OAuthHouse.source)
         #expect(try house.principal(tokens.access, key: key) == nil)
         await #expect(throws: OAuthFailure.refreshInvalid) {
             try await house.refresh(try #require(tokens.refresh), app, proof: try key.proof(at: house.now))
@@ -235,13 +233,13 @@ import WardTestKit
         #expect(try house.principal(tokens.access, key: key) != nil)
         let people = house.house.people
         switch how {
-        case "disabled": try await people.disable(member.id, by: PeopleHouse.admin, source: OAuthHouse.source)
+        case "disabled": try await people.disable(member.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         case "demoted":
             try await people.grant(
                 Rights(roles: [.frontDesk], mayUseEmergencyAccess: false), to: member.id,
                 byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         case "ended": house.house.pass(91 * 86_400)
-        default: try await house.oauth.apps.remove(app.id, by: PeopleHouse.admin, source: OAuthHouse.source)
+        default: try await house.oauth.apps.remove(app.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         }
         #expect(try house.principal(tokens.access, key: key) == nil)
         await #expect(throws: OAuthFailure.self) {

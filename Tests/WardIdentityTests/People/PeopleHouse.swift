@@ -24,7 +24,7 @@ final class PeopleHouse {
 
     init(
         _ store: any SealedStore = MemoryStore(), keys: TestHouse.Keys = TestHouse.Keys(),
-        now: Instant = PeopleHouse.start
+        now: Instant = PeopleHouse.start, policy: Policy = Policy()
     ) throws {
         self.store = store
         self.keys = keys
@@ -32,11 +32,14 @@ final class PeopleHouse {
         log = try AuditLog(store: store, keys: TestHouse.auditKeys(keys), origin: TestHouse.origin)
         people = try People(
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clinic: "Lindenhof",
+            policy: policy,
             hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1), started: now)
         party = try #require(RelyingParty(id: SoftAuthenticator.rpID, origin: SoftAuthenticator.origin))
     }
 
-    func reopened() throws -> PeopleHouse { try PeopleHouse(store, keys: keys, now: now) }
+    func reopened(policy: Policy = Policy()) throws -> PeopleHouse {
+        try PeopleHouse(store, keys: keys, now: now, policy: policy)
+    }
 
     var source: RequestSource { RequestSource(address: address, request: "r1") }
     var context: SignInContext { SignInContext(source: source, device: "Firefox, Linux", deviceMark: deviceMark) }
@@ -46,18 +49,22 @@ final class PeopleHouse {
     // MARK: People
 
     /// Somebody with rights and a link, and nothing else.
-    func invited(_ login: String, _ roles: [Role] = [.clinician]) async throws -> (person: Person, link: String) {
+    func invited(
+        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false
+    ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: "Dr \(login)", by: Self.admin, source: source)
+            login: login, displayName: "Dr \(login)", byOperator: Self.admin, source: source, at: now)
         try await people.grant(
-            Rights(roles: roles, mayUseEmergencyAccess: false), to: person.id, byOperator: Self.admin, source: source)
-        let link = try await people.invite(person.id, by: Self.admin, source: source, at: now)
+            Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.admin, source: source)
+        let link = try await people.invite(person.id, byOperator: Self.admin, source: source, at: now)
         return (person, link)
     }
 
     /// Somebody with a password and an authenticator app, signed in.
-    func member(_ login: String, _ roles: [Role] = [.clinician]) async throws -> Member {
-        let (person, link) = try await invited(login, roles)
+    func member(
+        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false
+    ) async throws -> Member {
+        let (person, link) = try await invited(login, roles, listed: listed)
         let token = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(token, password: Password(typed: Self.password), at: now)
         let enrolled = try await people.enrol(token, code: code(seed), context: context, at: now)

@@ -115,20 +115,17 @@ import WardTestKit
         let berta = try await house.member("berta")
         let mine = house.people.sessions.list(person: anna.id, at: house.now)
         #expect(mine.count == 2 && mine.allSatisfy { $0.device == "Firefox, Linux" && $0.person == anna.id })
-        let person = try #require(house.people.directory.person(anna.id))
         let number = try #require(house.principal(anna.token)?.session)
         // Nobody ends the session of another by naming it as their own.
-        let other = try #require(house.people.directory.person(berta.id))
         await #expect(throws: IdentityFailure.sessionEnded) {
-            try await house.people.sessions.end(
-                number: number, person: other, because: .byPerson, by: other.actor, source: house.source)
+            try await house.people.endOwnSession(
+                number, sessionToken: berta.token, because: .byPerson, source: house.source, at: house.now)
         }
-        try await house.people.sessions.end(
-            number: number, person: person, because: .byPerson, by: person.actor, source: house.source)
+        try await house.people.endOwnSession(
+            number, sessionToken: second.token, because: .byPerson, source: house.source, at: house.now)
         #expect(house.principal(anna.token) == nil)
         #expect(house.principal(second.token) != nil)
-        try await house.people.sessions.endAll(
-            of: person, because: .byOfficer, by: PeopleHouse.admin, source: house.source)
+        try await house.people.endSessions(of: anna.id, byOperator: PeopleHouse.admin, source: house.source)
         #expect(house.principal(second.token) == nil)
         #expect(house.principal(berta.token) != nil)
         let ended = try house.log.events(
@@ -156,9 +153,8 @@ import WardTestKit
         }
         let sessions = tokens.compactMap { house.principal($0) }.compactMap(\.session)
         let number = try #require(sessions.first)
-        let person = try #require(house.people.directory.person(anna.id))
-        try await house.people.sessions.end(
-            number: number, person: person, because: .byPerson, by: person.actor, source: house.source)
+        try await house.people.endSessions(
+            of: anna.id, number: number, byOperator: PeopleHouse.admin, source: house.source)
         for token in tokens + [anna.token] { #expect(house.principal(token) == nil && !house.isLocked(token)) }
     }
 
@@ -166,7 +162,7 @@ import WardTestKit
         let house = try PeopleHouse()
         let (anna, berta) = (try await house.member("anna"), try await house.member("berta"))
         #expect(house.principal(anna.token) != nil && house.principal(berta.token) != nil)
-        try await house.people.disable(anna.id, by: PeopleHouse.admin, source: house.source)
+        try await house.people.disable(anna.id, byOperator: PeopleHouse.admin, source: house.source)
         #expect(house.principal(anna.token) == nil && !house.isLocked(anna.token))
         try await house.people.grant(
             Rights(roles: [.frontDesk], mayUseEmergencyAccess: false), to: berta.id, byOperator: PeopleHouse.admin,

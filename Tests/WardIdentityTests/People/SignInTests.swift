@@ -57,7 +57,7 @@ import WardTestKit
         let code = try #require(OneTimeCode(typed: "123456"))
         await #expect(throws: IdentityFailure.notRecognised) { try await house.signIn("anna", code: code) }
         let member = try await house.member("berta")
-        try await house.people.disable(member.id, by: PeopleHouse.admin, source: house.source)
+        try await house.people.disable(member.id, byOperator: PeopleHouse.admin, source: house.source)
         await #expect(throws: IdentityFailure.notRecognised) {
             try await house.signIn("berta", code: house.code(member.seed))
         }
@@ -65,7 +65,7 @@ import WardTestKit
         #expect(house.people.directory.person(invited.id)?.state == .invited)
         await #expect(throws: IdentityFailure.nameTaken) {
             try await house.people.directory.add(
-                login: "BERTA", displayName: "Another", by: PeopleHouse.admin, source: house.source)
+                login: "BERTA", displayName: "Another", byOperator: PeopleHouse.admin, source: house.source)
         }
     }
 
