@@ -143,6 +143,35 @@ import WardTestKit
         #expect(texts.joined(separator: " ") == granted)
     }
 
+    // MARK: Who decides
+
+    @Test func `is decided on by administrators with a fresh proof, and the call asks itself`() async throws {
+        let app = try await house.register()
+        let (_, clinician) = try await house.member()
+        await #expect(throws: IdentityFailure.notPermitted) {
+            try await house.oauth.approve(app.id, by: clinician, source: OAuthHouse.source, at: house.now)
+        }
+        #expect(try house.house.kinds().last == .requestRefused)
+        let (_, administrator) = try await house.member("ines", [.administrator])
+        let later = house.now.adding(seconds: 301)
+        await #expect(throws: IdentityFailure.stepUpNeeded) {
+            try await house.oauth.approve(app.id, by: administrator, source: OAuthHouse.source, at: later)
+        }
+        #expect(house.oauth.apps.approved(app.id) == nil)
+        try await house.oauth.approve(app.id, by: administrator, source: OAuthHouse.source, at: house.now)
+        await #expect(throws: IdentityFailure.notPermitted) {
+            try await house.oauth.remove(app.id, by: clinician, source: OAuthHouse.source, at: house.now)
+        }
+        // An app that acts for an administrator is no administrator.
+        let code = try await house.code(app, administrator)
+        let acting = try #require(try house.principal(try await house.exchange(code, app).access))
+        await #expect(throws: IdentityFailure.self) {
+            try await house.oauth.remove(app.id, by: acting, source: OAuthHouse.source, at: house.now)
+        }
+        try await house.oauth.remove(app.id, by: administrator, source: OAuthHouse.source, at: house.now)
+        #expect(house.oauth.apps.apps.isEmpty)
+    }
+
     // MARK: Documents
 
     @Test func `fails in ways that the catalogue lists`() throws {
