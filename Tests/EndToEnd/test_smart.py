@@ -21,6 +21,7 @@ from fhirclient.client import FHIRClient
 from fhirclient.server import FHIRNotFoundException, FHIRPermissionDeniedException
 
 from conftest import ROOT, FromAddress
+from test_oauth import JWT_BEARER, Key
 from test_people import LINK, Browser, chromium, enrol, link_for  # noqa: F401
 
 REDIRECT = "https://app.example/callback"
@@ -545,6 +546,59 @@ def test_revocation_takes_effect_at_once(clinic, app, bound):
     token = tokens["access_token"]
     assert clinic.get("Patient", f"DPoP {token}", key.proof("GET", f"{clinic.base}/Patient", token)).status_code == 401
     assert clinic.post("introspect", {"client_id": app, "token": token}).status_code == 401
+
+
+class Signer:
+    """A registered client with a key of its own (`private_key_jwt`)."""
+
+    def __init__(self, clinic, **changes):
+        self.clinic = clinic
+        self.key = Key.fresh("k1")
+        self.name = clinic.app(
+            client_name="Server", token_endpoint_auth_method="private_key_jwt",
+            jwks={"keys": [self.key.public_jwk]}, **changes)
+
+    def signed(self, endpoint="token", header=None, **changes):
+        now = int(time.time())
+        claims = {"iss": self.name, "sub": self.name, "aud": f"{self.clinic.origin}/oauth/{endpoint}", "iat": now,
+                  "exp": now + 200, "jti": str(uuid.uuid4()), **changes}
+        head = {"alg": "ES384", "typ": "JWT", "kid": "k1", **(header or {})}
+        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
+        return {"client_assertion_type": JWT_BEARER,
+                "client_assertion": f"{text}.{base64url(self.key.sign(text.encode()))}"}
+
+
+def test_a_resource_server_sees_whether_a_token_is_good(clinic, app, bound):
+    _, tokens = bound
+    resource = Signer(clinic, redirect_uris=[], grant_types=[], initiate_login_uri=None)
+
+    def ask(token, form):
+        return clinic.post("introspect", {"token": token, **form})
+
+    seen = ask(tokens["access_token"], resource.signed("introspect")).json()
+    assert seen["active"] is True and seen["client_id"] == app and seen["cnf"]["jkt"]
+    assert ask("made-up", resource.signed("introspect")).json() == {"active": False}
+    again = resource.signed("introspect")
+    assert ask("made-up", again).status_code == 200 and ask("made-up", again).status_code == 401
+    for form in ({}, {"client_id": app}, resource.signed(header={"alg": "none"}), resource.signed(header={"kid": "k2"}),
+                 resource.signed(aud="https://evil.example/"), resource.signed(exp=int(time.time()) - 60)):
+        assert ask(tokens["access_token"], form).status_code == 401
+    clinic.post("revoke", {"client_id": app, "token": tokens["access_token"]})
+    assert ask(tokens["access_token"], resource.signed("introspect")).json() == {"active": False}
+
+
+def test_a_server_renews_its_tokens_by_signing(clinic, cookies):
+    server = Signer(clinic)
+    code = clinic.consent(server.name, cookies)["code"]
+    assert clinic.exchange(server.name, code).status_code == 401
+    tokens = clinic.exchange(server.name, code, **server.signed()).json()
+    assert tokens["token_type"] == "Bearer"
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert clinic.post("token", {**form, "client_id": server.name}).status_code == 401
+    renewed = clinic.post("token", {**form, **server.signed()})
+    assert renewed.status_code == 200 and renewed.json()["refresh_token"] != tokens["refresh_token"]
+    assert clinic.post("token", {**form, **server.signed()}).json()["error"] == "invalid_grant"
+    assert clinic.get("Patient", f"Bearer {renewed.json()['access_token']}").status_code == 401
 
 
 @pytest.mark.parametrize("end", ["disable", "demote", "sign out", "remove the app"])
