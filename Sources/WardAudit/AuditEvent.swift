@@ -50,6 +50,12 @@ public struct AuditEvent: Sendable {
 
 /// Kinds of events; the raw value is what the log holds.
 public enum AuditEventKind: String, CaseIterable, Sendable {
+    case appApproved = "app-approved"
+    /// A person allowed an app to act for them, or refused.
+    case appAuthorized = "app-authorized"
+    case appLaunched = "app-launched"
+    case appRegistered = "app-registered"
+    case appRemoved = "app-removed"
     /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
     case accessReviewed = "access-reviewed"
     case auditRead = "audit-read"
@@ -93,6 +99,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case stop
     case storeVerified = "store-verified"
     case tokenIssued = "token-issued"
+    case tokenRevoked = "token-revoked"
     case transaction
     case update
     case vread
@@ -108,11 +115,14 @@ public struct AuditActor: Hashable, Sendable {
     public let id: String
     public let name: String
     public let role: String
+    /// Name and id of the app that acted for them; nil for none.
+    public let app: String?
 
-    public init(id: String, name: String, role: String) {
+    public init(id: String, name: String, role: String, app: String? = nil) {
         self.id = id
         self.name = name
         self.role = role
+        self.app = app
     }
 }
 

@@ -27,6 +27,7 @@ extension AuditEvent {
             writer.member("who", actor.id)
             writer.member("name", actor.name)
             writer.member("role", actor.role)
+            if let app = actor.app { writer.member("app", app) }
         }
         if let purpose { writer.member("why", purpose.rawValue) }
         writer.member("from", source.address)
@@ -72,7 +73,8 @@ extension AuditEvent {
             let address = root["from"]?.string, let decision = root["decision"]?.string
         else { return nil }
         let actor = root["who"]?.string.map {
-            AuditActor(id: $0, name: root["name"]?.string ?? "", role: root["role"]?.string ?? "")
+            AuditActor(
+                id: $0, name: root["name"]?.string ?? "", role: root["role"]?.string ?? "", app: root["app"]?.string)
         }
         self.init(
             kind: kind, time: Instant(microseconds: time), outcome: outcome, actor: actor,

@@ -53,10 +53,12 @@ extension Clinic {
         writer.member("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris")
         writer.key("extension")
         writer.beginArray()
-        writer.beginObject()
-        writer.member("url", "token")
-        writer.member("valueUri", "\(base.dropLast("/fhir".count))/oauth/token")
-        writer.endObject()
+        for name in ["authorize", "token", "register", "introspect", "revoke"] {
+            writer.beginObject()
+            writer.member("url", name)
+            writer.member("valueUri", "\(base.dropLast("/fhir".count))/oauth/\(name)")
+            writer.endObject()
+        }
         writer.endArray()
         writer.endObject()
         writer.endArray()

@@ -4,7 +4,7 @@ public import WardPolicy
 
 /// Somebody proved who they are: a person by two factors, a client by a signature of its registered key.
 ///
-/// Only ``Authenticator`` and ``People`` make one.
+/// Only ``Authenticator``, ``People`` and ``OAuth`` make one.
 public struct Principal: Sendable {
     public enum Kind: String, Sendable {
         case client, person
@@ -26,6 +26,8 @@ public struct Principal: Sendable {
     public let patients: [String]
     /// `Patient` id of the launch that an app's token was issued for (SMART App Launch 2.2); nil without one.
     public let patientInContext: String?
+    /// Name and id of the app that acts for the person; nil for none.
+    public let app: String?
     /// Newest proof of two factors; for a client, of its key.
     public let authenticated: Instant
     /// Number of the session, for the log.
@@ -43,6 +45,7 @@ public struct Principal: Sendable {
         practitioner = nil
         patients = []
         patientInContext = nil
+        app = nil
         authenticated = expires.adding(seconds: -Authenticator.tokenLifetime)
         session = nil
     }
@@ -60,8 +63,29 @@ public struct Principal: Sendable {
         practitioner = person.practitioner
         patients = person.patients
         patientInContext = nil
+        app = nil
         authenticated = session.authenticated
         self.session = session.number
+    }
+
+    /// An app acting for somebody: never more than that person is now, and only within its scopes.
+    ///
+    /// Nil for somebody without any role.
+    init?(app: App, for person: Person, grant: AppGrant, scopes: [Scope], expires: Instant) {
+        guard let first = person.roles.first else { return nil }
+        kind = .person
+        id = person.id
+        name = person.displayName
+        roles = person.roles + [.app]
+        purpose = first.usualPurpose
+        self.scopes = scopes
+        self.expires = person.ends.map { min($0, expires) } ?? expires
+        practitioner = person.practitioner
+        patients = person.patients
+        patientInContext = grant.patient
+        self.app = app.label
+        authenticated = grant.authenticated
+        session = grant.session
     }
 
     /// What policy is asked about first.
@@ -69,12 +93,13 @@ public struct Principal: Sendable {
 
     /// Whether two factors were shown within the last five minutes, as sensitive acts need.
     public func isFresh(at now: Instant) -> Bool {
-        kind == .person && authenticated.adding(seconds: Session.freshness) > now && authenticated <= now
+        kind == .person && app == nil && authenticated.adding(seconds: Session.freshness) > now && authenticated <= now
     }
 
     /// As the audit log names it.
     public var actor: AuditActor {
-        AuditActor(id: "\(kind.rawValue)/\(id)", name: name, role: roles.map(\.rawValue).joined(separator: " "))
+        AuditActor(
+            id: "\(kind.rawValue)/\(id)", name: name, role: roles.map(\.rawValue).joined(separator: " "), app: app)
     }
 }
 

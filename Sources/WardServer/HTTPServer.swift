@@ -87,9 +87,10 @@ public struct HTTPServer: Sendable {
             settings: WebSettings(
                 clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
-                isDemo: settings.isDemo, origin: settings.origin))
+                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder)
         responder = WardResponder(
-            clinic: clinic, authenticator: authenticator, site: site, settings: settings, log: log)
+            clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
+            log: log)
         self.people = people
         self.certificate = certificate
         self.settings = settings

@@ -5,6 +5,7 @@ import WardClinic
 enum HeaderNames {
     static let contentSecurityPolicy = HTTPField.Name("Content-Security-Policy")
     static let crossOriginOpenerPolicy = HTTPField.Name("Cross-Origin-Opener-Policy")
+    static let dpop = HTTPField.Name("DPoP")
     static let fetchSite = HTTPField.Name("Sec-Fetch-Site")
     static let forwardedFor = HTTPField.Name("X-Forwarded-For")
     static let ifNoneExist = HTTPField.Name("If-None-Exist")

@@ -19,6 +19,7 @@ struct WardResponder: HTTPResponder {
 
     let clinic: Clinic
     let authenticator: Authenticator
+    let oauth: OAuth
     let site: WebSite
     let settings: ServerSettings
     let log: OperationalLog
@@ -26,8 +27,10 @@ struct WardResponder: HTTPResponder {
     private let requestIDs = RequestIDs()
 
     init(
-        clinic: Clinic, authenticator: Authenticator, site: WebSite, settings: ServerSettings, log: OperationalLog
+        clinic: Clinic, authenticator: Authenticator, oauth: OAuth, site: WebSite, settings: ServerSettings,
+        log: OperationalLog
     ) {
+        self.oauth = oauth
         self.clinic = clinic
         self.site = site
         self.authenticator = authenticator
@@ -39,7 +42,12 @@ struct WardResponder: HTTPResponder {
         let started = ContinuousClock.now
         let source = RequestSource(
             address: context.address(request, proxies: settings.proxies), request: requestIDs.next())
-        let (route, answer) = await answer(request, source)
+        let (route, answer): (StaticString, Response)
+        if let preflight = preflight(request) {
+            (route, answer) = ("/{preflight}", preflight)
+        } else {
+            (route, answer) = await self.answer(request, source)
+        }
         var response = answer
         // The common fields are copied whole and the few of this answer added: cheaper than the other way round.
         var headers = settings.headers(host: request.head.authority)
@@ -49,6 +57,7 @@ struct WardResponder: HTTPResponder {
         }
         for field in response.headers { headers.append(field) }
         if let name = HeaderNames.requestID { headers.append(HTTPField(name: name, value: source.request)) }
+        allowOrigin(request, &headers)
         response.headers = headers
         let elapsed = (ContinuousClock.now - started) / .milliseconds(1)
         if settings.logsAllRequests || response.status.code >= 400 || elapsed > 1000 {
@@ -76,6 +85,7 @@ struct WardResponder: HTTPResponder {
         case "oauth" where path.count == 2 && path[1] == "token" && request.method == .post:
             return ("/oauth/token", await token(request, source))
         default:
+            if let endpoint = await oauthEndpoint(request, path, source) { return endpoint }
             if let page = await page(request, path, source) { return page }
             return ("/{other}", response(ClinicAnswer.failure(404, "not-found", "there is nothing at this address")))
         }
@@ -167,8 +177,13 @@ struct WardResponder: HTTPResponder {
             return nil
         }
         let scheme = header.utf8.prefix(7)
-        guard scheme.elementsEqual("Bearer ".utf8) || String(scheme)?.lowercased() == "bearer " else { return nil }
-        return authenticator.principal(bearer: header[header.utf8.index(header.startIndex, offsetBy: 7)...], now: now)
+        guard scheme.elementsEqual("Bearer ".utf8) || String(scheme)?.lowercased() == "bearer " else {
+            guard header.prefix(5).lowercased() == "dpop " else { return nil }
+            return oauth.principal(token: header.dropFirst(5), proven: proof(request), at: now)
+        }
+        let token = header[header.utf8.index(header.startIndex, offsetBy: 7)...]
+        return authenticator.principal(bearer: token, now: now)
+            ?? oauth.principal(token: token, proven: nil, at: now)
     }
 
     /// JSON is the only format: XML gets a clear answer (FHIR R4 http.html#mime-type).
@@ -202,9 +217,7 @@ struct WardResponder: HTTPResponder {
             let found = form.filter { $0.name == name }
             return found.count == 1 ? found[0].value : nil
         }
-        guard field("grant_type") == "client_credentials" else {
-            return oauthError(400, "unsupported_grant_type", "client_credentials with private_key_jwt is supported")
-        }
+        guard field("grant_type") == "client_credentials" else { return await appToken(request, form, source) }
         guard
             field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             let assertion = field("client_assertion")
@@ -235,7 +248,7 @@ struct WardResponder: HTTPResponder {
         }
     }
 
-    private func oauthError(_ status: Int, _ code: StaticString, _ text: StaticString) -> Response {
+    func oauthError(_ status: Int, _ code: StaticString, _ text: StaticString) -> Response {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("error", "\(code)")
@@ -245,23 +258,7 @@ struct WardResponder: HTTPResponder {
     }
 
     private func smartConfiguration() -> Response {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("token_endpoint", "\(settings.origin)/oauth/token")
-        for (name, values) in [
-            ("grant_types_supported", ["client_credentials"]),
-            ("token_endpoint_auth_methods_supported", ["private_key_jwt"]),
-            ("token_endpoint_auth_signing_alg_values_supported", ["ES384"]),
-            ("scopes_supported", ["system/*.cruds", "system/*.rs"]),
-            ("capabilities", ["client-confidential-asymmetric", "permission-v1", "permission-v2"]),
-        ] {
-            writer.key(name)
-            writer.beginArray()
-            for value in values { writer.string(value) }
-            writer.endArray()
-        }
-        writer.endObject()
-        return json(200, writer.bytes, type: "application/json")
+        json(200, OAuth.smartConfiguration(issuer: settings.origin), type: "application/json")
     }
 
     private func health() -> Response {
@@ -273,12 +270,12 @@ struct WardResponder: HTTPResponder {
 
     // MARK: Wire
 
-    private func contentType(_ request: Request) -> String {
+    func contentType(_ request: Request) -> String {
         let field = request.headers[.contentType] ?? ""
         return (field.split(separator: ";").first.map { $0.filter { $0 != " " } } ?? "").lowercased()
     }
 
-    private func collect(_ request: Request, limit: Int) async throws -> [UInt8] {
+    func collect(_ request: Request, limit: Int) async throws -> [UInt8] {
         switch request.method {
         case .post, .put, .patch: break
         default: return []
@@ -318,7 +315,7 @@ extension ClinicAnswer {
     static var unauthorized: ClinicAnswer {
         .failure(
             401, "login", "a valid access token is needed; see /.well-known/smart-configuration",
-            headers: [(name: "WWW-Authenticate", value: "Bearer")])
+            headers: [(name: "WWW-Authenticate", value: #"Bearer, DPoP algs="ES256""#)])
     }
 
     static var tooManyFailures: ClinicAnswer {

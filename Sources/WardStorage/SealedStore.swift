@@ -98,6 +98,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case roleRequest = 7
     /// A lost factor that waits for a second person.
     case recovery = 8
+    /// A registered app.
+    case app = 16
+    /// What a person allowed an app for longer than a session.
+    case appGrant = 17
     /// An emergency that somebody declared, with its reviews.
     case emergency = 20
     /// The newest review of somebody's rights.

@@ -10,6 +10,7 @@ enum Route {
     case lock, locked, unlock, stepUp, passkeyRequest, ping, signOut
     case people, person(String), invite(String), askRoles(String), disable(String), askRecovery(String)
     case roleRequest, recovery
+    case authorize, consent(String), apps, clients
     case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
 
@@ -27,6 +28,9 @@ enum Route {
         case 2:
             switch (path[0], path[1]) {
             case ("assets", let name): self = .asset(name)
+            case ("oauth", "authorize"): self = .authorize
+            case ("app", "apps"): self = .apps
+            case ("app", "clients"): self = .clients
             case ("sign-in", "passkey"): self = .signInPasskey
             case ("enrol", "passkey"): self = .enrolPasskey
             case ("enrol", "password"): self = .enrolPassword
@@ -59,6 +63,7 @@ enum Route {
             case ("app", "sessions", "end"): self = .sessionEnd
             case ("app", "sessions", "end-others"): self = .sessionsEndOthers
             case ("app", "people", let id): self = .person(id)
+            case ("app", "authorize", let id): self = .consent(id)
             case ("app", "emergency", "end"): self = .emergencyEnd
             case ("app", "emergencies", let id): self = .emergencyPage(id)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
@@ -121,6 +126,10 @@ enum Route {
         case .askRecovery: "/app/people/{id}/recovery"
         case .roleRequest: "/app/role-requests"
         case .recovery: "/app/recoveries"
+        case .authorize: "/oauth/authorize"
+        case .consent: "/app/authorize/{id}"
+        case .apps: "/app/apps"
+        case .clients: "/app/clients"
         case .emergency: "/app/emergency"
         case .emergencyEnd: "/app/emergency/end"
         case .emergencies: "/app/emergencies"
@@ -156,8 +165,9 @@ enum Route {
 
     var methods: Methods {
         switch self {
-        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies, .emergencyPage,
-            .allSessions, .accessReview:
+        case .apps, .clients, .consent: .both
+        case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
+            .emergencyPage, .allSessions, .accessReview:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
             .both
@@ -168,7 +178,7 @@ enum Route {
     /// The cookie that makes somebody known here, and that forms are bound to.
     var cookie: Cookie? {
         switch self {
-        case .asset, .enrolLink: nil
+        case .asset, .authorize, .enrolLink: nil
         case .signIn, .signInPasskeyOptions, .signInPasskey, .recover: .ticket
         case .enrol, .enrolPasskeyOptions, .enrolPasskey, .enrolPassword, .enrolCode: .enrolment
         default: .session
@@ -196,6 +206,7 @@ enum Route {
     var action: Action? {
         switch self {
         case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: .managePeople
+        case .clients: .administer
         case .emergency: .openEmergency
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions

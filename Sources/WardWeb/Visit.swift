@@ -10,6 +10,7 @@ struct Visit {
     let now: Instant
     let people: People
     let settings: WebSettings
+    let patients: PatientFinder
     /// Empty unless something was posted.
     let form: FormFields
     let standing: People.Standing

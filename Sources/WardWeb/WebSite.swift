@@ -10,10 +10,13 @@ import WardPolicy
 public struct WebSite: Sendable {
     let people: People
     let settings: WebSettings
+    let patients: PatientFinder
     let seeds = PendingSeeds()
 
-    public init(people: People, settings: WebSettings) {
+    /// - Parameter patients: for choosing whom an app is opened for; nil where there are no records.
+    public init(people: People, settings: WebSettings, patients: PatientFinder? = nil) {
         self.people = people
+        self.patients = patients ?? .none
         self.settings = settings
     }
 
@@ -36,7 +39,7 @@ public struct WebSite: Sendable {
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
         let form = isPost ? FormFields(request.body) : FormFields([])
         let visit = Visit(
-            request: request, route: route, now: now, people: people, settings: settings,
+            request: request, route: route, now: now, people: people, settings: settings, patients: patients,
             form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
@@ -77,6 +80,10 @@ public struct WebSite: Sendable {
             // A link from elsewhere comes without cookies; one step on this site, and they are there.
             if visit.request.method == .get, visit.request.secFetchSite == "cross-site" {
                 return visit.continuing(at: BackPath(segments: visit.request.path).text)
+            }
+            // An app waits for them; everything else begins at home.
+            if case .consent = visit.route {
+                return .redirect(to: "/sign-in?back=\(BackPath(segments: visit.request.path).text)")
             }
             return .redirect(to: "/sign-in")
         }
@@ -147,6 +154,10 @@ public struct WebSite: Sendable {
         case .askRecovery(let id): return await visit.askRecovery(for: id)
         case .roleRequest: return await visit.decideRoles()
         case .recovery: return await visit.approveRecovery()
+        case .authorize: return visit.authorize()
+        case .consent(let id): return isPost ? await visit.decideConsent(id) : await visit.consentPage(id)
+        case .apps: return isPost ? await visit.openApp() : await visit.appsPage()
+        case .clients: return isPost ? await visit.decideClient() : visit.clientsPage()
         case .emergency: return isPost ? await visit.declareEmergency() : visit.emergencyPage()
         case .emergencyEnd: return await visit.endOwnEmergency()
         case .emergencies: return visit.emergenciesPage()

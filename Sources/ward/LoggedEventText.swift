@@ -6,6 +6,7 @@ extension LoggedEvent {
     /// One line for people.
     var line: String {
         let who = event.actor.map { "\($0.name) (\($0.role))" } ?? "system"
+        let app = event.actor?.app.map { " through \($0)" } ?? ""
         let emergency = event.emergency.map { "  emergency \($0)" } ?? ""
         let whom = event.subject.map { " to \($0)" } ?? ""
         let why = event.purpose.map { " for \($0.rawValue)" } ?? ""
@@ -13,7 +14,7 @@ extension LoggedEvent {
         let more = event.records.count > 3 ? " and \(event.records.count - 3) more" : ""
         let count = event.count > 1 ? " x\(event.count)" : ""
         return
-            "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(whom)\(why) "
+            "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(app)\(whom)\(why) "
             + "from \(event.source.address)  \(event.decision)  \(records)\(more)\(emergency)"
     }
 
@@ -28,6 +29,7 @@ extension LoggedEvent {
         if let actor = event.actor {
             writer.member("who", actor.id)
             writer.member("role", actor.role)
+            if let app = actor.app { writer.member("app", app) }
         }
         if let subject = event.subject { writer.member("subject", subject) }
         if let session = event.session { writer.member("session", session) }

@@ -19,7 +19,7 @@ extension OperatorService {
         do throws(VaultFailure) {
             explanation = try await house.vault.explain(
                 action, type, parts[1], as: house.gate.filter(explaining: standpoint),
-                by: AuditActor(id: "operator", name: "operator at the machine", role: "operator"),
+                by: Self.actor,
                 source: Self.source)
         } catch {
             if case .notFound = error { throw CommandFailure("there is no such record") }

@@ -23,7 +23,10 @@ struct OperatorService: Sendable {
             case .auditSearch: try await searchLog(request, reply)
             case .auditVerify: try await verifyLog(request, reply)
             case .clientAdd: try await addClient(request)
-            case .clientList: listClients(request, reply)
+            case .clientApprove: try await approveApp(request, reply)
+            case .clientList:
+                listClients(request, reply)
+                listApps(request, reply)
             case .clientRemove: try await removeClient(request)
             case .clientToken: try await token(request, reply)
             case .export: try await export(request, reply)
@@ -76,7 +79,9 @@ struct OperatorService: Sendable {
     }
 
     private func removeClient(_ request: OperatorRequest) async throws {
-        try await house.authenticator.remove(request.options["name"] ?? "", by: Self.source)
+        let name = request.options["name"] ?? ""
+        if try await removeApp(name) { return }
+        try await house.authenticator.remove(name, by: Self.source)
     }
 
     private func listClients(_ request: OperatorRequest, _ reply: Reply) {

@@ -363,7 +363,7 @@ def test_a_removed_client_is_answered_as_an_unknown_one(house, issuer):
 
 @pytest.mark.parametrize("change,error", [
     ({"grant_type": OMIT}, "unsupported_grant_type"), ({"grant_type": "password"}, "unsupported_grant_type"),
-    ({"grant_type": "authorization_code"}, "unsupported_grant_type"), ({"grant_type": ""}, "unsupported_grant_type"),
+    ({"grant_type": "implicit"}, "unsupported_grant_type"), ({"grant_type": ""}, "unsupported_grant_type"),
     ({"client_assertion_type": OMIT}, "invalid_request"), ({"client_assertion_type": "x"}, "invalid_request"),
     ({"client_assertion": OMIT}, "invalid_request"), ({"scope": "nonsense"}, "invalid_scope"),
     ({"scope": "system/Nonsense.rs"}, "invalid_scope"), ({"scope": "patient/*.rs"}, "invalid_scope"),
@@ -557,5 +557,5 @@ def test_the_smart_configuration_says_what_is_offered(house):
     for path in ("/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"):
         body = house.stranger().session.get(f"{house.origin}{path}", timeout=30).json()
         assert body["token_endpoint"] == f"{house.origin}/oauth/token"
-        assert body["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+        assert body["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
         assert body["token_endpoint_auth_signing_alg_values_supported"] == ["ES384"]

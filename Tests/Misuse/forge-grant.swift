@@ -5,8 +5,8 @@ import WardGate
 import WardIdentity
 import WardPolicy
 
-func forge(_ subject: GrantSubject, _ principal: Principal, _ source: RequestSource) {
-    _ = AccessGrant<Read>(subject: subject, principal: principal, source: source, reason: "", policy: Policy())  // expected-error {{'AccessGrant<Leave>' initializer is inaccessible due to 'internal' protection level}}
+func forge(_ subject: GrantSubject, _ principal: Principal, _ source: RequestSource, _ filter: ResidualFilter) {
+    _ = AccessGrant<Read>(subject: subject, principal: principal, source: source, reason: "", residual: filter)  // expected-error {{'AccessGrant<Leave>' initializer is inaccessible due to 'internal' protection level}}
 }
 
 func widen(_ grant: borrowing AccessGrant<Read>, _ type: ResourceType) {

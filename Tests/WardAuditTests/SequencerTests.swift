@@ -183,6 +183,9 @@ import WardTestKit
             full.outcome = [.denied, .failed, .success][number % 3]
             full.purpose = PurposeOfUse.allCases[number % 5]
             full.type = type
+            full.actor = full.actor.map {
+                AuditActor(id: $0.id, name: $0.name, role: $0.role, app: number % 2 == 0 ? nil : "\u{0}\" (app/x)")
+            }
             full.candidates = number
             full.count = number + 1
             full.records = [

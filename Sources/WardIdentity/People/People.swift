@@ -19,6 +19,8 @@ public enum SignInMethod: String, Sendable {
 public final class People: Sendable {
     public let directory: Directory
     public let sessions: Sessions
+    /// Apps that act for people.
+    public let oauth: OAuth
     public let emergencies: Emergencies
     public let accessReviews: AccessReviews
     let credentials: CredentialStore
@@ -45,13 +47,16 @@ public final class People: Sendable {
     ///   - material: derived from the tenant key for identities alone.
     ///   - clinic: its name, for authenticator apps and the password check.
     ///   - policy: decides who may do what to people, sessions and emergencies.
+    ///   - started: nothing is remembered of what apps signed before.
     public init(
         store: any SealedStore, material: KeyMaterial, log: AuditLog, clinic: String, policy: Policy = Policy(),
-        hashing: Argon2id.Parameters = .standard
+        hashing: Argon2id.Parameters = .standard, started: Instant = .now()
     ) throws(IdentityFailure) {
         vault = EntryVault(store: store, material: material)
         directory = try Directory(vault: vault, log: log, policy: policy)
         sessions = try Sessions(vault: vault, log: log)
+        oauth = try OAuth(
+            vault: vault, log: log, material: material, directory: directory, sessions: sessions, started: started)
         emergencies = try Emergencies(vault: vault, log: log, directory: directory)
         accessReviews = try AccessReviews(vault: vault, log: log, directory: directory)
         credentials = try CredentialStore(vault: vault)
@@ -152,6 +157,7 @@ public final class People: Sendable {
     /// Ends sessions past their absolute limit, and emergencies whose time is over.
     public func sweep(at now: Instant = .now()) async {
         await sessions.sweep(at: now) { directory.person($0) }
+        await oauth.sweep(at: now)
         await emergencies.sweep(at: now)
     }
 

@@ -3,11 +3,14 @@ import WardMarkup
 
 extension Visit {
     func signInPage(_ problems: [Problem] = []) -> WebAnswer {
-        page(
+        // Whoever comes from an app goes on to it.
+        let way = back.text == BackPath.home.text ? [] : [hidden("back", back.text)]
+        return page(
             "Sign in", problems: problems,
             passkeyForm(
-                "/sign-in/passkey", options: "/sign-in/passkey/options", creates: false, "Sign in with a passkey"),
-            postForm("/sign-in", proofFields(withLogin: true, problems), button("Sign in")),
+                "/sign-in/passkey", options: "/sign-in/passkey/options", creates: false, "Sign in with a passkey",
+                way),
+            postForm("/sign-in", way + proofFields(withLogin: true, problems), button("Sign in")),
             Markup.element("p", [], link("/recover", "I have lost my passkey, password or authenticator app")))
     }
 
@@ -90,7 +93,7 @@ extension Visit {
                 "No role yet", "You are known here, but have no role yet. Ask an administrator of the clinic.",
                 status: 403)
         }
-        return WebAnswer.redirect(to: "/app").settingSession(signedIn).setting(Cookie.ticket.removal)
+        return WebAnswer.redirect(to: back.text).settingSession(signedIn).setting(Cookie.ticket.removal)
     }
 
     func signOut() async -> WebAnswer {

@@ -18,6 +18,9 @@ extension Visit {
         if may(.managePeople) {
             places.append(OfficePlace(path: "/app/people", short: "People", long: "People and their roles"))
         }
+        if may(.administer) {
+            places.append(OfficePlace(path: "/app/clients", short: "App approvals", long: "Apps that may ask people"))
+        }
         if mayDeclareEmergency {
             places.append(
                 OfficePlace(path: "/app/emergency", short: "Emergency", long: "Open a record in an emergency"))

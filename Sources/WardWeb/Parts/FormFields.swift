@@ -1,3 +1,5 @@
+import WardFHIR
+
 /// A form as browsers send it: `application/x-www-form-urlencoded` (URL Standard §5.1), read strictly.
 struct FormFields {
     private var fields: [(name: String, value: String)] = []
@@ -29,6 +31,9 @@ struct FormFields {
         let found = all(name)
         return found.count == 1 ? found.first : nil
     }
+
+    /// Every field in its order.
+    var pairs: [SearchPair] { fields.map { SearchPair(name: $0.name, value: $0.value) } }
 
     /// Every value of a field, as for a row of boxes.
     func all(_ name: StaticString) -> [String] {

@@ -9,7 +9,7 @@ extension Role: ExpressibleByArgument {}
 struct ClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "client", abstract: "Register API clients and get tokens for them.",
-        subcommands: [Add.self, List.self, Remove.self, Token.self])
+        subcommands: [Add.self, Approve.self, List.self, Remove.self, Token.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -73,8 +73,21 @@ struct ClientCommand: AsyncParsableCommand {
         }
     }
 
+    struct Approve: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Approve an app that registered itself: from then on it may ask people for leave.")
+        @Argument(help: "The app's client_id, as in ward client list.") var name: String
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { _ in
+                OperatorRequest(command: .clientApprove, options: ["name": name])
+            }
+        }
+    }
+
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List registered clients.")
+        static let configuration = CommandConfiguration(abstract: "List registered clients and apps.")
         @OptionGroup var store: StoreOptions
         @Flag(name: .long, help: "One JSON object a line.") var json = false
 

@@ -80,6 +80,7 @@ struct DemoCommand: AsyncParsableCommand {
                 key: pair.publicKey, by: OperatorService.source)
         }
         try await addPeople(house)
+        try await addApp(house)
         let principal = try await principal(.integration, house)
         let request = ClinicRequest(principal: principal, source: OperatorService.source)
         let bundles = DemoClinic(seed: seed, now: .now()).bundles()
@@ -104,6 +105,20 @@ struct DemoCommand: AsyncParsableCommand {
                 source: OperatorService.source)
         }
     }
+
+    /// The app of Examples/smart-app, served on the same machine.
+    private func addApp(_ house: House) async throws {
+        let apps = house.people.oauth.apps
+        let app = try await apps.register(Array(Self.sandbox.utf8), source: OperatorService.source)
+        try await apps.approve(
+            app.id, byOperator: AuditActor(id: "operator", name: "demo", role: "operator"),
+            source: OperatorService.source)
+    }
+
+    private static let sandbox = """
+        {"client_name":"SMART app for trying out","redirect_uris":["http://127.0.0.1:8765/"],\
+        "initiate_login_uri":"http://127.0.0.1:8765/","token_endpoint_auth_method":"none"}
+        """
 
     private static let people: [(login: String, name: String, role: Role)] = [
         ("ines", "Ines Castro (administrator)", .administrator), ("omar", "Omar Haddad (clinician)", .clinician),
@@ -154,6 +169,10 @@ struct DemoCommand: AsyncParsableCommand {
             a new token:
 
             ward client token demo-clinician --key \(folder)-keys/demo-clinician.key.json --data \(folder)
+
+            a SMART app to try (Examples/smart-app, served by: python3 -m http.server 8765 --bind 127.0.0.1):
+
+            \(house.people.oauth.apps.apps.map { "http://127.0.0.1:8765/?client=\($0.id)" }.joined(separator: "\n"))
 
             sign in as a member of the clinic, at \(settings.origin)/sign-in; first by a one-time link each:
 

@@ -33,7 +33,7 @@ final class PeopleHouse {
         people = try People(
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clinic: "Lindenhof",
             policy: policy,
-            hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
+            hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1), started: now)
         party = try #require(RelyingParty(id: SoftAuthenticator.rpID, origin: SoftAuthenticator.origin))
     }
 

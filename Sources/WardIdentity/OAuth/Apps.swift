@@ -1,0 +1,118 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+import WardCrypto
+import WardStorage
+
+/// The registered apps. Anybody may register one; nothing comes of it until an administrator approves.
+public final class Apps: Sendable {
+    /// Registrations that may wait at once: strangers cannot fill the store.
+    static let mostWaiting = 50
+
+    private struct State {
+        var apps: [String: App] = [:]
+        var busy: Set<String> = []
+    }
+
+    private let state: Mutex<State>
+    private let vault: EntryVault
+    private let log: AuditLog
+
+    init(vault: EntryVault, log: AuditLog) throws(IdentityFailure) {
+        self.vault = vault
+        self.log = log
+        var state = State()
+        for bytes in try vault.all(.app) {
+            guard let app = App(decoding: bytes) else { throw .storage }
+            state.apps[app.id] = app
+        }
+        self.state = Mutex(state)
+    }
+
+    // MARK: Looking
+
+    /// Those that wait or are approved, by name.
+    public var apps: [App] {
+        state.withLock { $0.apps.values.filter { $0.state != .removed } }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+    }
+
+    /// An approved app.
+    public func approved(_ id: String) -> App? { app(id).flatMap { $0.state == .approved ? $0 : nil } }
+
+    func app(_ id: String) -> App? { state.withLock { $0.apps[id] }.flatMap { $0.state == .removed ? nil : $0 } }
+
+    /// Whether scripts from `origin` may read answers (Fetch Standard §3.2): those of approved apps in browsers.
+    public func allows(origin: String) -> Bool {
+        state.withLock { state in
+            state.apps.values.contains { $0.state == .approved && $0.origins.contains(origin) }
+        }
+    }
+
+    // MARK: Changing
+
+    /// Dynamic registration (RFC 7591 §3): ends in a state that an administrator looks at.
+    public func register(
+        _ body: [UInt8], source: RequestSource, at now: Instant = .now()
+    ) async throws(OAuthFailure) -> App {
+        let app = try App.registration(body, id: Directory.newID(), at: now)
+        let hasRoom = state.withLock { state in
+            guard
+                state.apps.values.count(where: { $0.state == .awaitingApproval }) + state.busy.count < Self.mostWaiting
+            else { return false }
+            return state.busy.insert(app.id).inserted
+        }
+        guard hasRoom else { throw .registrationClosed }
+        defer { state.withLock { _ = $0.busy.remove(app.id) } }
+        do throws(IdentityFailure) {
+            try await write(app, .appRegistered, by: nil, source: source, at: now)
+        } catch {
+            throw .auditUnavailable
+        }
+        return app
+    }
+
+    /// Lets an app ask people for leave; for the machine itself, others use ``OAuth/approve(_:by:source:at:)``.
+    public func approve(
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) {
+        try await change(id, .appApproved, by: actor, source, now) { app throws(IdentityFailure) in
+            guard app.state == .awaitingApproval else { throw .unknownClient }
+            app.state = .approved
+        }
+    }
+
+    /// Ends an app at the machine itself: whatever it holds is worth nothing from then on.
+    public func remove(
+        _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) {
+        try await change(id, .appRemoved, by: actor, source, now) { app throws(IdentityFailure) in
+            guard app.state != .removed else { throw .unknownClient }
+            app.state = .removed
+        }
+    }
+
+    private func change(
+        _ id: String, _ kind: AuditEventKind, by actor: AuditActor, _ source: RequestSource, _ now: Instant,
+        _ body: (inout App) throws(IdentityFailure) -> Void
+    ) async throws(IdentityFailure) {
+        let found: App? = state.withLock { state in
+            guard let app = state.apps[id], state.busy.insert(id).inserted else { return nil }
+            return app
+        }
+        guard var app = found else { throw app(id) == nil ? .unknownClient : .busy }
+        defer { state.withLock { _ = $0.busy.remove(id) } }
+        try body(&app)
+        try await write(app, kind, by: actor, source: source, at: now)
+    }
+
+    private func write(
+        _ app: App, _ kind: AuditEventKind, by actor: AuditActor?, source: RequestSource, at now: Instant
+    ) async throws(IdentityFailure) {
+        var event = AuditEvent(
+            kind: kind, time: now, outcome: .success, actor: actor, purpose: .systemAdministration, source: source,
+            decision: app.state.rawValue)
+        event.subject = "app/\(app.id)"
+        try await vault.commit(event, to: log, [vault.put(app.encoded(), .app, key: Array(app.id.utf8))])
+        state.withLock { $0.apps[app.id] = app }
+    }
+}

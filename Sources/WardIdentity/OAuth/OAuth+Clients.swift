@@ -1,0 +1,102 @@
+import Synchronization
+import WardAudit
+public import WardCore
+import WardCrypto
+import WardFHIR
+
+extension OAuth {
+    /// Who sends a request: by a signature (RFC 7523 §3), or by name alone for apps that can keep no key.
+    func client(_ request: TokenRequest, at now: Instant) async throws(OAuthFailure) -> App {
+        let claimed = request.fields["client_id"]
+        guard let assertion = request.fields["client_assertion"] else {
+            guard let claimed, let app = apps.approved(claimed), app.kind == .public else {
+                throw .clientNotRecognised
+            }
+            return app
+        }
+        guard
+            request.fields["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            let issuer = ClientAssertion.claimedIssuer(assertion), claimed ?? issuer == issuer,
+            let app = apps.approved(issuer), app.kind != .public
+        else { throw .clientNotRecognised }
+        let verified = try await verify(assertion, app, request.audiences, at: now)
+        // As at the token endpoint for backend clients: nothing is remembered of before the start.
+        let latestBefore = started.adding(seconds: ClientAssertion.maximumLifetime + ClientAssertion.leeway)
+        if verified.expires < latestBefore, verified.issued ?? Instant(microseconds: 0) < started.adding(seconds: -1) {
+            throw .clientNotRecognised
+        }
+        let isFirst = state.withLock { state in
+            if state.assertions.count > 10_000 { state.assertions = state.assertions.filter { $0.value > now } }
+            let until = verified.expires.adding(seconds: ClientAssertion.leeway)
+            return state.assertions.updateValue(until, forKey: "\(app.id) \(verified.identifier)") == nil
+        }
+        guard isFirst else { throw .clientNotRecognised }
+        return app
+    }
+
+    private func verify(
+        _ assertion: String, _ app: App, _ audiences: [String], at now: Instant
+    ) async throws(OAuthFailure) -> VerifiedAssertion {
+        for key in app.keys {
+            do throws(IdentityFailure) {
+                return try await ClientAssertion.verify(
+                    assertion, client: app.id, key: key, audiences: audiences, now: now)
+            } catch {
+                // The assertion names its key; only that one can fit.
+                if error != .unknownKey { throw .clientNotRecognised }
+            }
+        }
+        throw .clientNotRecognised
+    }
+
+    // MARK: Introspection and revocation
+
+    /// `POST /oauth/introspect` (RFC 7662), for registered resource servers only; the answer as JSON.
+    public func introspect(_ request: TokenRequest, at now: Instant = .now()) async throws(OAuthFailure) -> [UInt8] {
+        guard try await client(request, at: now).kind == .resource else { throw .clientNotRecognised }
+        guard let token = request.fields["token"] else { throw .requestMalformed }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.key("active")
+        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now) {
+            writer.bool(true)
+            writer.member("scope", access.scopes.joined(separator: " "))
+            writer.member("client_id", grant.app)
+            writer.member("sub", person.id)
+            writer.member("iss", request.issuer)
+            writer.member("aud", request.base)
+            writer.member("iat", access.issued.microseconds / 1_000_000)
+            writer.member("exp", access.expires.microseconds / 1_000_000)
+            writer.member("token_type", access.key == nil ? "Bearer" : "DPoP")
+            if let patient = grant.patient { writer.member("patient", patient) }
+            if access.scopes.contains("fhirUser"), let user = person.fhirUser(base: request.base) {
+                writer.member("fhirUser", user)
+            }
+            if let key = access.key {
+                writer.key("cnf")
+                writer.beginObject()
+                writer.member("jkt", key)
+                writer.endObject()
+            }
+        } else {
+            writer.bool(false)
+        }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// `POST /oauth/revoke` (RFC 7009): ends everything that the person allowed with it, at once.
+    ///
+    /// Says nothing about tokens that are not the app's own.
+    public func revoke(_ request: TokenRequest, at now: Instant = .now()) async throws(OAuthFailure) {
+        let app = try await client(request, at: now)
+        guard let token = request.fields["token"] else { throw .requestMalformed }
+        let digest = Self.digest(token)
+        let found: AppGrant? = state.withLock { state in
+            if let access = state.tokens[digest] { return state.grants[access.grant] }
+            return state.grants[String(token.prefix { $0 != "." })].flatMap { $0.refresh == digest ? $0 : nil }
+        }
+        guard let grant = found, grant.app == app.id else { return }
+        try await revoke(grant.id, because: "revoked-by-app", source: request.source, at: now)
+    }
+}

@@ -1,0 +1,178 @@
+import Synchronization
+import WardAudit
+public import WardCore
+import WardCrypto
+import WardPolicy
+import WardStorage
+
+/// Apps that act for people: OAuth 2.1, OpenID Connect and SMART App Launch 2.2.
+///
+/// Access tokens, codes and launches live in memory as hashes; what people allowed for longer than a session is sealed
+/// in the store. Every look at a token asks anew who the person is, whether the app is still wanted and the session
+/// still open: an end takes effect with the next request.
+public final class OAuth: Sendable {
+    /// An access token that is good.
+    struct Access: Sendable {
+        let grant: String
+        let scopes: [String]
+        /// Thumbprint of the key that must sign each request; nil for a bearer token.
+        let key: String?
+        let issued: Instant
+        let expires: Instant
+    }
+
+    struct State {
+        var pending: [String: Pending] = [:]
+        var codes: [Digest: Code] = [:]
+        var launches: [Digest: Launch] = [:]
+        var grants: [String: AppGrant] = [:]
+        var tokens: [Digest: Access] = [:]
+        /// Client assertions seen, until they expire.
+        var assertions: [String: Instant] = [:]
+    }
+
+    public let apps: Apps
+    let state: Mutex<State>
+    let directory: Directory
+    let sessions: Sessions
+    let vault: EntryVault
+    let log: AuditLog
+    let proofs: DPoPProofs
+    let idTokens: IDTokenKey
+    let started: Instant
+
+    init(
+        vault: EntryVault, log: AuditLog, material: KeyMaterial, directory: Directory, sessions: Sessions,
+        started: Instant
+    ) throws(IdentityFailure) {
+        apps = try Apps(vault: vault, log: log)
+        var state = State()
+        for bytes in try vault.all(.appGrant) {
+            guard let grant = AppGrant(decoding: bytes) else { throw .storage }
+            state.grants[grant.id] = grant
+        }
+        self.state = Mutex(state)
+        self.directory = directory
+        self.sessions = sessions
+        self.vault = vault
+        self.log = log
+        self.started = started
+        proofs = DPoPProofs(started: started)
+        idTokens = IDTokenKey(material.derived("ward/oauth/1"))
+    }
+
+    // MARK: Who is asking
+
+    /// Whom an app acts for; nil for tokens that are unknown, expired, ended, or bound to a key that did not sign.
+    ///
+    /// - Parameter request: the request with its proof; nil if the token came as a bearer token.
+    public func principal(token: Substring, proven request: DPoPRequest?, at now: Instant) -> Principal? {
+        let digest = Self.digest(token)
+        guard let (access, grant) = live(digest, at: now), let (app, person) = standing(of: grant, at: now) else {
+            return nil
+        }
+        switch (access.key, request) {
+        case (nil, nil): break
+        case (let key?, let request?):
+            guard let shown = try? proofs.thumbprint(request, token: String(token), at: now), shown == key else {
+                return nil
+            }
+        // A bound token is worth nothing by itself; an unbound one is not made better by a proof.
+        default: return nil
+        }
+        return Principal(
+            app: app, for: person, grant: grant, scopes: AskedScopes(texts: access.scopes).scopes,
+            expires: access.expires)
+    }
+
+    func live(_ token: Digest, at now: Instant) -> (Access, AppGrant)? {
+        state.withLock { state in
+            guard let access = state.tokens[token], access.expires > now, let grant = state.grants[access.grant] else {
+                return nil
+            }
+            return (access, grant)
+        }
+    }
+
+    /// App and person of a grant that still holds: judged by what they are now.
+    func standing(of grant: AppGrant, at now: Instant) -> (App, Person)? {
+        guard
+            let app = apps.approved(grant.app), let person = directory.person(grant.person), person.isActive(at: now),
+            !person.roles.isEmpty, Set(person.roles.map(\.rawValue)) == Set(grant.roles),
+            grant.created.adding(seconds: AppGrant.offlineLifetime) > now
+        else { return nil }
+        if let patient = grant.patient, Self.isOutside(person), !person.patients.contains(patient) { return nil }
+        guard grant.isOffline || isOpen(grant.session, of: person, at: now) else { return nil }
+        return (app, person)
+    }
+
+    /// Whether somebody is no member of the clinic: their patients are given by their account.
+    static func isOutside(_ person: Person) -> Bool {
+        person.roles.allSatisfy { $0 == .patient || $0 == .proxy }
+    }
+
+    func isOpen(_ session: String, of person: Person, at now: Instant) -> Bool {
+        sessions.list(person: person.id, at: now).contains { $0.number == session }
+    }
+
+    static func digest(_ token: some StringProtocol) -> Digest { sha256(Array("ward/oauth/1".utf8), Array(token.utf8)) }
+
+    /// 256 random bits.
+    static func secret() -> String { base64URL(randomBytes(32)) }
+
+    // MARK: Ends
+
+    /// Ends a grant and every token that came of it; first in memory, then durably.
+    func revoke(
+        _ id: String, because reason: String, source: RequestSource, at now: Instant
+    ) async throws(OAuthFailure) {
+        let found = state.withLock { state in
+            state.tokens = state.tokens.filter { $0.value.grant != id }
+            return state.grants.removeValue(forKey: id)
+        }
+        guard let grant = found else { return }
+        let event = event(.tokenRevoked, grant, source: source, at: now, decision: reason)
+        do throws(IdentityFailure) {
+            try await vault.commit(event, to: log, [removal(of: grant.id)])
+        } catch {
+            throw .auditUnavailable
+        }
+    }
+
+    func removal(of grant: String) -> EntryWrite {
+        .remove(vault.locator(.appGrant, Array(grant.utf8)), .appGrant)
+    }
+
+    /// Forgets what is past its time, and ends what no longer holds.
+    func sweep(at now: Instant) async {
+        let grants = state.withLock { state in
+            state.tokens = state.tokens.filter { $0.value.expires > now }
+            state.pending = state.pending.filter { $0.value.expires > now }
+            state.launches = state.launches.filter { $0.value.expires > now }
+            state.codes = state.codes.filter { $0.value.expires.adding(seconds: Code.memory) > now }
+            state.assertions = state.assertions.filter { $0.value > now }
+            return Array(state.grants.values)
+        }
+        for grant in grants where standing(of: grant, at: now) == nil {
+            try? await revoke(grant.id, because: "ended", source: .system, at: now)
+        }
+    }
+
+    // MARK: The log
+
+    func event(
+        _ kind: AuditEventKind, _ grant: AppGrant, source: RequestSource, at now: Instant, decision: String
+    ) -> AuditEvent {
+        let person = directory.person(grant.person)
+        let app = apps.app(grant.app)?.label ?? "app/\(grant.app)"
+        let actor = AuditActor(
+            id: "person/\(grant.person)", name: person?.displayName ?? "", role: grant.roles.joined(separator: " "),
+            app: app)
+        var event = AuditEvent(
+            kind: kind, time: now, outcome: .success, actor: actor, purpose: nil, source: source, decision: decision)
+        event.subject = "app/\(grant.app)"
+        event.session = grant.session
+        if let patient = grant.patient { event.patients = [patient] }
+        return event
+    }
+}

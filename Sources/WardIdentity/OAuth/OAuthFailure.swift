@@ -1,0 +1,126 @@
+/// Why an app did not get what it asked for: every answer of these endpoints that is not a success.
+///
+/// docs/oauth-errors.md lists them; a test holds the two together.
+public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
+    case accessDenied = "access-denied"
+    case appNotApproved = "app-not-approved"
+    case appUnknown = "app-unknown"
+    case audienceWrong = "audience-wrong"
+    case auditUnavailable = "audit-unavailable"
+    case challengeMissing = "challenge-missing"
+    case challengePlain = "challenge-plain"
+    case clientNotRecognised = "client-not-recognised"
+    case codeInvalid = "code-invalid"
+    case grantTypeUnknown = "grant-type-unknown"
+    /// OpenID Connect Core §3.1.2.6.
+    case interactionNeeded = "interaction-needed"
+    case jwksMalformed = "jwks-malformed"
+    case jwksURIRefused = "jwks-uri-refused"
+    case launchInvalid = "launch-invalid"
+    case nameInvalid = "name-invalid"
+    case notThere = "not-there"
+    case parameterRepeated = "parameter-repeated"
+    case patientMissing = "patient-missing"
+    case proofInvalid = "proof-invalid"
+    case proofMissing = "proof-missing"
+    case redirectInvalid = "redirect-invalid"
+    case redirectUnknown = "redirect-unknown"
+    case refreshInvalid = "refresh-invalid"
+    case registrationClosed = "registration-closed"
+    case registrationMalformed = "registration-malformed"
+    case requestMalformed = "request-malformed"
+    case responseTypeUnknown = "response-type-unknown"
+    case scopeInvalid = "scope-invalid"
+    case secretRefused = "secret-refused"
+    case secretShown = "secret-shown"
+    case stateMissing = "state-missing"
+
+    /// The word of the standard that says it (RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 9449 §5).
+    public var error: String {
+        switch self {
+        case .accessDenied: "access_denied"
+        case .appNotApproved, .appUnknown: "unauthorized_client"
+        case .auditUnavailable: "temporarily_unavailable"
+        case .clientNotRecognised, .secretShown: "invalid_client"
+        case .codeInvalid, .refreshInvalid: "invalid_grant"
+        case .grantTypeUnknown: "unsupported_grant_type"
+        case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
+            "invalid_client_metadata"
+        case .interactionNeeded: "interaction_required"
+        case .proofInvalid, .proofMissing: "invalid_dpop_proof"
+        case .redirectInvalid: "invalid_redirect_uri"
+        case .responseTypeUnknown: "unsupported_response_type"
+        case .scopeInvalid: "invalid_scope"
+        case .audienceWrong, .challengeMissing, .challengePlain, .launchInvalid, .notThere, .parameterRepeated,
+            .patientMissing, .redirectUnknown, .registrationClosed, .requestMalformed, .stateMissing:
+            "invalid_request"
+        }
+    }
+
+    /// Status where it is answered directly and not sent to the app's redirect.
+    public var status: Int {
+        switch self {
+        case .auditUnavailable, .registrationClosed: 503
+        case .clientNotRecognised, .secretShown: 401
+        case .appNotApproved: 403
+        case .notThere: 404
+        default: 400
+        }
+    }
+
+    /// What to tell a developer: never a value of the request.
+    public var text: String {
+        switch self {
+        case .accessDenied: "the person did not allow it"
+        case .appNotApproved: "the app waits for the approval of an administrator of this clinic"
+        case .appUnknown: "no app with this client_id is registered here"
+        case .audienceWrong: "aud must be the FHIR base address of this server"
+        case .auditUnavailable: "the audit log cannot be written, so nothing was done"
+        case .challengeMissing: "code_challenge is needed, 43 letters of base64url (PKCE, RFC 7636)"
+        case .challengePlain: "code_challenge_method must be S256"
+        case .clientNotRecognised: "the client's proof of who it is was not accepted"
+        case .codeInvalid: "the code is unknown, used, too old, or was not made for this client, redirect and verifier"
+        case .grantTypeUnknown: "grant_type must be authorization_code, refresh_token or client_credentials"
+        case .interactionNeeded: "the person is asked each time: prompt=none cannot be answered"
+        case .jwksMalformed: "jwks must hold 1 to 4 public P-384 keys, each with a kid of its own"
+        case .jwksURIRefused: "jwks_uri is not supported: this server fetches nothing; send the keys in jwks"
+        case .launchInvalid: "the launch value is unknown, used, too old, or was made for another app or person"
+        case .nameInvalid: "client_name must have 1 to 80 printable characters"
+        case .notThere: "this request is not there, or not any more"
+        case .parameterRepeated: "a parameter was sent more than once"
+        case .patientMissing: "these scopes need a patient, and none was chosen"
+        case .proofInvalid: "the DPoP proof is not right for this request, or was used before (RFC 9449)"
+        case .proofMissing: "a DPoP proof is needed here (RFC 9449)"
+        case .redirectInvalid:
+            "redirect_uris must be absolute: https, or http on 127.0.0.1 or [::1]; no user, fragment or wildcard"
+        case .redirectUnknown: "redirect_uri is not letter for letter one of those registered"
+        case .refreshInvalid: "the refresh token is unknown, was used before, or has ended"
+        case .registrationClosed: "too many apps wait for approval; ask the clinic"
+        case .registrationMalformed:
+            "the registration is no JSON object as in RFC 7591, or asks for what is not offered"
+        case .requestMalformed: "a parameter is missing or malformed"
+        case .responseTypeUnknown: "response_type must be code"
+        case .scopeInvalid: "none of the scopes can be granted"
+        case .secretRefused: "client secrets are not supported: use private_key_jwt, or none with DPoP"
+        case .secretShown: "a client secret was sent: none is good here, and this one is known to others now"
+        case .stateMissing: "state is needed, up to 512 characters"
+        }
+    }
+
+    /// docs/oauth-errors.md.
+    public static var catalogue: String {
+        let rows = allCases.map { "| `\($0.rawValue)` | `\($0.error)` | \($0.status) | \($0.text) |" }
+        return """
+            # Errors of the OAuth endpoints
+
+            `error` and `error_description` as in RFC 6749; the description is the text below. From `/oauth/authorize` an
+            error goes to the app's redirect with `state` and `iss`, unless the app or its redirect is what is wrong: that
+            is said on a page and nobody is sent anywhere.
+
+            | Code | `error` | Status | Meaning |
+            | --- | --- | --- | --- |
+            \(rows.joined(separator: "\n"))
+
+            """
+    }
+}
