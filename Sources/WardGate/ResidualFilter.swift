@@ -65,7 +65,8 @@ public struct ResidualFilter: Sendable {
     }
 
     private func question(
-        _ action: Action, _ type: ResourceType?, _ facts: RecordFacts?, _ capacity: (purpose: PurposeOfUse, roles: [Role])
+        _ action: Action, _ type: ResourceType?, _ facts: RecordFacts?,
+        _ capacity: (purpose: PurposeOfUse, roles: [Role])
     ) -> AccessQuestion {
         AccessQuestion(
             action: action, type: type, roles: capacity.roles, purpose: capacity.purpose,

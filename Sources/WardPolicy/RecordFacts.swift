@@ -25,7 +25,8 @@ public struct RecordFacts: Hashable, Sendable {
 
     public init(
         patients: [String] = [], labels: LabelSet = [], relationships: RelationshipSet = [], isAuthor: Bool = false,
-        isEmergency: Bool = false, emergencyReasons: LabelSet = [], consents: LabelSet = [], isRefused: Bool = false, isInContext: Bool = false,
+        isEmergency: Bool = false, emergencyReasons: LabelSet = [], consents: LabelSet = [], isRefused: Bool = false,
+        isInContext: Bool = false,
         metConstraints: UInt64 = 0
     ) {
         self.patients = patients

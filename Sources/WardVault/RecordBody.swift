@@ -51,7 +51,9 @@ struct RecordBody: Sendable {
 
     /// Reads what ``encoded()`` wrote; nil for anything else.
     init?(decoding bytes: [UInt8]) {
-        guard bytes.count >= 15, bytes[0] == 1, bytes[1] < 8, let type = ResourceType(code: bytes[2]) else { return nil }
+        guard bytes.count >= 15, bytes[0] == 1, bytes[1] < 8, let type = ResourceType(code: bytes[2]) else {
+            return nil
+        }
         var at = 11
         func text() -> String? {
             guard at + 2 <= bytes.count else { return nil }

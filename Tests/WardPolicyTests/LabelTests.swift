@@ -24,7 +24,8 @@ import WardPolicy
             (confidentiality, "r", .restricted), (confidentiality, "X", .restricted),
             ("urn:other", "R", .restricted), ("", "R", .restricted), ("urn:x", "PSYTHPN", .restricted),
             // As STU3 and C-CDA name the systems.
-            ("http://hl7.org/fhir/v3/Confidentiality", "R", .restricted), ("http://hl7.org/fhir/v3/ActCode", "SUD", .part2),
+            ("http://hl7.org/fhir/v3/Confidentiality", "R", .restricted),
+            ("http://hl7.org/fhir/v3/ActCode", "SUD", .part2),
             ("urn:oid:2.16.840.1.113883.5.4", "PSYTHPN", .psychotherapy),
         ] as [(String, String, LabelSet)])
     func `are read from their codes`(system: String, code: String, label: LabelSet) throws {

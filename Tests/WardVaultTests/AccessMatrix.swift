@@ -58,7 +58,10 @@ struct PlantedRecords: Sendable {
         if group == .nobody { return resource(minimal, id, texts, leavingOut: "", adding: "") }
         let reference = #"{"reference":"Patient/\#(group.rawValue)"}"#
         let forms: [(String, String)] =
-            ["subject", "patient", "beneficiary", "individual", "for", "actor", "sender", "source", "agent", "focus", "candidate", "deliverTo"]
+            [
+                "subject", "patient", "beneficiary", "individual", "for", "actor", "sender", "source", "agent", "focus",
+                "candidate", "deliverTo",
+            ]
             .map { ($0, reference) }
             + ["subject", "patient", "recipient", "target", "author", "performer", "actor"].map {
                 ($0, "[\(reference)]")
@@ -125,7 +128,9 @@ extension TestHouse {
         try await attempt { try await read(type, id, as: principal) }
     }
 
-    func tryVersion(_ type: ResourceType, _ id: String, _ version: Int64, as principal: Principal) async throws -> Attempt {
+    func tryVersion(_ type: ResourceType, _ id: String, _ version: Int64, as principal: Principal) async throws
+        -> Attempt
+    {
         try await attempt {
             try await vault.read(
                 version: version,

@@ -140,9 +140,11 @@ private actor Stage {
             let own = found.map { $0.matches.subtracting(["CareTeam/team"]) }
             #expect(own ?? [] == expected, "\(type.name)")
             #expect((found?.total ?? 0) == (found?.matches.count ?? 0), "\(type.name)")
-            if let text = found?.text, scene.planted.records.contains(where: {
-                $0.type == type && answer(principal, .search, $0) == .whole
-            }) == false {
+            if let text = found?.text,
+                scene.planted.records.contains(where: {
+                    $0.type == type && answer(principal, .search, $0) == .whole
+                }) == false
+            {
                 #expect(!text.contains(PlantedRecords.canary), "\(type.name)")
             }
             for record in scene.planted.records where record.type == type {

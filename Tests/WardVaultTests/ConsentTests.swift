@@ -29,7 +29,8 @@ import WardVault
     ) -> String {
         let inner = "{\(parts.joined(separator: ","))}"
         let provision = outer.map { #"{\#($0),"provision":[\#(inner)]}"# } ?? inner
-        return #"{"resourceType":"Consent","id":"c1","status":"\#(status)","scope":{"coding":[{"code":"patient-privacy"}]},"#
+        return
+            #"{"resourceType":"Consent","id":"c1","status":"\#(status)","scope":{"coding":[{"code":"patient-privacy"}]},"#
             + #""category":[{"coding":[{"code":"59284-0"}]}],"policyRule":{"coding":[{"code":"OPTIN"}]},"#
             + #""patient":{"reference":"Patient/\#(patient)"},"provision":\#(provision)}"#
     }
@@ -40,11 +41,13 @@ import WardVault
     @Test(arguments: [
         consent([permit, part2]), consent([permit, part2, actor("Practitioner/doc")]),
         consent([permit, part2, actor("\(TestHouse.base)/Practitioner/doc")]),
-        consent([permit, part2, actor("PractitionerRole/r1")]), consent([part2], within: permit).replacing(
+        consent([permit, part2, actor("PractitionerRole/r1")]),
+        consent([part2], within: permit).replacing(
             #"[{"security"#, with: #"[{"type":"permit","security"#),
         consent([permit, part2, purpose("TREAT")]), consent([permit, part2, classes("Observation")]),
         consent([permit, part2, #""period":{"start":"2020-01-01","end":"2999-01-01"}"#]),
-        consent([permit, part2, purpose("TREAT"), actor("Practitioner/doc")], within: #""period":{"start":"2020-01-01"}"#),
+        consent(
+            [permit, part2, purpose("TREAT"), actor("Practitioner/doc")], within: #""period":{"start":"2020-01-01"}"#),
     ])
     func `that names the label opens it, until it is gone`(json: String) async throws {
         let care = try await part2House()

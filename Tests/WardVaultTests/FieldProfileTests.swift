@@ -25,7 +25,8 @@ import WardVault
 
     @Test func `writes it back without losing the rest`() async throws {
         let (house, loader, desk, type) = try await desk()
-        let changed = #"{"resourceType":"Patient","id":"p1","name":[{"family":"Beta"}],"telecom":[{"system":"phone","value":"2"}]}"#
+        let changed =
+            #"{"resourceType":"Patient","id":"p1","name":[{"family":"Beta"}],"telecom":[{"system":"phone","value":"2"}]}"#
         guard case .shown(let answer) = try await house.tryPut(changed, as: desk) else {
             Issue.record("not taken")
             return
@@ -58,7 +59,8 @@ import WardVault
     }
 
     @Test(arguments: [
-        "_security", "_tag", "_security:missing", "language", "link", "organization", "phonetic", "general-practitioner",
+        "_security", "_tag", "_security:missing", "language", "link", "organization", "phonetic",
+        "general-practitioner",
     ])
     func `finds nothing by what they cannot see`(name: String) async throws {
         let (house, _, desk, type) = try await desk()

@@ -117,7 +117,8 @@ import WardVault
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
         let type = try ResourceType.named("DocumentReference")
-        let note = #"{"resourceType":"DocumentReference","id":"WHO","status":"current","subject":{"reference":"Patient/p1"},"#
+        let note =
+            #"{"resourceType":"DocumentReference","id":"WHO","status":"current","subject":{"reference":"Patient/p1"},"#
             + #""author":[{"reference":"Practitioner/WHO"}],"content":[{"attachment":{"contentType":"text/plain"}}]}"#
         for (who, isSeen) in [("doc", true), ("other", false)] {
             try await care.house.put(labelled(note.replacing("WHO", with: who), "PSYTHPN"), as: care.loader)
@@ -135,7 +136,8 @@ import WardVault
     ])
     func `in other words, or words that nobody knows, is one as well`(element: String) async throws {
         let care = try await CareHouse()
-        let json = #"{"resourceType":"Composition","id":"d1","status":"final","type":{"text":"x"},"date":"2026-01-01","title":"x","#
+        let json =
+            #"{"resourceType":"Composition","id":"d1","status":"final","type":{"text":"x"},"date":"2026-01-01","title":"x","#
             + #""subject":{"reference":"Patient/p1"},"author":[{"reference":"Practitioner/x"}],\#(element)}"#
         let type = try ResourceType.named("Composition")
         try await care.house.put(json, as: care.loader)
@@ -151,18 +153,21 @@ import WardVault
     ])
     func `that says nothing of who may see it hides nothing`(element: String) async throws {
         let care = try await CareHouse()
-        let json = #"{"resourceType":"Composition","id":"d1","status":"final","type":{"text":"x"},"date":"2026-01-01","title":"x","#
+        let json =
+            #"{"resourceType":"Composition","id":"d1","status":"final","type":{"text":"x"},"date":"2026-01-01","title":"x","#
             + #""subject":{"reference":"Patient/p1"},"author":[{"reference":"Practitioner/x"}],\#(element)}"#
         try await care.house.put(json, as: care.loader)
         #expect(try await care.house.tryFind(.named("Composition"), as: care.loader)?.total == 1)
     }
 
-    @Test func `keeps its label through an update that says nothing of labels, and loses it only by name`() async throws {
+    @Test func `keeps its label through an update that says nothing of labels, and loses it only by name`() async throws
+    {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
         try await care.house.put(labelled(Chart.observation("o1", of: "p1"), "R"), as: care.loader)
-        guard case .shown(let text) = try await care.house.tryPut(
-            Chart.observation("o1", of: "p1", value: 71), as: care.doctor)
+        guard
+            case .shown(let text) = try await care.house.tryPut(
+                Chart.observation("o1", of: "p1", value: 71), as: care.doctor)
         else {
             Issue.record("not taken")
             return
@@ -247,7 +252,8 @@ import WardVault
     @Test func `inside another is as hidden as by itself`() async throws {
         let care = try await CareHouse()
         let inner = labelled(Chart.observation("inner", of: "p1"), "R")
-        let bundle = #"{"resourceType":"Bundle","id":"b1","type":"collection","entry":[{"fullUrl":"urn:uuid:"#
+        let bundle =
+            #"{"resourceType":"Bundle","id":"b1","type":"collection","entry":[{"fullUrl":"urn:uuid:"#
             + #"0b1f2a3c-0000-4000-8000-000000000001","resource":\#(inner)}]}"#
         let type = try ResourceType.named("Bundle")
         try await care.house.put(bundle, as: care.loader)

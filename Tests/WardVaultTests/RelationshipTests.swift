@@ -15,7 +15,9 @@ struct CareHouse {
     let doctor: Principal
     let observation: ResourceType
 
-    init(_ roles: [Role] = [.clinician], practitioner: String? = "doc", patients: [String] = [], house: TestHouse? = nil)
+    init(
+        _ roles: [Role] = [.clinician], practitioner: String? = "doc", patients: [String] = [], house: TestHouse? = nil
+    )
         async throws
     {
         self.house = try house ?? TestHouse()
@@ -69,7 +71,8 @@ struct CareHouse {
     }
 
     private static func patient(_ doctor: String) -> String {
-        Chart.patient("p1").replacing("{\"resourceType\"", with: #"{"generalPractitioner":[{"reference":"\#(doctor)"}],"resourceType""#)
+        Chart.patient("p1").replacing(
+            "{\"resourceType\"", with: #"{"generalPractitioner":[{"reference":"\#(doctor)"}],"resourceType""#)
     }
 
     @Test(arguments: [
@@ -148,7 +151,8 @@ struct CareHouse {
         try await care.house.put(Self.appointment("booked", hours: 0), as: care.loader)
         try await care.house.put(labelled(Chart.observation("o3", of: "p1"), "R"), as: care.loader)
         #expect(try await care.sees())
-        let consent = #"{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"code":"treatment"}]},"#
+        let consent =
+            #"{"resourceType":"Consent","id":"c1","status":"active","scope":{"coding":[{"code":"treatment"}]},"#
             + #""category":[{"coding":[{"code":"59284-0"}]}],"policyRule":{"coding":[{"code":"OPTIN"}]},"#
             + #""patient":{"reference":"Patient/p1"}}"#
         for json in [CareHouse.careTeam, Self.episode("active"), consent] {
@@ -206,7 +210,8 @@ struct CareHouse {
     @Test func `to one of two patients does not open a record about both`() async throws {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)
-        let both = #"{"resourceType":"Group","id":"g1","type":"person","actual":true,"member":[{"entity":{"reference":"#
+        let both =
+            #"{"resourceType":"Group","id":"g1","type":"person","actual":true,"member":[{"entity":{"reference":"#
             + #""Patient/p1"}},{"entity":{"reference":"Patient/p2"}}]}"#
         try await care.house.put(both, as: care.loader)
         #expect(try await care.sees("o1"))
@@ -282,6 +287,7 @@ struct CareHouse {
 /// A resource with a label in meta.security.
 func labelled(_ json: String, _ code: String) -> String {
     let system = ["R", "V", "N"].contains(code) ? "v3-Confidentiality" : "v3-ActCode"
-    let meta = #""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/\#(system)","code":"\#(code)"}]},"#
+    let meta =
+        #""meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/\#(system)","code":"\#(code)"}]},"#
     return json.replacing(#""id":"#, with: meta + #""id":"#, maxReplacements: 1)
 }

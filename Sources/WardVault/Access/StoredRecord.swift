@@ -73,7 +73,8 @@ extension Vault {
         if action == .create { return nil }
         let current = try current(of: locator).flatMap { $0.version == head.version ? $0 : nil }
         // Another writer came between: what is prepared on the older version does not commit.
-        let body = if let current { try open(current, at: locator) } else { try open(try version(head.record), at: locator) }
+        let body =
+            if let current { try open(current, at: locator) } else { try open(try version(head.record), at: locator) }
         let decision = try frame.access.decide(action, on: body)
         draft.event.add(patients: body.patients)
         if decision.isPermitted {
