@@ -80,6 +80,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
+    case policyAdopted = "policy-adopted"
     case policyExplained = "policy-explained"
     case read
     case recoveryApproved = "recovery-approved"

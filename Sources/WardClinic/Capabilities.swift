@@ -1,9 +1,14 @@
+import Synchronization
 public import WardCore
 import WardFHIR
 
 extension Clinic {
     /// `GET metadata`: generated from the definitions and what the code answers (FHIR R4 capabilitystatement.html).
     public func capabilities(date: Instant) -> [UInt8] {
+        statement.statement(of: date) { makeStatement(date: date) }
+    }
+
+    private func makeStatement(date: Instant) -> [UInt8] {
         var writer = JSONWriter(reservingCapacity: 800_000)
         writer.beginObject()
         writer.member("resourceType", "CapabilityStatement")
@@ -134,5 +139,17 @@ extension JSONWriter {
         beginObject()
         member("code", code)
         endObject()
+    }
+}
+
+/// The statement is more than a megabyte, and the same until the program is started again.
+final class CapabilityCache: Sendable {
+    private let made = Mutex<(date: Instant, bytes: [UInt8])?>(nil)
+
+    func statement(of date: Instant, _ make: () -> [UInt8]) -> [UInt8] {
+        if let known = made.withLock({ $0 }), known.date == date { return known.bytes }
+        let bytes = make()
+        made.withLock { $0 = (date: date, bytes: bytes) }
+        return bytes
     }
 }

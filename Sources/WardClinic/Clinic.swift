@@ -11,6 +11,7 @@ public struct Clinic: Sendable {
     let vault: Vault
     /// `https://host:port/fhir`, without a slash at the end.
     public let base: String
+    let statement = CapabilityCache()
     private let clock: @Sendable () -> Instant
 
     /// - Parameter clock: what sessions are held against while an import or export goes on.

@@ -106,6 +106,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case emergency = 20
     /// The newest review of somebody's rights.
     case accessReview = 21
+    /// The clinic's own policy.
+    case policy = 22
 }
 
 /// The current version of a resource, or one line of its history.

@@ -28,6 +28,7 @@ struct House: Sendable {
     /// `https://localhost:8443`: what links begin with.
     let origin: String
     let certificates: SealedCertificates
+    let adopted: PolicyInForce
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -109,11 +110,12 @@ struct House: Sendable {
         guard let signing else { throw .damaged }
         let audit = AuditKeys(tenant.derived("ward/audit/1"), signing: signing, tenant: .single)
         let log = try AuditLog(store: store, keys: audit, origin: "ward/\(header.id)")
+        let adopted = try PolicyInForce(store, log, tenant, signing)
         let (authenticator, people): (Authenticator, People)
         do throws(IdentityFailure) {
             let material = tenant.derived("ward/identities/1")
             authenticator = try Authenticator(store: store, material: material, log: log)
-            people = try People(store: store, material: material, log: log, clinic: "Ward")
+            people = try People(store: store, material: material, log: log, clinic: "Ward", policy: adopted.policy)
         } catch {
             throw error == .damaged ? .damaged : .storage
         }
@@ -130,7 +132,8 @@ struct House: Sendable {
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base), origin: origin,
-            certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))))
+            certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
+            adopted: adopted)
     }
 
     /// Finishes what was taken and closes the files.

@@ -5,8 +5,23 @@ import WardIdentity
 import WardPolicy
 import WardVault
 
-/// Why somebody can or cannot see one record.
+/// The policy that holds here, and why it lets somebody see one record or not.
 extension OperatorService {
+    func adoptPolicy(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let document = request.options["document"].map { Array($0.utf8) } ?? Policy.standardDocument
+        do {
+            let name = try await house.adopted.adopt(
+                document, log: house.log, by: Self.actor, source: Self.source)
+            reply(.output("adopted \(name); it holds from the next start of the server on"))
+        } catch PolicyFailure.invalid(let issues) {
+            for issue in issues { reply(.output(issue.text)) }
+            throw CommandFailure(
+                "the policy has \(issues.count) mistake\(issues.count == 1 ? "" : "s"); nothing changed")
+        }
+    }
+
+    func showPolicy(_ reply: Reply) { reply(.output(house.adopted.policy.identification)) }
+
     func explain(_ request: OperatorRequest, _ reply: Reply) async throws {
         let parts = (request.options["record"] ?? "").split(separator: "/").map(String.init)
         guard parts.count == 2, let type = ResourceType(parts[0]),

@@ -6,7 +6,8 @@ struct OperatorRequest: Codable, Sendable {
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
         case export
-        case importFiles, keysStatus, policyWhy, userAdd, userDisable, userLink, userList, userRecover, userRoles,
+        case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
+            userRecover, userRoles,
             verify
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.

@@ -35,6 +35,8 @@ struct OperatorService: Sendable {
             case .accessReview: try await reviewAccess(request, reply)
             case .emergencyList: listEmergencies(request, reply)
             case .emergencyReview: try await reviewEmergency(request)
+            case .policyAdopt: try await adoptPolicy(request, reply)
+            case .policyShow: showPolicy(reply)
             case .policyWhy: try await explain(request, reply)
             case .userAdd: try await addUser(request, reply)
             case .userDisable: try await disableUser(request)

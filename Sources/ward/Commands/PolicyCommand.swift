@@ -7,7 +7,7 @@ import WardPolicy
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Check, explain, test and compare policies (docs/policy.schema.json).",
-        subcommands: [Check.self, Explain.self, Test.self, Diff.self, Show.self, Why.self])
+        subcommands: [Check.self, Explain.self, Test.self, Diff.self, Show.self, Adopt.self, Why.self])
 
     private static func bytes(_ path: String) throws -> [UInt8] {
         do throws(FileFailure) { return try PrivateFile.read(path, secret: false, limit: 1 << 20) } catch {
@@ -147,5 +147,26 @@ struct PolicyCommand: ParsableCommand {
             abstract: "Print the built-in policy, to begin a policy of your own with.")
 
         func run() throws { Terminal.say(String(decoding: Policy.standardDocument, as: UTF8.self)) }
+    }
+
+    struct Adopt: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put a policy in force: signed with the store's key, named in the log, from the next start on.",
+            discussion: "Without a file: say which one holds. Look first: ward policy diff, ward policy test.")
+        @Argument(help: "A policy document (JSON).") var file: String?
+        @Flag(name: .long, help: "Go back to the policy that the program carries.") var builtIn = false
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options: [String: String] = [:]
+            if let file {
+                if builtIn { throw CommandFailure("a file or --built-in, not both") }
+                _ = try PolicyCommand.draft(file)
+                options["document"] = String(decoding: try PolicyCommand.bytes(file), as: UTF8.self)
+            }
+            let request = OperatorRequest(
+                command: file == nil && !builtIn ? .policyShow : .policyAdopt, options: options)
+            try await Operator.perform(store) { _ in request }
+        }
     }
 }
