@@ -48,9 +48,11 @@ public struct ResidualFilter: Sendable {
         policy.explain(anyOf: capacities.map { question(action, type, facts, $0) })
     }
 
-    /// The emergency that is open for all of these patients, if one is for each.
+    /// The emergency that is open for all of these patients, if one is for each. It is the person's own: no app acts in it.
     public func emergency(for patients: [String], at now: Instant) -> OpenEmergency? {
-        guard let emergencies, let first = patients.first, standpoint.kind == .person else { return nil }
+        guard let emergencies, let first = patients.first, standpoint.kind == .person,
+            !standpoint.roles.contains(.app)
+        else { return nil }
         guard var found = emergencies(standpoint.id, first, now) else { return nil }
         for patient in patients.dropFirst() {
             guard let other = emergencies(standpoint.id, patient, now) else { return nil }

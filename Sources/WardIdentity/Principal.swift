@@ -133,6 +133,7 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case stillRunning
     case storage
     case throttled(seconds: Int64)
+    case tooManyEmergencies
     case tooManyPasskeys
     case unknownClient
     case unknownKey

@@ -19,6 +19,10 @@ struct PolicyAnalysis {
                 found.append(PolicyIssue(path: path, problem: .neverMatches))
             }
         }
+        // Whatever else a clinic decides: an app never does more than the person it acts for.
+        if let app = document.role(named: Role.app.rawValue), !document.roles[app].isCeiling {
+            found.append(PolicyIssue(path: "roles.\(Role.app.rawValue).ceiling", problem: .missing))
+        }
         // A clinic may decide who sees such records, but not that nothing is special about them.
         let banned = document.rules.filter(\.isForbid).reduce(UInt32(0)) { $0 | $1.labels }
         for (position, name) in LabelSet.names.enumerated() {

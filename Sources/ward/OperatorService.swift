@@ -267,6 +267,7 @@ extension IdentityFailure {
         case .badScope: "the scope is not one that this server supports"
         case .nameTaken: "the name is or was in use; names are never reused"
         case .unknownClient: "there is no such client"
+        case .tooManyEmergencies: "five emergencies of this person run already"
         case .alreadyOpen, .stillRunning: "the emergency still runs"
         case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
         case .reasonNeeded: "a reason or note is needed, and not a long one"

@@ -163,6 +163,7 @@ extension String {
                 .neverMatches
             ),
             (#""roles": ["scribe"]"#, #""roles": ["app"]"#, "rules[1]", .ceilingGrants),
+            (#", "ceiling": true"#, "", "roles.app.ceiling", .missing),
             (
                 #"{"id": "two""#,
                 #"{"id": "four", "says": "s", "effect": "permit", "roles": ["clinician", "app"], "#

@@ -38,6 +38,9 @@ public final class Emergencies: Sendable {
         }
     }
 
+    /// Emergencies of one person that may run at once.
+    static let most = 5
+
     private let state: Mutex<State>
     let directory: Directory
     let log: AuditLog
@@ -127,6 +130,7 @@ public final class Emergencies: Sendable {
             $0.patient == emergency.patient && $0.reason.labels == emergency.reason.labels
         }
         guard !isOpen else { throw .alreadyOpen }
+        guard running(of: emergency.person, at: emergency.begun).count < Self.most else { throw .tooManyEmergencies }
         try await write(emergency, event)
     }
 

@@ -15,7 +15,9 @@ public struct AskedScopes: Sendable, Hashable {
     /// Takes of a list what can be granted: what is not known, malformed or not held by the policy is left out.
     init(_ text: String, within limit: [String]) {
         var found: [String] = []
-        for word in text.split(separator: " ").map(String.init) where !found.contains(word) && found.count < Self.most {
+        var looked: Set<String> = []
+        for word in text.split(separator: " ").lazy.map(String.init) where looked.insert(word).inserted {
+            if looked.count > 2 * Self.most || found.count == Self.most { break }
             if Self.isGrantable(word, within: limit) { found.append(word) }
         }
         // Of two lives of a refresh token the longer one holds the other.

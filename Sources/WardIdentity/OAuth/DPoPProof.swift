@@ -39,13 +39,15 @@ final class DPoPProofs: Sendable {
 
     /// The thumbprint of the key that the request was signed with (RFC 7638).
     ///
-    /// - Parameter token: the access token that the proof must be bound to; nil at the token endpoint.
+    /// - Parameters:
+    ///   - token: the access token that the proof must be bound to; nil at the token endpoint.
+    ///   - expected: the only key that is good here; proofs of others are not even remembered.
     func thumbprint(
-        _ request: DPoPRequest, token: String?, at now: Instant
+        _ request: DPoPRequest, token: String?, expecting expected: String? = nil, at now: Instant
     ) throws(OAuthFailure) -> String {
         guard let proof = request.proof else { throw .proofMissing }
         guard let jws = CompactJWS(proof), jws.header["typ"]?.string == "dpop+jwt", let jwk = jws.header["jwk"],
-            let (key, thumbprint) = Self.key(jwk), jws.isSigned(by: key)
+            let (key, thumbprint) = Self.key(jwk), expected ?? thumbprint == thumbprint, jws.isSigned(by: key)
         else { throw .proofInvalid }
         let claims = jws.claims
         guard

@@ -23,6 +23,14 @@ extension OAuth {
         }.sorted { $0.since > $1.since }
     }
 
+    /// Ends everything that a person has allowed to any app.
+    func endAll(
+        of person: String, because reason: String, source: RequestSource, at now: Instant
+    ) async throws(OAuthFailure) {
+        let grants = state.withLock { $0.grants.values.filter { $0.person == person }.map(\.id) }
+        for grant in grants { try await revoke(grant, because: reason, source: source, at: now) }
+    }
+
     /// Takes back what a person allowed; every token that came of it ends at once.
     public func end(
         _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()

@@ -159,6 +159,8 @@ extension OAuth {
         guard let person = directory.person(principal.id), let session = principal.session else { throw .notThere }
         let granted = pending.asked.narrowed(to: ticked)
         guard !granted.texts.isEmpty else { throw .scopeInvalid }
+        // What goes on after the person has left is allowed by somebody who has just shown who they are.
+        guard !granted.contains("offline_access") || principal.isFresh(at: now) else { throw .freshProofNeeded }
         let patient = granted.needsPatient ? launched ?? chosen : nil
         guard !granted.needsPatient || patient != nil else { throw .patientMissing }
         if let patient, Self.isOutside(person), !person.patients.contains(patient) { throw .patientMissing }

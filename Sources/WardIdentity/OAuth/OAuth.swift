@@ -74,9 +74,9 @@ public final class OAuth: Sendable {
         switch (access.key, request) {
         case (nil, nil): break
         case (let key?, let request?):
-            guard let shown = try? proofs.thumbprint(request, token: String(token), at: now), shown == key else {
-                return nil
-            }
+            guard
+                let shown = try? proofs.thumbprint(request, token: String(token), expecting: key, at: now), shown == key
+            else { return nil }
         // A bound token is worth nothing by itself; an unbound one is not made better by a proof.
         default: return nil
         }
@@ -87,7 +87,10 @@ public final class OAuth: Sendable {
 
     func live(_ token: Digest, at now: Instant) -> (Access, AppGrant)? {
         state.withLock { state in
-            guard let access = state.tokens[token], access.expires > now, let grant = state.grants[access.grant] else {
+            guard let access = state.tokens[token], access.expires > now,
+                access.expires <= now.adding(seconds: AppGrant.tokenLifetime + Self.clockLeeway),
+                let grant = state.grants[access.grant]
+            else {
                 return nil
             }
             return (access, grant)
@@ -99,7 +102,8 @@ public final class OAuth: Sendable {
         guard
             let app = apps.approved(grant.app), let person = directory.person(grant.person), person.isActive(at: now),
             !person.roles.isEmpty, Set(person.roles.map(\.rawValue)) == Set(grant.roles),
-            grant.created.adding(seconds: AppGrant.offlineLifetime) > now
+            grant.created.adding(seconds: AppGrant.offlineLifetime) > now,
+            grant.created <= now.adding(seconds: Self.clockLeeway)
         else { return nil }
         if let patient = grant.patient, Self.isOutside(person), !person.patients.contains(patient) { return nil }
         guard grant.isOffline || isOpen(grant.session, of: person, at: now) else { return nil }
@@ -114,6 +118,9 @@ public final class OAuth: Sendable {
     func isOpen(_ session: String, of person: Person, at now: Instant) -> Bool {
         sessions.list(person: person.id, at: now).contains { $0.number == session }
     }
+
+    /// Seconds that a clock may be set back before what it dated counts as from the future.
+    static let clockLeeway: Int64 = 60
 
     static func digest(_ token: some StringProtocol) -> Digest { sha256(Array("ward/oauth/1".utf8), Array(token.utf8)) }
 

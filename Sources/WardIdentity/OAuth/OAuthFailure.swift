@@ -11,6 +11,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case challengePlain = "challenge-plain"
     case clientNotRecognised = "client-not-recognised"
     case codeInvalid = "code-invalid"
+    case freshProofNeeded = "fresh-proof-needed"
     case grantTypeUnknown = "grant-type-unknown"
     /// OpenID Connect Core §3.1.2.6.
     case interactionNeeded = "interaction-needed"
@@ -46,7 +47,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .grantTypeUnknown: "unsupported_grant_type"
         case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
             "invalid_client_metadata"
-        case .interactionNeeded: "interaction_required"
+        case .freshProofNeeded, .interactionNeeded: "interaction_required"
         case .proofInvalid, .proofMissing: "invalid_dpop_proof"
         case .redirectInvalid: "invalid_redirect_uri"
         case .responseTypeUnknown: "unsupported_response_type"
@@ -81,6 +82,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .clientNotRecognised: "the client's proof of who it is was not accepted"
         case .codeInvalid: "the code is unknown, used, too old, or was not made for this client, redirect and verifier"
         case .grantTypeUnknown: "grant_type must be authorization_code, refresh_token or client_credentials"
+        case .freshProofNeeded: "an app may go on after sign-out only if the person has just shown who they are"
         case .interactionNeeded: "the person is asked each time: prompt=none cannot be answered"
         case .jwksMalformed: "jwks must hold 1 to 4 public P-384 keys, each with a kid of its own"
         case .jwksURIRefused: "jwks_uri is not supported: this server fetches nothing; send the keys in jwks"

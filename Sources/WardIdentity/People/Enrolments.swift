@@ -195,6 +195,12 @@ extension People {
         }
         enrolments.end(token)
         guard let active = directory.person(person.id) else { throw .unknownPerson }
+        if link.replacesFactors {
+            // Whoever came in with the old factors meanwhile, and whatever app goes on for them.
+            try await sessions.endAll(
+                of: active, because: .accountChanged, by: active.actor, source: context.source)
+            try await endApps(of: active.id, because: "factors-replaced", source: context.source, at: now)
+        }
         let session = try await sessions.start(
             for: active, method: .enrolment, device: context.device, source: context.source, at: now)
         let mark = devices.mark(account: active.loginName, renewing: context.deviceMark, at: now)

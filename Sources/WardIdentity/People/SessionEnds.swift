@@ -51,12 +51,13 @@ extension People {
         at now: Instant = .now()
     ) async throws(IdentityFailure) {
         let officer = try await directory.require(.manageSessions, of: principal, source: source, at: now)
-        try await endSessions(of: id, number: number, byOperator: officer.actor, source: source)
+        try await endSessions(of: id, number: number, byOperator: officer.actor, source: source, at: now)
     }
 
     /// Ends sessions at the machine itself.
     public func endSessions(
-        of id: String, number: String? = nil, byOperator actor: AuditActor, source: RequestSource
+        of id: String, number: String? = nil, byOperator actor: AuditActor, source: RequestSource,
+        at now: Instant = .now()
     ) async throws(IdentityFailure) {
         guard let person = directory.person(id) else { throw .unknownPerson }
         if let number {
@@ -64,6 +65,18 @@ extension People {
                 number: number, person: person, because: .byOfficer, by: actor, source: source)
         } else {
             try await sessions.endAll(of: person, because: .byOfficer, by: actor, source: source)
+            try await endApps(of: person.id, because: "sessions-ended", source: source, at: now)
+        }
+    }
+
+    /// Ends what somebody allowed apps for longer than a session.
+    func endApps(
+        of person: String, because reason: String, source: RequestSource, at now: Instant
+    ) async throws(IdentityFailure) {
+        do throws(OAuthFailure) {
+            try await oauth.endAll(of: person, because: reason, source: source, at: now)
+        } catch {
+            throw .auditUnavailable
         }
     }
 }

@@ -103,6 +103,11 @@ public final class Sessions: Sendable {
                 session.isLocked ? .sessionUnlocked : .steppedUp, person, session, source, now,
                 decision: method.rawValue),
             put: [renewed], remove: [session], with: others)
+        // Ended while it was being renewed: the end counts.
+        guard state.withLock({ $0[renewed.digest] != nil }) else {
+            try await end([renewed], person: person, because: .accountChanged, by: person.actor, source: source)
+            throw .sessionEnded
+        }
         return fresh
     }
 
@@ -179,8 +184,9 @@ public final class Sessions: Sendable {
         }
         try await vault.commit(event, to: log, writes)
         state.withLock { state in
+            let isThere = remove.allSatisfy { state[$0.digest] != nil }
             for session in remove { state[session.digest] = nil }
-            for session in put { state[session.digest] = session }
+            if isThere { for session in put { state[session.digest] = session } }
         }
     }
 

@@ -88,6 +88,7 @@ extension Visit {
         } catch {
             switch error {
             case .patientMissing: return await consentPage(id, [Problem("patient", "Choose the patient first.")])
+            case .freshProofNeeded: return askStepUp()
             case .scopeInvalid: return await consentPage(id, [Problem("scope", "Leave at least one thing ticked.")])
             default: return refusedApp(error)
             }

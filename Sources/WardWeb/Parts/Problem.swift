@@ -32,6 +32,9 @@ struct Problem {
         case .reasonNeeded: self.init("reason", "Give a reason of up to 500 characters.")
         case .badPasskey: self.init(field, "The passkey could not be used. Try again.")
         case .notPermitted: self.init(nil, "Your roles do not include this.", status: 403)
+        case .tooManyEmergencies:
+            self.init(
+                "patient", "Five emergencies are open already. End one that is over, or ask a colleague.", status: 409)
         case .alreadyOpen: self.init("patient", "You have this patient's record open already.", status: 409)
         case .stillRunning: self.init(nil, "It still runs. End it first, or wait until it is over.", status: 409)
         case .lastAdministrator:

@@ -156,6 +156,15 @@ extension PeopleHouse {
         #expect(house.standing(anna, for: "for-urgent-care")?.reasons == [])
     }
 
+    @Test func `runs for five patients at once and no more`() async throws {
+        let house = try PeopleHouse()
+        let anna = try await house.member("anna", listed: true)
+        for number in 0..<5 { _ = try await house.declare(anna, for: "p\(number)", .urgentCare) }
+        await #expect(throws: IdentityFailure.tooManyEmergencies) {
+            try await house.declare(anna, for: "p9", .urgentCare)
+        }
+    }
+
     @Test func `is not declared twice for the same, and not lengthened that way`() async throws {
         let house = try PeopleHouse()
         let anna = try await house.member("anna", listed: true)

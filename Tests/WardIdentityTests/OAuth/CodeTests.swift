@@ -221,6 +221,15 @@ import WardTestKit
         }
     }
 
+    @Test func `that goes on after sign-out is allowed only by who has just shown who they are`() async throws {
+        let (_, principal) = try await house.member()
+        let app = try await house.app()
+        house.house.pass(301)
+        await #expect(throws: OAuthFailure.freshProofNeeded) { try await house.code(app, principal) }
+        let asked = "openid user/Observation.rs online_access"
+        #expect(try await !house.code(app, principal, ["scope": asked]).isEmpty)
+    }
+
     @Test func `whose code is late, foreign, or of a session that ended gives nothing`() async throws {
         let (member, principal) = try await house.member()
         let app = try await house.app()

@@ -203,7 +203,10 @@ import WardTestKit
     @Test func `for longer than a session outlives it and a restart, sealed`() async throws {
         let (member, app, tokens) = try await bound()
         let person = try #require(house.house.people.directory.person(member.id))
-        try await house.house.people.endSessions(of: person.id, byOperator: person.actor, source: OAuthHouse.source)
+        for session in house.house.people.sessions.list(person: person.id, at: house.now) {
+            try await house.house.people.endSessions(
+                of: person.id, number: session.number, byOperator: person.actor, source: OAuthHouse.source)
+        }
         #expect(try house.principal(tokens.access, key: key) != nil)
         let again = try OAuthHouse(try house.house.reopened())
         #expect(try again.principal(tokens.access, key: key) == nil)
@@ -213,6 +216,18 @@ import WardTestKit
         let sealed = try house.house.store.entries(.appGrant)
         #expect(sealed.count == 1)
         #expect(!sealed.contains { String(decoding: $0.sealed, as: UTF8.self).contains(app.id) })
+    }
+
+    @Test func `for longer than a session ends with all sessions of the person`() async throws {
+        let (member, app, tokens) = try await bound()
+        try await house.house.people.endSessions(
+            of: member.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
+        #expect(try house.principal(tokens.access, key: key) == nil)
+        let refresh = try #require(tokens.refresh)
+        await #expect(throws: OAuthFailure.refreshInvalid) {
+            try await house.refresh(refresh, app, proof: try key.proof(at: house.now))
+        }
+        #expect(try house.house.store.entries(.appGrant).isEmpty)
     }
 
     @Test func `for a session ends with it`() async throws {
