@@ -2,7 +2,7 @@ import WardAudit
 public import WardCore
 import WardFHIR
 public import WardGate
-import WardIdentity
+public import WardIdentity
 public import WardVault
 
 /// The FHIR R4 interactions: each asks the gate, hands the grant to the vault, and frames what comes back.
@@ -12,12 +12,17 @@ public struct Clinic: Sendable {
     /// `https://host:port/fhir`, without a slash at the end.
     public let base: String
     let statement = CapabilityCache()
+    private let isCurrent: @Sendable (Principal) -> Bool
     private let clock: @Sendable () -> Instant
 
-    /// - Parameter clock: what sessions are held against while an import or export goes on.
+    /// - Parameters:
+    ///   - isCurrent: whether somebody still is what they signed in as; asked while an import or export goes on.
+    ///   - clock: what sessions are held against meanwhile.
     public init(
-        gate: Gate, vault: Vault, base: String, clock: @escaping @Sendable () -> Instant = { .now() }
+        gate: Gate, vault: Vault, base: String, isCurrent: @escaping @Sendable (Principal) -> Bool,
+        clock: @escaping @Sendable () -> Instant = { .now() }
     ) {
+        self.isCurrent = isCurrent
         self.gate = gate
         self.vault = vault
         self.base = base
@@ -27,11 +32,11 @@ public struct Clinic: Sendable {
     /// Whether searches and writes are possible yet.
     public var isReady: Bool { vault.isReady }
 
-    /// Stops a transfer whose principal's session has ended since it began; the stop stands in the log.
+    /// Stops a transfer whose principal's session or rights have ended since it began; the stop stands in the log.
     func checkSession(
         of request: ClinicRequest, during kind: AuditEventKind
     ) async throws(TransferFailure) {
-        guard request.principal.expires <= clock() else { return }
+        guard request.principal.expires <= clock() || !isCurrent(request.principal) else { return }
         do throws(GateFailure) {
             _ = try await gate.account(
                 for: kind, .denied, decision: "session-ended", type: nil, principal: request.principal,

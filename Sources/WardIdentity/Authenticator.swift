@@ -177,6 +177,9 @@ public final class Authenticator: Sendable {
         }
     }
 
+    /// Whether a client is registered still, as what it was when it signed in; for what goes on for long.
+    public func isCurrent(_ principal: Principal) -> Bool { state.withLock { $0.isActive(principal) } }
+
     // MARK: Failures of strangers
 
     private let failures = Mutex<[String: Int]>([:])

@@ -60,7 +60,8 @@ package struct TestHouse: Sendable {
                     OpenEmergency(id: $0.id, reasons: $0.reasons)
                 }
             })
-        clinic = Clinic(gate: gate, vault: vault, base: Self.base)
+        let authenticator = authenticator
+        clinic = Clinic(gate: gate, vault: vault, base: Self.base, isCurrent: { authenticator.isCurrent($0) })
         if buildsIndex { try vault.rebuildIndex() }
     }
 

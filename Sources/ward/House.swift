@@ -129,9 +129,15 @@ struct House: Sendable {
                     OpenEmergency(id: $0.id, reasons: $0.reasons)
                 }
             })
+        let clinic = Clinic(
+            gate: gate, vault: vault, base: base,
+            isCurrent: { principal in
+                principal.kind == .client
+                    ? authenticator.isCurrent(principal) : people.isCurrent(principal, at: .now())
+            })
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
-            vault: vault, gate: gate, clinic: Clinic(gate: gate, vault: vault, base: base), origin: origin,
+            vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
             adopted: adopted)
     }

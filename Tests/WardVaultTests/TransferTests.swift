@@ -28,7 +28,9 @@ import WardVault
     init() throws {
         let (clock, house) = (clock, try TestHouse())
         self.house = house
-        clinic = Clinic(gate: house.gate, vault: house.vault, base: TestHouse.base, clock: { clock.now })
+        clinic = Clinic(
+            gate: house.gate, vault: house.vault, base: TestHouse.base,
+            isCurrent: { house.authenticator.isCurrent($0) }, clock: { clock.now })
         observation = try .named("Observation")
     }
 
@@ -44,6 +46,21 @@ import WardVault
         let event = try #require(try house.events().last)
         #expect(event.kind == kind && event.outcome == .denied && event.decision == "session-ended")
         #expect(event.actor?.name == "one" && event.records.isEmpty)
+    }
+
+    @Test func `in and out stops when the client is removed`() async throws {
+        let first = try await request("one")
+        #expect(try await clinic.importResources(lines(0..<900), first).stored == 900)
+        var cursor = try await clinic.startExport([observation], first).get()
+        #expect(try await clinic.nextLines(&cursor, first) != nil)
+        try await house.authenticator.remove("one", by: TestHouse.source)
+        await #expect(throws: TransferFailure.sessionEnded) { try await clinic.nextLines(&cursor, first) }
+        try expectStopInLog(.export)
+        await #expect(throws: TransferFailure.sessionEnded) {
+            try await clinic.importResources(lines(900..<903), first, firstPlace: 901)
+        }
+        try expectStopInLog(.import)
+        #expect(house.vault.counts.map(\.count) == [900])
     }
 
     @Test func `in stops when the session has ended`() async throws {

@@ -97,6 +97,14 @@ public final class People: Sendable {
         }
     }
 
+    /// Whether somebody may still act, as what they were when they signed in; for what goes on for long.
+    public func isCurrent(_ principal: Principal, at now: Instant) -> Bool {
+        guard principal.kind == .person, let person = directory.person(principal.id), person.isActive(at: now) else {
+            return false
+        }
+        return Set(person.roles) == Set(principal.roles.filter { $0 != .app })
+    }
+
     /// Ties forms to a session (double-submit is not needed: the value cannot be made without the cookie).
     public func formToken(for token: String) -> String {
         base64URL(sha256(Array("ward/form/1".utf8), Array(token.utf8)).bytes)
