@@ -127,7 +127,7 @@ var targets: [Target] = [
 if scope == "fuzz" {
     targets.append(
         .executableTarget(
-            name: "FuzzParsers", dependencies: ["WardFHIR", "WardIndex"], path: "Fuzz/FuzzParsers",
+            name: "FuzzParsers", dependencies: ["WardCore", "WardFHIR", "WardIndex"], path: "Fuzz/FuzzParsers",
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))

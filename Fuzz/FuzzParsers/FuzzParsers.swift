@@ -1,3 +1,4 @@
+import WardCore
 import WardFHIR
 import WardIndex
 
