@@ -201,6 +201,11 @@ import WardVault
         try await care.house.delete(care.observation, "o1", as: care.doctor)
         #expect(try await care.house.tryPut(Chart.observation("o1", of: "p1"), as: care.loader) == .absent)
         #expect(try await care.house.tryVersion(care.observation, "o1", 2, as: care.loader) == .absent)
+        // Deleting it is as deleting what never was.
+        for id in ["o1", "never"] {
+            let result = try await care.house.delete(care.observation, id, as: care.loader).result
+            #expect(result.outcome == .unchanged && result.version == 0)
+        }
     }
 
     @Test func `that was none when a search or an export began leaves neither`() async throws {

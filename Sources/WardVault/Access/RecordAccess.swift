@@ -44,7 +44,7 @@ struct RecordAccess: Sendable {
         _ action: Action, on body: RecordBody, isOwn: Bool = false
     ) throws(VaultFailure) -> RecordDecision {
         let emergency = residual.emergency(for: body.subjects, at: now)
-        let directives = action == .create ? [] : try vault.consents.directives(for: body.patients, in: vault)
+        let directives = try directives(action, body)
         if isOwn || body.isUnlabelled || body.isDeleted, directives.allSatisfy(\.isPermit) {
             // Whatever more is known could only add to this.
             let plain = residual.decide(action, on: body.type, knowing: RecordFacts())
@@ -61,8 +61,13 @@ struct RecordAccess: Sendable {
     /// Why the decision on one record is what it is.
     func explain(_ action: Action, on body: RecordBody) throws(VaultFailure) -> Explanation {
         let emergency = residual.emergency(for: body.subjects, at: now)
-        let directives = try vault.consents.directives(for: body.patients, in: vault)
+        let directives = try directives(action, body)
         return residual.explain(action, on: body.type, knowing: try facts(of: body, emergency, directives, action))
+    }
+
+    /// What patients say of their records; writing something new discloses nothing that they could refuse.
+    private func directives(_ action: Action, _ body: RecordBody) throws(VaultFailure) -> [ConsentDirective] {
+        action == .create ? [] : try vault.consents.directives(for: body.patients, in: vault)
     }
 
     /// Whether every record of a type that carries no label, and whose patients refuse nothing, may certainly be found,

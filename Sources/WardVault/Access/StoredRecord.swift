@@ -52,8 +52,8 @@ extension RecordDecision {
 extension Vault {
     /// The live version that a change would follow, if there is one and it may be changed.
     ///
-    /// - Throws: ``VaultFailure/hidden(code:)`` for one that may not be seen, and for an update of none by somebody from
-    ///   whom some may be hidden: neither tells whether there is one.
+    /// - Throws: ``VaultFailure/hidden(code:)`` for one that may not be seen, and for an update of none by a person:
+    ///   neither tells whether there is one. A deletion of what is hidden is one of nothing.
     func before(
         _ change: RecordChange, _ head: Head?, at locator: Locator, _ frame: WriteFrame, into draft: inout WriteDraft
     ) throws(VaultFailure) -> StoredRecord? {
@@ -62,15 +62,15 @@ extension Vault {
             if action == .update, !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
             return nil
         }
+        if action == .create { return nil }
         if head.isDeleted {
+            // Deleting it again does nothing, whoever could see it: saying more would tell that there was one.
+            guard action == .update else { return nil }
             // What was hidden before it was deleted is not brought back, nor told, by whoever could not see it.
-            if let refusal = try newest(action == .create ? .update : action, at: locator, frame.access) {
-                throw .hidden(code: refusal.code)
-            }
-            if action == .update, !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
+            if let refusal = try newest(action, at: locator, frame.access) { throw .hidden(code: refusal.code) }
+            if !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
             return nil
         }
-        if action == .create { return nil }
         let current = try current(of: locator).flatMap { $0.version == head.version ? $0 : nil }
         // Another writer came between: what is prepared on the older version does not commit.
         let body =
