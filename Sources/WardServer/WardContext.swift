@@ -1,4 +1,5 @@
 import Hummingbird
+// A protocol of the HTTP library names the type; nothing is logged here.
 import Logging
 import NIOCore
 
