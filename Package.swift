@@ -70,6 +70,7 @@ var targets: [Target] = [
             "WardGate",
         ]),
     // 7
+    ward("WardWatch", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit"]),
     ward(
         "WardClinic",
         [
@@ -112,6 +113,7 @@ var targets: [Target] = [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
             "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
+    tests("WardWatchTests", ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
         "WardWebTests",
@@ -183,7 +185,7 @@ if scope == "fuzz" {
             dependencies: [
                 "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
                 "WardPolicy",
-                "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardDemo", "WardSQLite",
+                "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardWatch", "WardDemo", "WardSQLite",
                 "WardKeys", "WardServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,6 @@
 public import WardCore
 public import WardFHIR
+public import WardStorage
 
 /// What happened: who, what, when, from where, why, and how it ended (45 CFR 164.312(b), ASTM E2147-18 §7).
 public struct AuditEvent: Sendable {
@@ -27,6 +28,16 @@ public struct AuditEvent: Sendable {
     public var session: String?
     /// Id of the emergency it was done in, or that it is about (45 CFR 164.312(a)(2)(ii)).
     public var emergency: String?
+    /// The browser or device, by the mark that it carries; nil where none is known.
+    public var device: String?
+    /// Whether the account was never used from that device before.
+    public var isNewDevice = false
+    /// The search as it was asked: names of patients stand in it, and it is sealed like the rest of the event.
+    public var query: String?
+    /// To whom records went that left the clinic (45 CFR 164.528).
+    public var recipient: String?
+    /// Accounts, sessions, registrations and the like that were put or removed with the event; the log fills it in.
+    public internal(set) var entries: [AuditedEntry] = []
 
     public init(
         kind: AuditEventKind, time: Instant, outcome: AuditOutcome, actor: AuditActor?, purpose: PurposeOfUse?,
@@ -50,20 +61,34 @@ public struct AuditEvent: Sendable {
 
 /// Kinds of events; the raw value is what the log holds.
 public enum AuditEventKind: String, CaseIterable, Sendable {
+    /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
+    case accessReviewed = "access-reviewed"
+    /// A patient's accounting of disclosures was made (45 CFR 164.528).
+    case accountingMade = "accounting-made"
+    /// Somebody acknowledged or dismissed an alert of odd access.
+    case alertAnswered = "alert-answered"
+    /// An access was found odd.
+    case alertRaised = "alert-raised"
     case appApproved = "app-approved"
     /// A person allowed an app to act for them, or refused.
     case appAuthorized = "app-authorized"
     case appLaunched = "app-launched"
     case appRegistered = "app-registered"
     case appRemoved = "app-removed"
-    /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
-    case accessReviewed = "access-reviewed"
+    /// Events left the log as a file.
+    case auditExported = "audit-exported"
+    /// Payloads past their retention were let go of; leaves stay.
+    case auditPruned = "audit-pruned"
     case auditRead = "audit-read"
     case auditVerified = "audit-verified"
     case clientAdded = "client-added"
     case clientRemoved = "client-removed"
+    /// The machine's clock went back, or leapt ahead.
+    case clockJumped = "clock-jumped"
     case create
     case delete
+    /// A file with records left through the browser.
+    case download
     case emergencyEnded = "emergency-ended"
     /// Also the alert: it is written in the transaction that opens the emergency.
     case emergencyOpened = "emergency-opened"
@@ -74,6 +99,9 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case factorAdded = "factor-added"
     case factorRemoved = "factor-removed"
     case historyInstance = "history-instance"
+    case holdEnded = "hold-ended"
+    /// A legal hold: nothing of it is pruned or erased until it ends.
+    case holdPlaced = "hold-placed"
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
@@ -82,6 +110,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case personDisabled = "person-disabled"
     case policyAdopted = "policy-adopted"
     case policyExplained = "policy-explained"
+    /// A page with records was printed.
+    case print
     case read
     case recoveryApproved = "recovery-approved"
     case recoveryAsked = "recovery-asked"
@@ -93,8 +123,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case search
     case sessionEnded = "session-ended"
     case sessionUnlocked = "session-unlocked"
-    case signInFailed = "sign-in-failed"
     case signedIn = "signed-in"
+    case signInFailed = "sign-in-failed"
     case start
     case steppedUp = "stepped-up"
     case stop
@@ -104,6 +134,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case transaction
     case update
     case vread
+    case witnessAdded = "witness-added"
+    case witnessRemoved = "witness-removed"
 }
 
 public enum AuditOutcome: String, Sendable {
@@ -158,5 +190,19 @@ public struct AuditedRecord: Hashable, Sendable {
         self.version = version
         self.hash = hash
         self.interaction = interaction
+    }
+}
+
+/// An entry of the store that an event put or removed: what a later check of the store is held against.
+public struct AuditedEntry: Hashable, Sendable {
+    public let kind: EntryKind
+    public let id: Locator
+    /// The first 16 bytes, in hex, of the SHA-256 of the sealed entry; nil for one that was removed.
+    public let hash: String?
+
+    public init(kind: EntryKind, id: Locator, hash: String?) {
+        self.kind = kind
+        self.id = id
+        self.hash = hash
     }
 }

@@ -1,19 +1,24 @@
 import WardCore
+import WardCrypto
 import WardFHIR
+import WardStorage
 
 extension AuditEvent {
-    /// The event as one or more events that each fit a leaf: everything but records and patients repeats.
+    /// The event as one or more events that each fit a leaf: all but records, patients and entries repeats.
     func parts() -> [AuditEvent] {
-        guard records.count > Self.recordsPerLeaf || patients.count > Self.recordsPerLeaf else { return [self] }
-        return stride(from: 0, to: max(records.count, patients.count), by: Self.recordsPerLeaf).map { start in
+        let most = max(records.count, patients.count, entries.count)
+        guard most > Self.recordsPerLeaf else { return [self] }
+        return stride(from: 0, to: most, by: Self.recordsPerLeaf).map { start in
             var part = self
             part.records = Array(records.dropFirst(start).prefix(Self.recordsPerLeaf))
             part.patients = Array(patients.dropFirst(start).prefix(Self.recordsPerLeaf))
+            part.entries = Array(entries.dropFirst(start).prefix(Self.recordsPerLeaf))
             return part
         }
     }
 
-    /// 250 records with ids of at most 64 characters, and their patients, stay under 65,535 bytes.
+    /// 250 records with ids of at most 64 characters, their patients, and as many entries of 80 characters, stay under
+    /// 65,535 bytes.
     static let recordsPerLeaf = 250
 
     /// JSON of the event.
@@ -59,6 +64,22 @@ extension AuditEvent {
         if let subject { writer.member("subject", subject) }
         if let session { writer.member("session", session) }
         if let emergency { writer.member("emergency", emergency) }
+        if let device { writer.member("device", device) }
+        if isNewDevice { writer.member("newDevice", 1) }
+        if let query { writer.member("query", query) }
+        if let recipient { writer.member("recipient", recipient) }
+        if !entries.isEmpty {
+            writer.key("entries")
+            writer.beginArray()
+            for entry in entries {
+                writer.beginArray()
+                writer.number(entry.kind.rawValue)
+                writer.string(base64URL(entry.id.bytes))
+                writer.string(entry.hash ?? "")
+                writer.endArray()
+            }
+            writer.endArray()
+        }
         writer.endObject()
         return writer.bytes
     }
@@ -87,6 +108,32 @@ extension AuditEvent {
         subject = root["subject"]?.string
         session = root["session"]?.string
         emergency = root["emergency"]?.string
+        device = root["device"]?.string
+        isNewDevice = root["newDevice"]?.integer == 1
+        query = root["query"]?.string
+        recipient = root["recipient"]?.string
+        entries = (root["entries"]?.elements ?? []).compactMap(AuditedEntry.init(decoding:))
+    }
+}
+
+extension AuditedEntry {
+    init(_ write: EntryWrite) {
+        switch write {
+        case .put(let entry, let kind):
+            self.init(kind: kind, id: entry.id, hash: hex(Array(sha256(entry.sealed).bytes.prefix(16))))
+        case .remove(let id, let kind):
+            self.init(kind: kind, id: id, hash: nil)
+        }
+    }
+
+    fileprivate init?(decoding value: JSONValue) {
+        let parts = value.elements
+        guard
+            parts.count == 3, let kind = parts[0].integer.flatMap(EntryKind.init(rawValue:)),
+            let id = parts[1].string.flatMap({ base64URLDecoded($0) }).flatMap({ Locator(bytes: $0) }),
+            let hash = parts[2].string
+        else { return nil }
+        self.init(kind: kind, id: id, hash: hash.isEmpty ? nil : hash)
     }
 }
 

@@ -67,7 +67,7 @@ final class AuditIndex: Sendable {
                 add(
                     try page.map { leaf in
                         let event = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
-                        return (index: leaf.index, tokens: keys.tokens(of: event))
+                        return PlacedLeaf(index: leaf.index, tokens: keys.tokens(of: event), event: event)
                     })
                 next += Int64(page.count)
             }
@@ -79,7 +79,7 @@ final class AuditIndex: Sendable {
     }
 
     /// Makes committed leaves findable.
-    func add(_ leaves: [(index: Int64, tokens: [Int64])]) {
+    func add(_ leaves: [PlacedLeaf]) {
         let full: Generation? = state.withLock { state in
             for leaf in leaves {
                 let segment = leaf.index / Self.segmentSize

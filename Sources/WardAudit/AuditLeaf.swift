@@ -94,6 +94,15 @@ struct SealedLeaf: Sendable {
     /// AES-256-GCM over salt and event.
     let payload: [UInt8]
     let tokens: [Int64]
+    /// What was sealed.
+    let event: AuditEvent
+}
+
+/// A leaf that has its place, for the indexes and observers in memory.
+struct PlacedLeaf: Sendable {
+    let index: Int64
+    let tokens: [Int64]
+    let event: AuditEvent
 }
 
 extension AuditKeys {
@@ -107,7 +116,8 @@ extension AuditKeys {
             commitment(salted).append(to: &leaf)
             sha256(payload).append(to: &leaf)
             leaves.append(
-                SealedLeaf(leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part)))
+                SealedLeaf(
+                    leaf: leaf, hash: MerkleHash.leaf(leaf), payload: payload, tokens: tokens(of: part), event: part))
         }
         return leaves
     }

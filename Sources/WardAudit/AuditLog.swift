@@ -52,6 +52,8 @@ public final class AuditLog: Sendable {
         _ event: AuditEvent, writes: [RecordWrite] = [], entries: [EntryWrite] = [],
         applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
     ) async throws(SubmissionFailure) -> Committed {
+        var event = event
+        event.entries = entries.map(AuditedEntry.init)
         guard let leaves = try? keys.seal(event) else { throw .unavailable }
         // Detached from the caller's cancellation: a client that hangs up never takes its audit record along.
         let result: Result<Committed, SubmissionFailure> = await withCheckedContinuation { continuation in
@@ -61,6 +63,13 @@ public final class AuditLog: Sendable {
                     answer: { continuation.resume(returning: $0) }))
         }
         return try result.get()
+    }
+
+    /// Hands every leaf's event to `observer` once it is durable, in the order of the log.
+    ///
+    /// Runs on the log's own queue between commits: the observer takes note and works elsewhere. One at a time.
+    public func observe(_ observer: @escaping @Sendable ([LoggedEvent]) -> Void) {
+        sequencer.observer.withLock { $0 = observer }
     }
 
     /// Stops taking events; returns when everything taken is on disk.

@@ -7,7 +7,7 @@ public struct LoggedEvent: Sendable {
     public let index: Int64
     public let event: AuditEvent
 
-    init(index: Int64, event: AuditEvent) {
+    public init(index: Int64, event: AuditEvent) {
         self.index = index
         self.event = event
     }

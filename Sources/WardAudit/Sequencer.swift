@@ -27,12 +27,14 @@ final class Sequencer: Sendable {
     private struct Doubt: Sendable {
         /// Nil if the transaction was given up before its end, so that it cannot be on disk.
         let next: State?
-        let added: [(index: Int64, tokens: [Int64])]
+        let added: [PlacedLeaf]
         let chunks: PendingChunks?
         let applied: @Sendable () -> Void
     }
 
     let state: Mutex<State>
+    /// Told of every leaf that is durable.
+    let observer = Mutex<(@Sendable ([LoggedEvent]) -> Void)?>(nil)
     private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
@@ -52,7 +54,7 @@ final class Sequencer: Sendable {
         guard isSettled() else { return batch.forEach { $0.answer(.failure(.unavailable)) } }
         var next = state.withLock { $0 }
         var outcomes: [Result<Committed, SubmissionFailure>] = []
-        var added: [(index: Int64, tokens: [Int64])] = []
+        var added: [PlacedLeaf] = []
         let chunks = index.pendingChunks()
         var isComplete = false
         do throws(StorageFailure) {
@@ -65,7 +67,8 @@ final class Sequencer: Sendable {
                     let records = try Self.write(submission, transaction, &next)
                     let first = next.frontier.size
                     for leaf in submission.leaves {
-                        added.append((index: next.frontier.size, tokens: leaf.tokens))
+                        added.append(
+                            PlacedLeaf(index: next.frontier.size, tokens: leaf.tokens, event: leaf.event))
                         try Self.append(leaf, transaction, &next)
                     }
                     let receipt = AuditReceipt(
@@ -90,6 +93,12 @@ final class Sequencer: Sendable {
         if let chunks, !added.isEmpty { index.finish(chunks) }
         Self.applied(batch, outcomes)()
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
+        tell(added)
+    }
+
+    private func tell(_ added: [PlacedLeaf]) {
+        guard !added.isEmpty, let observer = observer.withLock({ $0 }) else { return }
+        observer(added.map { LoggedEvent(index: $0.index, event: $0.event) })
     }
 
     /// Reads the store after a failed commit.
@@ -104,6 +113,7 @@ final class Sequencer: Sendable {
             index.add(doubt.added)
             if let chunks = doubt.chunks { index.finish(chunks) }
             doubt.applied()
+            tell(doubt.added)
         } else if !stored.isSameLog(as: known) {
             return false
         }
