@@ -76,6 +76,7 @@ public struct ClinicAnswer: Sendable {
         var headers = headers
         if case .released(let released) = body {
             headers.append((name: Self.receiptHeader, value: released.receipt.headerValue))
+            if let notice = released.notice { headers.append((name: "Ward-Notice", value: notice)) }
         } else if let receipt {
             headers.append((name: Self.receiptHeader, value: receipt.headerValue))
         }

@@ -114,6 +114,8 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case badScope
     case badSignature
     case busy
+    /// Nothing is on file of how somebody was cleared for work with records.
+    case clearanceNeeded
     /// What is kept and what the log says of it differ.
     case damaged
     case expired
@@ -127,6 +129,8 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case notRecognised
     case reasonNeeded
     case replayed
+    /// Roles that one account may not hold together.
+    case rolesApart
     case secondPersonNeeded
     case sessionEnded
     case stepUpNeeded

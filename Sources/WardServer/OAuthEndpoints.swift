@@ -131,7 +131,8 @@ extension WardResponder {
         headers[.vary] = "Origin"
         guard let origin = request.headers[.origin], oauth.apps.allows(origin: origin) else { return }
         headers[.accessControlAllowOrigin] = origin
-        headers[.accessControlExposeHeaders] = "ETag, Last-Modified, Location, Ward-Audit-Receipt, WWW-Authenticate"
+        headers[.accessControlExposeHeaders] =
+            "ETag, Last-Modified, Location, Ward-Audit-Receipt, Ward-Notice, WWW-Authenticate"
     }
 
     /// The answer to a browser that asks first; nil if it may not go on or asks something else.

@@ -1,6 +1,7 @@
 public import WardAudit
 public import WardCore
 public import WardFHIR
+import WardPolicy
 
 /// Records that were opened under a grant, and whose opening is durable in the log.
 ///
@@ -27,16 +28,23 @@ public struct DisclosedRecord: Sendable {
     public let isDeleted: Bool
     /// How it came into a search result.
     public let mode: SearchMode
+    /// Whether it is about a substance use disorder, as its labels say (42 CFR 2.11).
+    let isPart2: Bool
     let json: PHI<[UInt8]>
 
-    /// - Parameter shown: what may be seen of the body's JSON.
-    init(_ body: RecordBody, version: Int64, mode: SearchMode = .match, json shown: [UInt8]) {
+    /// - Parameters:
+    ///   - decision: the one that it is shown by.
+    ///   - shown: what may be seen of the body's JSON.
+    init(
+        _ body: RecordBody, version: Int64, mode: SearchMode = .match, _ decision: RecordDecision, json shown: [UInt8]
+    ) {
         type = body.type
         id = body.id
         self.version = version
         lastUpdated = body.lastUpdated
         isDeleted = body.isDeleted
         self.mode = mode
+        isPart2 = decision.labels.contains(.part2)
         json = PHI(shown)
     }
 }
@@ -52,10 +60,16 @@ public enum SearchMode: String, Sendable {
 public struct ReleasedBytes: Sendable {
     private let content: PHI<[UInt8]>
     public let receipt: AuditReceipt
+    /// What must go with the records: the notice that goes with substance use disorder records, if there are any.
+    public let notice: String?
 
-    init(content: [UInt8], receipt: AuditReceipt) {
+    /// The short form that 42 CFR 2.32(a)(2) words.
+    public static let part2Notice = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+
+    init(content: [UInt8], receipt: AuditReceipt, isPart2: Bool) {
         self.content = PHI(content)
         self.receipt = receipt
+        notice = isPart2 ? Self.part2Notice : nil
     }
 
     public var count: Int { content.exposed { $0.count } }
@@ -67,7 +81,8 @@ public struct ReleasedBytes: Sendable {
         guard let newest = parts.map(\.receipt).max(by: { $0.index < $1.index }) else { return nil }
         var writer = JSONWriter(reservingCapacity: 512 + parts.reduce(0) { $0 + $1.count + 256 })
         frame(&writer) { writer, index in parts[index].exposed { writer.raw($0) } }
-        return ReleasedBytes(content: writer.bytes, receipt: newest)
+        return ReleasedBytes(
+            content: writer.bytes, receipt: newest, isPart2: parts.contains { $0.notice != nil })
     }
 
     /// The bytes, for the socket or the export file.
@@ -78,7 +93,9 @@ extension Disclosure {
     /// The single record, as it is answered to a read.
     public func resource() -> ReleasedBytes? {
         guard records.count == 1, let record = records.first, !record.isDeleted else { return nil }
-        return record.json.exposed { ReleasedBytes(content: copy $0, receipt: receipt) }
+        return record.json.exposed {
+            ReleasedBytes(content: copy $0, receipt: receipt, isPart2: record.isPart2)
+        }
     }
 
     /// A text around the records: `frame` writes everything but the records, and places each with the closure it gets.
@@ -96,7 +113,8 @@ extension Disclosure {
                 others[index - records.count].exposed { writer.raw($0) }
             }
         }
-        return ReleasedBytes(content: writer.bytes, receipt: receipt)
+        return ReleasedBytes(
+            content: writer.bytes, receipt: receipt, isPart2: isPart2 || others.contains { $0.notice != nil })
     }
 
     /// One record a line (NDJSON).
@@ -106,6 +124,8 @@ extension Disclosure {
             record.json.exposed { content += $0 }
             content.append(0x0A)
         }
-        return ReleasedBytes(content: content, receipt: receipt)
+        return ReleasedBytes(content: content, receipt: receipt, isPart2: isPart2)
     }
+
+    private var isPart2: Bool { records.contains(where: \.isPart2) }
 }

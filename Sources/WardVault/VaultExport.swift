@@ -42,19 +42,19 @@ extension Vault {
         // Rights and consents may have changed since the last chunk.
         let access = RecordAccess(cursor.frame.access.residual, self)
         for hit in cursor.hits.prefix(limit) where index.record(for: hit.locator) != nil {
-            let (stored, body, json): (StoredVersion, RecordBody, [UInt8]?)
+            let (stored, body, decision): (StoredVersion, RecordBody, RecordDecision?)
             do throws(VaultFailure) {
                 stored = try version(hit.record)
                 body = try open(stored, at: hit.locator)
-                json = try isStillOpen(hit, .export, access) ? access.decide(.export, on: body).shown(body) : nil
+                decision = try isStillOpen(hit, .export, access) ? access.decide(.export, on: body) : nil
             } catch {
                 throw try await accounted(error, cursor.frame.event)
             }
-            guard let json else {
+            guard let decision, let json = decision.shown(body) else {
                 event.candidates += 1
                 continue
             }
-            records.append(DisclosedRecord(body, version: stored.version, json: json))
+            records.append(DisclosedRecord(body, version: stored.version, decision, json: json))
             event.add(body, version: stored.version)
         }
         cursor.hits = cursor.hits.dropFirst(limit)

@@ -66,7 +66,7 @@ extension Vault {
             if !head.isDeleted, decision == nil { decision = own }
             event.add(patients: body.patients)
             guard let json = own.shown(body) else { continue }
-            shown.append(DisclosedRecord(body, version: head.version, json: json))
+            shown.append(DisclosedRecord(body, version: head.version, own, json: json))
         }
         guard decision?.isPermitted ?? false, !shown.isEmpty else {
             event.deny(decision, type, id)
@@ -103,7 +103,8 @@ extension Vault {
         event.note(decision)
         let receipt = try await append(event)
         if body.isDeleted { throw .gone(receipt) }
-        return Disclosure(records: [DisclosedRecord(body, version: stored.version, json: json)], receipt: receipt)
+        return Disclosure(
+            records: [DisclosedRecord(body, version: stored.version, decision, json: json)], receipt: receipt)
     }
 
     /// The decision on the newest version that is no deletion: what may not be seen there is not seen in another.

@@ -116,7 +116,7 @@ extension Vault {
             }
             shown.insert(hit.record)
             matches.append(SearchMatch(hit: hit, type: body.type, id: body.id, decision: decision))
-            records.append(DisclosedRecord(body, version: stored.version, json: json))
+            records.append(DisclosedRecord(body, version: stored.version, decision, json: json))
             event.add(body, version: stored.version)
             event.note(decision)
         }
@@ -132,7 +132,7 @@ extension Vault {
                 event.candidates += 1
                 continue
             }
-            records.append(DisclosedRecord(body, version: stored.version, mode: .include, json: json))
+            records.append(DisclosedRecord(body, version: stored.version, mode: .include, decision, json: json))
             event.add(body, version: stored.version)
             event.note(decision)
         }

@@ -310,6 +310,6 @@ struct WriteDraft {
             ChangeResult(
                 outcome: outcome, type: body.type, id: body.id, version: version, lastUpdated: body.lastUpdated,
                 record: shown == nil ? nil : disclosed.count))
-        if let shown { disclosed.append(DisclosedRecord(body, version: version, json: shown)) }
+        if let shown { disclosed.append(DisclosedRecord(body, version: version, decision, json: shown)) }
     }
 }

@@ -270,6 +270,8 @@ extension IdentityFailure {
         case .tooManyEmergencies: "five emergencies of this person run already"
         case .alreadyOpen, .stillRunning: "the emergency still runs"
         case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
+        case .clearanceNeeded: "the clearance is too long: 500 characters at most"
+        case .rolesApart: "whoever administers accounts needs another account for work with patients"
         case .reasonNeeded: "a reason or note is needed, and not a long one"
         case .sessionEnded: "there is no such session"
         case .unknownPerson: "nobody active has this login name"

@@ -141,6 +141,7 @@ extension OperatorService {
         let clinicRequest = ClinicRequest(principal: principal, source: Self.source)
         let present = Set(house.vault.counts.map(\.type))
         var (count, number) = (0, 0)
+        var notice: String?
         types = types.filter { present.contains($0.name) }
         for type in types {
             number += 1
@@ -160,6 +161,10 @@ extension OperatorService {
                 while let (lines, records) = try await house.clinic.nextLines(&cursor, clinicRequest) {
                     try lines.exposed { bytes in Result { try handle.write(contentsOf: bytes) } }.get()
                     count += records
+                    if notice == nil, let text = lines.notice {
+                        try accompany(folder, with: text)
+                        notice = text
+                    }
                 }
             } catch TransferFailure.sessionEnded {
                 let rest = types[(number - 1)...].map(\.name).joined(separator: ",")
@@ -170,6 +175,17 @@ extension OperatorService {
             reply(.progress(done: number, total: types.count, what: type.name))
         }
         reply(.output("\(count) resources exported to \(folder)"))
+        if let notice { reply(.output("\(notice) The notice in NOTICE.txt goes with them (42 CFR 2.32).")) }
+    }
+
+    /// Puts a notice beside the records that it must go with.
+    private func accompany(_ folder: String, with notice: String) throws {
+        do throws(FileFailure) {
+            try PrivateFile.create("\(folder)/NOTICE.txt", Array("\(notice)\n".utf8))
+        } catch {
+            // An earlier part of the same export, or of one continued with --types, wrote it.
+            guard error == .exists else { throw CommandFailure("\(folder)/NOTICE.txt cannot be written") }
+        }
     }
 
     /// Says where the root key lives, and what that does and does not protect.

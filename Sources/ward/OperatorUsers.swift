@@ -10,11 +10,13 @@ extension OperatorService {
 
     func addUser(_ request: OperatorRequest, _ reply: Reply) async throws {
         let rights = try rights(request)
+        guard house.people.directory.mayBeTogether(rights) else { throw IdentityFailure.rolesApart }
         let person = try await house.people.directory.add(
             login: request.options["login"] ?? "", displayName: request.options["name"] ?? "",
             practitioner: request.options["practitioner"], patients: request.paths, ends: try end(request),
             byOperator: Self.actor, source: Self.source)
-        try await house.people.grant(rights, to: person.id, byOperator: Self.actor, source: Self.source)
+        try await house.people.grant(
+            rights, to: person.id, clearance: request.options["clearance"], byOperator: Self.actor, source: Self.source)
         try await printLink(person, reply)
     }
 
@@ -38,7 +40,8 @@ extension OperatorService {
 
     func setRoles(_ request: OperatorRequest) async throws {
         try await house.people.grant(
-            try rights(request), to: try person(request).id, byOperator: Self.actor, source: Self.source)
+            try rights(request), to: try person(request).id, clearance: request.options["clearance"],
+            byOperator: Self.actor, source: Self.source)
     }
 
     func listUsers(_ request: OperatorRequest, _ reply: Reply) {

@@ -34,6 +34,13 @@ def dies_in_time(browser, path="/app"):
     return False
 
 
+@pytest.mark.parametrize("role", ["clinician", "front-desk", "patient"])
+def test_whoever_administers_accounts_sees_patients_with_another_one(clinic, role):
+    done = clinic.ward("user", "add", f"both-{role}", "--name", "Both", "--role", "administrator", "--role", role)
+    assert done.returncode == 1 and "another account" in done.stderr
+    assert f"both-{role}" not in clinic.ward("user", "list").stdout
+
+
 def test_the_last_administrator_stays(clinic, person):
     chief = person("chief", "administrator")
     for command in [("disable", "chief"), ("roles", "chief"), ("roles", "chief", "--role", "nurse")]:

@@ -86,6 +86,28 @@ import WardVault
     }
 
     /// A substance use record of a patient whose care team the doctor is in.
+    @Test func `that lets substance use disorder records be seen sends the notice along, and other records without it`()
+        async throws
+    {
+        let care = try await part2House()
+        try await care.house.put(Self.consent([Self.permit, Self.part2]), as: care.loader)
+        try await care.house.put(Chart.observation("o2", of: "p1"), as: care.loader)
+        func found(_ id: String) async throws -> Disclosure {
+            try await care.house.search(care.observation, [("_id", id)], as: care.doctor).disclosure
+        }
+        for (id, notice) in [("o1", ReleasedBytes.part2Notice), ("o2", nil)] {
+            #expect(try await care.house.read(care.observation, id, as: care.doctor).resource()?.notice == notice)
+            let search = try await found(id)
+            #expect(search.lines().notice == notice)
+            #expect(search.framed { writer, place in place(&writer, 0) }.notice == notice)
+        }
+        let parts = [try await found("o2").lines(), try await found("o1").lines()]
+        #expect(ReleasedBytes.joined(parts) { writer, place in place(&writer, 0) }?.notice == ReleasedBytes.part2Notice)
+        #expect(ReleasedBytes.joined([parts[0]]) { writer, place in place(&writer, 0) }?.notice == nil)
+        let around = try await found("o2").framed(with: [parts[1]]) { writer, place in place(&writer, 1) }
+        #expect(around.notice == ReleasedBytes.part2Notice)
+    }
+
     private func part2House() async throws -> CareHouse {
         let care = try await CareHouse()
         try await care.house.put(CareHouse.careTeam, as: care.loader)

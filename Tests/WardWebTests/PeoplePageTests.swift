@@ -36,8 +36,15 @@ struct PeoplePageTests {
         #expect(link.status == 200 && link.text.contains("\(WebHouse.origin)/enrol/"))
         let later = try await first.get(page).text
         #expect(!later.contains("/enrol/"))
+        let roles = [("role", "clinician"), ("role", "front-desk"), ("reason", "new colleague")]
+        let uncleared = try await first.submit("\(page)/roles", on: page, roles)
+        #expect(uncleared.status == 422 && uncleared.text.contains(##"href="#clearance""##))
+        let both = try await first.submit(
+            "\(page)/roles", on: page, roles + [("role", "administrator"), ("clearance", "licence seen")])
+        #expect(both.status == 409 && both.text.contains("another account"))
+        #expect(house.people.directory.requests.isEmpty)
         let asked = try await first.submit(
-            "\(page)/roles", on: page, [("role", "clinician"), ("role", "administrator"), ("reason", "new colleague")])
+            "\(page)/roles", on: page, roles + [("clearance", "licence seen by Berg on 2 May")])
         #expect(asked.location == "/app/people")
         let request = try #require(house.people.directory.requests.first?.id)
         let alone = try await first.submit(
@@ -48,7 +55,8 @@ struct PeoplePageTests {
         let approved = try await second.submit(
             "/app/role-requests", on: "/app/people", [("request", request), ("decision", "approve")])
         #expect(approved.location == "/app/people")
-        #expect(Set(house.people.directory.person(named: "kern")?.roles ?? []) == [.clinician, .administrator])
+        #expect(Set(house.people.directory.person(named: "kern")?.roles ?? []) == [.clinician, .frontDesk])
+        #expect(try await first.get(page).text.contains("licence seen by Berg on 2 May"))
         let gone = try await first.submit("\(page)/disable", on: page)
         #expect(gone.location == "/app/people")
         #expect(house.people.directory.person(named: "kern")?.state == .disabled)

@@ -2,6 +2,7 @@ import Synchronization
 public import WardAudit
 public import WardCore
 import WardCrypto
+import WardFHIR
 public import WardPolicy
 import WardStorage
 
@@ -129,15 +130,23 @@ public final class Directory: Sendable {
     // MARK: Roles
 
     /// Asks for a change of roles; somebody else must approve it.
+    ///
+    /// - Parameter clearance: what was checked, by whom and when; needed the first time somebody is to work here.
+    /// - Throws: ``IdentityFailure/clearanceNeeded``, ``IdentityFailure/rolesApart``,
+    ///   ``IdentityFailure/reasonNeeded``.
     public func request(
-        _ rights: Rights, for id: String, reason: String, by principal: Principal, source: RequestSource,
-        at now: Instant = .now()
+        _ rights: Rights, for id: String, reason: String, clearance: String? = nil, by principal: Principal,
+        source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> RoleRequest {
         let asker = try await require(.managePeople, of: principal, source: source, at: now)
         guard let person = person(id), person.state != .disabled else { throw .unknownPerson }
         guard !reason.isEmpty, reason.utf8.count <= 500 else { throw .reasonNeeded }
+        guard mayBeTogether(rights) else { throw .rolesApart }
+        let cleared = try Self.clearance(clearance)
+        guard cleared != nil || person.clearance != nil || !rights.areOfWorkforce else { throw .clearanceNeeded }
         let request = RoleRequest(
-            id: Self.newID(), person: id, rights: rights, reason: reason, asker: asker.id, created: now)
+            id: Self.newID(), person: id, rights: rights, reason: reason, clearance: cleared, asker: asker.id,
+            created: now)
         try await file(
             request,
             event(.rolesRequested, about: person, by: asker.actor, source: source, decision: rights.text))
@@ -174,6 +183,7 @@ public final class Directory: Sendable {
             guard approve else { return }
             guard person.state != .disabled else { throw .unknownPerson }
             person.apply(request.rights, policy)
+            if let clearance = request.clearance { person.clearance = clearance }
         }
         state.withLock { $0.requests[request.id] = nil }
         return person
@@ -181,8 +191,11 @@ public final class Directory: Sendable {
 
     /// Grants at the machine itself.
     func grant(
-        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant
+        _ rights: Rights, to id: String, clearance: String? = nil, byOperator actor: AuditActor, source: RequestSource,
+        at now: Instant
     ) async throws(IdentityFailure) -> Person {
+        guard mayBeTogether(rights) else { throw .rolesApart }
+        let cleared = try Self.clearance(clearance)
         let keeping = try holdKeepers(but: id, whoWillBe: rights.roleNames, at: now)
         defer { letKeepersGo(keeping) }
         return try await change(
@@ -191,6 +204,36 @@ public final class Directory: Sendable {
             person throws(IdentityFailure) in
             guard person.state != .disabled else { throw .unknownPerson }
             person.apply(rights, policy)
+            if let cleared { person.clearance = cleared }
+        }
+    }
+
+    /// As it is kept; nil for nothing said.
+    private static func clearance(_ text: String?) throws(IdentityFailure) -> String? {
+        let text = (text ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        guard text.utf8.count <= 500 else { throw .clearanceNeeded }
+        return text.isEmpty ? nil : text
+    }
+
+    /// Whether one account may hold these: whoever administers accounts looks at patients with another one, if at all.
+    public func mayBeTogether(_ rights: Rights) -> Bool {
+        let roles = rights.roleNames.compactMap { policy.role(named: $0) }
+        let administers = roles.contains { decision(.managePeople, roles: [$0], isFresh: true).isPermitted }
+        return !administers || !roles.contains(where: seesPatients)
+    }
+
+    private func seesPatients(_ role: Role) -> Bool {
+        let types = ResourceType.allCases.filter {
+            [.demographics, .schedule, .billing, .clinical].contains(TypeGroup($0)) && $0.name != "AuditEvent"
+        }
+        return [Action.read, .search].contains { action in
+            types.contains { type in
+                PurposeOfUse.allCases.contains { purpose in
+                    policy.decide(
+                        AccessQuestion(action: action, type: type, roles: [role], purpose: purpose, isFresh: true)
+                    ).isPermitted
+                }
+            }
         }
     }
 

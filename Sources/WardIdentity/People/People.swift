@@ -156,9 +156,11 @@ public final class People: Sendable {
 
     /// Grants rights at the machine itself; sessions of before end.
     public func grant(
-        _ rights: Rights, to id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
+        _ rights: Rights, to id: String, clearance: String? = nil, byOperator actor: AuditActor, source: RequestSource,
+        at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        let person = try await directory.grant(rights, to: id, byOperator: actor, source: source, at: now)
+        let person = try await directory.grant(
+            rights, to: id, clearance: clearance, byOperator: actor, source: source, at: now)
         try await sessions.endAll(of: person, because: .accountChanged, by: actor, source: source)
     }
 
@@ -179,6 +181,10 @@ public final class People: Sendable {
                 counts.count < 1000 || counts[failure] != nil ? failure : Failure(address: "many", person: nil)
             counts[key, default: 0] += 1
         }
+    }
+
+    func unloggedFailures(of person: String) -> Int {
+        failures.withLock { counts in counts.reduce(0) { $0 + ($1.key.person == person ? $1.value : 0) } }
     }
 
     /// Writes one event for each account and address that failed since the last call, so that a stranger cannot fill a

@@ -34,6 +34,8 @@ public struct Person: Hashable, Sendable {
     public let added: Instant
     /// Access ends by itself at this time.
     public var ends: Instant?
+    /// What was checked before the person was let work with records, by whom and when (45 CFR 164.308(a)(3)(ii)(B)).
+    public internal(set) var clearance: String?
 
     public init(
         id: String, loginName: String, displayName: String, roles: [Role], practitioner: String? = nil,
@@ -89,6 +91,7 @@ extension Person {
         writer.member("emergency", mayUseEmergencyAccess ? "listed" : "no")
         writer.member("added", added.microseconds)
         if let ends { writer.member("ends", ends.microseconds) }
+        if let clearance { writer.member("clearance", clearance) }
         writer.endObject()
         return writer.bytes
     }
@@ -105,5 +108,6 @@ extension Person {
             practitioner: root["practitioner"]?.string, patients: root.strings("patients"), state: state,
             mayUseEmergencyAccess: root["emergency"]?.string == "listed", added: added, ends: root["ends"]?.instant)
         roleNames = names
+        clearance = root["clearance"]?.string
     }
 }

@@ -19,6 +19,11 @@ public struct Rights: Hashable, Sendable {
         self.mayUseEmergencyAccess = mayUseEmergencyAccess
     }
 
+    /// Whether they are those of somebody who works here, and not of patients alone.
+    public var areOfWorkforce: Bool {
+        mayUseEmergencyAccess || roleNames.contains { $0 != Role.patient.rawValue && $0 != Role.proxy.rawValue }
+    }
+
     /// As the log says it.
     var text: String {
         let names = roleNames.isEmpty ? "none" : roleNames.joined(separator: " ")
@@ -33,6 +38,8 @@ public struct RoleRequest: Hashable, Sendable {
     public let rights: Rights
     /// Why, in the asker's words.
     public let reason: String
+    /// How the person was cleared; nil where that is on file, or not needed.
+    public var clearance: String?
     /// Person who asked.
     public let asker: String
     public let created: Instant
@@ -46,6 +53,7 @@ extension RoleRequest {
         writer.key("roles")
         writer.strings(rights.roleNames)
         writer.member("emergency", rights.mayUseEmergencyAccess ? "listed" : "no")
+        if let clearance { writer.member("clearance", clearance) }
         writer.endObject()
         return writer.bytes
     }
@@ -56,6 +64,7 @@ extension RoleRequest {
             id: petition.id, person: petition.person,
             rights: Rights(
                 roleNames: root.strings("roles"), mayUseEmergencyAccess: root["emergency"]?.string == "listed"),
-            reason: petition.reason, asker: petition.asker, created: petition.created)
+            reason: petition.reason, clearance: root["clearance"]?.string, asker: petition.asker,
+            created: petition.created)
     }
 }

@@ -53,9 +53,11 @@ struct RecordAccess: Sendable {
             }
         }
         var facts = try facts(of: body, emergency, directives, action)
+        let labels = facts.labels
         if isOwn { facts.labels = [] }
         return RecordDecision(
-            decision: residual.decide(action, on: body.type, knowing: facts), policy: policy, emergency: emergency?.id)
+            decision: residual.decide(action, on: body.type, knowing: facts), policy: policy, emergency: emergency?.id,
+            labels: labels)
     }
 
     /// Why the decision on one record is what it is.
@@ -185,6 +187,8 @@ struct RecordDecision: Sendable {
     let policy: Policy
     /// The emergency under which the record is looked at.
     let emergency: String?
+    /// What the record carries.
+    var labels: LabelSet = []
 
     var isPermitted: Bool { decision.isPermitted }
     var code: String { policy.code(of: decision) }

@@ -18,10 +18,25 @@ extension Visit {
             Markup.element(
                 "p", [], .text("Signed in as "), name(person.displayName), .text(" ("),
                 Markup.element("strong", [], .text(person.loginName)), .text(").")),
+            signInHistory(of: person),
             heading("Your roles"), Markup.element("ul", [], .all(roles)),
             person.mayUseEmergencyAccess
                 ? paragraph("You may declare an emergency to open a record; each one is reviewed.") : .all([]),
             heading("Go to"), Markup.element("ul", [], .all(places.map { Markup.element("li", [], $0) })))
+    }
+
+    /// Whoever was signed in as, or guessed at, sees it (45 CFR 164.308(a)(5)(ii)(C)).
+    private func signInHistory(of person: Person) -> Markup {
+        let history = people.signInHistory(of: person.id)
+        guard let earlier = history.earlier else { return .all([]) }
+        let failed =
+            history.failures == 0
+            ? "Nobody failed to sign in as you since."
+            : "Since then \(history.failures) \(history.failures == 1 ? "attempt" : "attempts") to sign in as you failed."
+                + " If that was not you, tell your security officer."
+        return Markup.element(
+            "p", history.failures == 0 ? [] : [("class", "error")],
+            .text("You signed in before this on "), time(earlier.time), .text(" from \(earlier.address). \(failed)"))
     }
 
     func accountPage(_ problems: [Problem] = []) -> WebAnswer {

@@ -55,6 +55,7 @@ extension Visit {
             return [
                 name(person.displayName), Markup.text(roleNames(person.roleNames)),
                 people.accessReviews.lastSignIn(of: person.id).map { day($0) } ?? .text("never"),
+                .text("\(people.signInFailures(of: person.id, since: now.adding(seconds: -30 * 86_400)))"),
                 reviewed.map { day($0) } ?? .text("never"),
                 due <= now
                     ? Markup.element("strong", [], .text("overdue since "), day(due)) : .all([.text("by "), day(due)]),
@@ -64,7 +65,7 @@ extension Visit {
         return page(
             "Access review",
             paragraph("Once a quarter somebody looks at each account: does the person still need what they have?"),
-            table(["Who", "Roles", "Last sign-in", "Reviewed", "Next review", ""], rows))
+            table(["Who", "Roles", "Last sign-in", "Failed, 30 days", "Reviewed", "Next review", ""], rows))
     }
 
     func accessPage(_ id: String, _ problems: [Problem] = []) async -> WebAnswer {

@@ -211,6 +211,12 @@ extension Visit {
                     box(
                         "emergency", "listed", person.mayUseEmergencyAccess,
                         "May declare an emergency to open a record")),
+                person.clearance.map { known in
+                    Markup.element("p", [], .text("Cleared for work with records: "), name(known))
+                }
+                    ?? field(
+                        "clearance", "Clearance", .text, hint: "What was checked, by whom, when; not for patients",
+                        isRequired: false, problems),
                 field("reason", "Why", .text, hint: "Another administrator has to approve", problems),
             ], button("Ask for this"))
     }
@@ -244,7 +250,8 @@ extension Visit {
         let rights = Rights(roles: roles, mayUseEmergencyAccess: form["emergency"] == "listed")
         do throws(IdentityFailure) {
             _ = try await people.directory.request(
-                rights, for: id, reason: form["reason"] ?? "", by: principal, source: request.source, at: now)
+                rights, for: id, reason: form["reason"] ?? "", clearance: form["clearance"], by: principal,
+                source: request.source, at: now)
             return .redirect(to: "/app/people")
         } catch {
             return personPage(id, [Problem(error)])

@@ -29,6 +29,11 @@ struct Problem {
         case .badName:
             self.init("login", "Choose a sign-in name of 2 to 64 letters, digits, . _ - @, and a shown name.")
         case .nameTaken: self.init("login", "This sign-in name is or was somebody's. Choose another.", status: 409)
+        case .clearanceNeeded:
+            self.init("clearance", "Say in up to 500 characters what was checked, by whom and when.")
+        case .rolesApart:
+            self.init(
+                nil, "Whoever administers accounts needs another account for work with patients.", status: 409)
         case .reasonNeeded: self.init("reason", "Give a reason of up to 500 characters.")
         case .badPasskey: self.init(field, "The passkey could not be used. Try again.")
         case .notPermitted: self.init(nil, "Your roles do not include this.", status: 403)

@@ -20,8 +20,12 @@ struct UserCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "List among those who may declare an emergency.")
         var emergencyAccess = false
 
+        @Option(name: .long, help: "What was checked before the person works with records, by whom and when.")
+        var clearance: String?
+
         var options: [String: String] {
             var options = ["roles": role.joined(separator: " ")]
+            if let clearance { options["clearance"] = clearance }
             if emergencyAccess { options["emergency"] = "" }
             return options
         }

@@ -96,7 +96,8 @@ import WardTestKit
                 rights, for: desk.id, reason: "", by: asker, source: house.source, at: house.now)
         }
         let request = try await directory.request(
-            rights, for: desk.id, reason: "passed the exam", by: asker, source: house.source, at: house.now)
+            rights, for: desk.id, reason: "passed the exam", clearance: "references checked", by: asker,
+            source: house.source, at: house.now)
         #expect(directory.person(desk.id)?.roles == [.frontDesk])
         let (asking, approving) = (
             try #require(house.principal(admin.token)), try #require(house.principal(officer.token))
@@ -128,8 +129,8 @@ import WardTestKit
         let directory = house.people.directory
         let asker = try #require(house.principal(admin.token))
         let request = try await directory.request(
-            Rights(roles: [.clinician], mayUseEmergencyAccess: false), for: admin.id, reason: "curious", by: asker,
-            source: house.source, at: house.now)
+            Rights(roles: [.clinician], mayUseEmergencyAccess: false), for: admin.id, reason: "curious",
+            clearance: "seen", by: asker, source: house.source, at: house.now)
         let officerPrincipal = try #require(house.principal(officer.token))
         try await house.people.decide(
             request.id, approve: false, by: officerPrincipal, source: house.source, at: house.now)

@@ -25,7 +25,7 @@ import WardTestKit
             }
         }
         #expect(house.principal(chief.token) != nil)
-        let deputy = try await house.member("deputy", [.administrator, .nurse])
+        let deputy = try await house.member("deputy", [.administrator, .auditor])
         try await house.people.disable(chief.id, byOperator: PeopleHouse.admin, source: house.source)
         #expect(house.principal(chief.token) == nil && house.principal(deputy.token) != nil)
         // Losing another role leaves the one that counts.
@@ -126,8 +126,8 @@ import WardTestKit
         let (person, link) = try await house.invited("anna")
         let token = try house.people.beginEnrolment(link, at: house.now).token
         let request = try await house.people.directory.request(
-            Rights(roles: [.nurse], mayUseEmergencyAccess: false), for: person.id, reason: "x", by: principal,
-            source: house.source, at: house.now)
+            Rights(roles: [.nurse], mayUseEmergencyAccess: false), for: person.id, reason: "x",
+            clearance: "seen", by: principal, source: house.source, at: house.now)
         try await house.people.disable(person.id, by: principal, source: house.source, at: house.now)
         #expect(throws: IdentityFailure.unknownLink) { try house.people.beginEnrolment(link, at: house.now) }
         #expect(throws: IdentityFailure.unknownLink) { try house.people.enrolling(token, at: house.now) }
@@ -242,8 +242,8 @@ import WardTestKit
         let chief = try await house.member("chief", [.administrator])
         let asking = try #require(house.principal(chief.token))
         let request = try await house.people.directory.request(
-            Rights(roles: [role], mayUseEmergencyAccess: false), for: chief.id, reason: "x", by: asking,
-            source: house.source, at: house.now)
+            Rights(roles: [role], mayUseEmergencyAccess: false), for: chief.id, reason: "x",
+            clearance: "seen", by: asking, source: house.source, at: house.now)
         // The built-in policy has never heard of it: no session, no right; what waits is kept as it is.
         let other = try house.reopened()
         #expect(other.principal(watch.token) == nil && other.people.directory.person(watch.id)?.roles == [])
