@@ -13,17 +13,21 @@ public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
     public let source: RequestSource
     /// Code of the rule that permitted it.
     public let reason: String
+    /// What it was given for, in the log.
+    let purpose: PurposeOfUse
     /// Applied to every record that is found, released or written, included ones too.
     public let residual: ResidualFilter
 
     // Internal on purpose: `package` would let every target of this package forge one.
     init(
-        subject: GrantSubject, principal: Principal, source: RequestSource, reason: String, residual: ResidualFilter
+        subject: GrantSubject, principal: Principal, source: RequestSource, reason: String, purpose: PurposeOfUse,
+        residual: ResidualFilter
     ) {
         self.subject = subject
         self.principal = principal
         self.source = source
         self.reason = reason
+        self.purpose = purpose
         self.residual = residual
     }
 
@@ -39,7 +43,7 @@ public struct AccessGrant<Leave: Interaction>: ~Copyable, Sendable {
     /// The event that this grant's use will be accounted for by.
     public func event(_ outcome: AuditOutcome, time: Instant) -> AuditEvent {
         AuditEvent(
-            kind: Leave.eventKind, time: time, outcome: outcome, actor: principal.actor, purpose: principal.purpose,
+            kind: Leave.eventKind, time: time, outcome: outcome, actor: principal.actor, purpose: purpose,
             source: source, decision: reason, type: subject.type)
     }
 }

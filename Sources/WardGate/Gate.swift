@@ -37,7 +37,9 @@ public struct Gate: Sendable {
         }
         if isPermitted {
             return AccessGrant(
-                subject: subject, principal: principal, source: source, reason: reason, residual: residual)
+                subject: subject, principal: principal, source: source, reason: reason,
+                purpose: residual.purpose(subject.needs[0].action ?? Leave.action, subject.needs[0].type),
+                residual: residual)
         }
         var event = AuditEvent(
             kind: Leave.eventKind, time: .now(), outcome: .denied, actor: principal.actor, purpose: principal.purpose,

@@ -61,6 +61,13 @@ public struct ResidualFilter: Sendable {
         return found
     }
 
+    /// What it is done for: the purpose of the first role that may.
+    func purpose(_ action: Action, _ type: ResourceType?) -> PurposeOfUse {
+        guard capacities.count > 1 else { return standpoint.purpose }
+        let capacity = capacities.first { policy.decide(question(action, type, nil, $0)).isPermitted }
+        return capacity?.purpose ?? standpoint.purpose
+    }
+
     func decide(_ action: Action, _ type: ResourceType?, _ facts: RecordFacts?) -> AccessDecision {
         if capacities.count == 1 { return policy.decide(question(action, type, facts, capacities[0])) }
         return policy.decide(anyOf: capacities.map { question(action, type, facts, $0) })

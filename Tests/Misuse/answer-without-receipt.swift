@@ -10,7 +10,7 @@ func disclose(_ records: [DisclosedRecord], _ receipt: AuditReceipt) {
 }
 
 func release(_ bytes: [UInt8], _ receipt: AuditReceipt) {
-    _ = ReleasedBytes(content: bytes, receipt: receipt)  // expected-error {{'ReleasedBytes' initializer is inaccessible due to 'internal' protection level}}
+    _ = ReleasedBytes(content: bytes, receipt: receipt, isPart2: false)  // expected-error {{'ReleasedBytes' initializer is inaccessible due to 'internal' protection level}}
 }
 
 func receipt(_ hash: Digest) {

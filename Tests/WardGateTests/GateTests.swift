@@ -42,6 +42,18 @@ import WardTestKit
         #expect(house.log.checkpoint.size == size)
     }
 
+    @Test func `names the purpose of the role that may, whichever role comes first`() async throws {
+        let house = try TestHouse()
+        let (claim, slot) = (try ResourceType.named("Claim"), try ResourceType.named("Slot"))
+        for (login, roles) in [("first", [Role.frontDesk, .biller]), ("second", [.biller, .frontDesk])] {
+            let person = try await house.signIn(person: login, roles)
+            for (type, purpose) in [(slot, Role.frontDesk.usualPurpose), (claim, .payment)] {
+                let grant = try await house.grant(Search.self, on: GrantSubject(types: [type]), to: person)
+                #expect(grant.event(.success, time: .now()).purpose == purpose)
+            }
+        }
+    }
+
     @Test func `has a denial in the log before it throws it`() async throws {
         let house = try TestHouse()
         let principal = try await house.signIn("desk", role: .frontDesk)
