@@ -46,6 +46,8 @@ public struct AskedScopes: Sendable, Hashable {
     private static func isGrantable(_ word: String, within limit: [String]) -> Bool {
         if words.contains(word) { return limit.isEmpty || limit.contains(word) }
         guard let scope = try? Scope(parsing: word), scope.context != .system else { return false }
+        // People read what they decide on: no value may hide in it or turn it around.
+        guard word.isPlainlyVisible, scope.constraint.allSatisfy({ $0.value.isPlainlyVisible }) else { return false }
         guard !limit.isEmpty else { return true }
         return limit.contains(word)
             || limit.contains { text in
