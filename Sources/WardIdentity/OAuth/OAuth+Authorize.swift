@@ -111,6 +111,11 @@ extension OAuth {
 
     // MARK: Deciding
 
+    /// Whether a question is still there to be decided on.
+    public func isWaiting(_ id: String, at now: Instant = .now()) -> Bool {
+        state.withLock { $0.pending[id].map { $0.expires > now } ?? false }
+    }
+
     /// What a person is asked, and the patient that a launch from here has chosen.
     public func pending(
         _ id: String, for principal: Principal, at now: Instant = .now()

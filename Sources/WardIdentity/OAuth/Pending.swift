@@ -12,9 +12,9 @@ enum ProofWanted: Sendable {
 public struct Pending: Sendable {
     /// Seconds that somebody may take to sign in and decide.
     static let lifetime: Int64 = 600
-    static let capacity = 5000
+    static let capacity = 2000
     /// Of these, asked from one network; those of one person are bounded the same way once they have looked.
-    static let mostFromOne = 200
+    static let mostFromOne = 100
     static let mostOfPerson = 20
 
     public let id: String
