@@ -120,8 +120,9 @@ extension OAuth {
     public func pending(
         _ id: String, for principal: Principal, at now: Instant = .now()
     ) throws(OAuthFailure) -> (pending: Pending, patient: String?) {
-        guard let pending = state.withLock({ $0.pending[id] }), pending.expires > now, !pending.isSilent,
-            apps.approved(pending.app.id) != nil
+        // Only people decide: an app that acts for one allows no other.
+        guard principal.app == nil, let pending = state.withLock({ $0.pending[id] }), pending.expires > now,
+            !pending.isSilent, apps.approved(pending.app.id) != nil
         else { throw .notThere }
         guard pending.isSatisfied(by: principal, at: now) else { throw .freshProofNeeded }
         look(at: id, by: principal)
@@ -207,9 +208,9 @@ extension OAuth {
     public func deny(
         _ id: String, by principal: Principal, issuer: String, source: RequestSource, at now: Instant = .now()
     ) async throws(OAuthFailure) -> String {
-        guard let pending = state.withLock({ $0.pending.removeValue(forKey: id) }), pending.expires > now else {
-            throw .notThere
-        }
+        guard principal.app == nil, let pending = state.withLock({ $0.pending.removeValue(forKey: id) }),
+            pending.expires > now
+        else { throw .notThere }
         var event = AuditEvent(
             kind: .appAuthorized, time: now, outcome: .denied, actor: principal.actor, purpose: nil, source: source,
             decision: "refused by the person")
@@ -237,9 +238,9 @@ extension OAuth {
         _ id: String, patient: String, by principal: Principal, base: String, source: RequestSource,
         at now: Instant = .now()
     ) async throws(OAuthFailure) -> String {
-        guard let app = apps.approved(id), let address = app.launch, let session = principal.session else {
-            throw .appUnknown
-        }
+        guard principal.app == nil, let app = apps.approved(id), let address = app.launch,
+            let session = principal.session
+        else { throw .appUnknown }
         var event = AuditEvent(
             kind: .appLaunched, time: now, outcome: .success, actor: principal.actor, purpose: principal.purpose,
             source: source, decision: "chosen", patients: [patient])
