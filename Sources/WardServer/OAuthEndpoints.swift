@@ -29,7 +29,7 @@ extension WardResponder {
         case ("oauth", "introspect", .post):
             return (
                 "/oauth/introspect",
-                await answering(request, source) { asked throws(OAuthFailure) in 
+                await answering(request, source) { asked throws(OAuthFailure) in
                     try await oauth.introspect(asked, backends: authenticator)
                 }
             )

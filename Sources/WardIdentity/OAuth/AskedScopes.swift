@@ -1,3 +1,4 @@
+import WardFHIR
 public import WardPolicy
 
 /// What an app asks for, as far as it can be granted at all (SMART App Launch 2.2, scopes-and-launch-context).

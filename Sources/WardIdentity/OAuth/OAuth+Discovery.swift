@@ -13,7 +13,8 @@ extension OAuth {
             &writer, "capabilities",
             [
                 "authorize-post", "client-confidential-asymmetric", "client-public", "context-ehr-patient",
-                "context-standalone-patient", "launch-ehr", "launch-standalone", "permission-offline", "permission-online", "permission-patient",
+                "context-standalone-patient", "launch-ehr", "launch-standalone", "permission-offline",
+                "permission-online", "permission-patient",
                 "permission-user", "permission-v1", "permission-v2", "sso-openid-connect",
             ])
         writer.endObject()

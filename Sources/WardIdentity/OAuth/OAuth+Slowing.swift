@@ -1,5 +1,6 @@
 import Synchronization
 import WardCore
+import WardCrypto
 public import WardFHIR
 
 extension OAuth {

@@ -106,7 +106,8 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
             "jwks must hold 1 to 4 public keys, P-384 (ES384) or RSA of 2048 to 4096 bits (RS384), each with a kid of its own"
         case .jwksURIRefused: "jwks_uri is not supported: this server fetches nothing; send the keys in jwks"
         case .launchInvalid: "the launch value is unknown, used, too old, or was made for another app or person"
-        case .nameInvalid: "client_name must have 1 to 80 letters that can be seen, none that control, turn the direction or hide"
+        case .nameInvalid:
+            "client_name must have 1 to 80 letters that can be seen, none that control, turn the direction or hide"
         case .notThere: "this request is not there, or not any more"
         case .parameterRepeated: "a parameter was sent more than once"
         case .patientMissing: "these scopes need a patient, and none was chosen"

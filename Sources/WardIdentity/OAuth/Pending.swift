@@ -1,5 +1,4 @@
-public import WardCore
-import WardPolicy
+import WardCore
 
 /// How lately somebody must have shown who they are (OpenID Connect Core §3.1.2.1, `prompt` and `max_age`).
 enum ProofWanted: Sendable {

@@ -106,7 +106,8 @@ import WardTestKit
         let app = try await house.app()
         let pairs = ["client_id", "client_id"].map { SearchPair(name: $0, value: app.id) }
         #expect(throws: AuthorizationRefusal.self) {
-            try house.oauth.begin(pairs, base: OAuthHouse.base, issuer: OAuthHouse.origin, source: OAuthHouse.source,
+            try house.oauth.begin(
+                pairs, base: OAuthHouse.base, issuer: OAuthHouse.origin, source: OAuthHouse.source,
                 at: house.now)
         }
     }

@@ -79,7 +79,9 @@ final class OAuthHouse {
         return Array("{\(texts.joined(separator: ","))}".utf8)
     }
 
-    func register(_ changes: [String: String?] = [:], from address: String = OAuthHouse.source.address) async throws -> App {
+    func register(_ changes: [String: String?] = [:], from address: String = OAuthHouse.source.address) async throws
+        -> App
+    {
         try await oauth.apps.register(
             Self.metadata(changes), source: RequestSource(address: address, request: "r9"), at: now)
     }
