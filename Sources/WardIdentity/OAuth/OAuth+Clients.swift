@@ -3,6 +3,7 @@ import WardAudit
 public import WardCore
 import WardCrypto
 import WardFHIR
+import WardPolicy
 
 extension OAuth {
     /// Who sends a request: by a signature (RFC 7523 §3), or by name alone for apps that can keep no key.
