@@ -30,8 +30,12 @@ public final class OAuth: Sendable {
         /// Client assertions seen, until they expire.
         var assertions: [String: Instant] = [:]
 
+        /// Those that somebody who is signed in looks at go last.
         mutating func dropOldestPending(where isMeant: (Pending) -> Bool) {
-            let oldest = pending.filter { isMeant($0.value) }.min { $0.value.created < $1.value.created }
+            let oldest = pending.filter { isMeant($0.value) }.min { left, right in
+                let (isLeft, isRight) = (left.value.person != nil, right.value.person != nil)
+                return isLeft == isRight ? left.value.created < right.value.created : isRight
+            }
             if let oldest { pending[oldest.key] = nil }
         }
 

@@ -163,6 +163,11 @@ import WardTestKit
         let first = try house.begin(app, from: source("2001:db8::1"))
         for host in 0..<100 { _ = try house.begin(app, from: source("2001:db8::\(String(host, radix: 16))")) }
         #expect(!waits(first) && waits(mine))
+        // Behind the same address, whoever decides at this moment goes on.
+        let (_, principal) = try await house.member()
+        _ = try house.oauth.pending(mine, for: principal, at: house.now)
+        for _ in 0..<150 { _ = try house.begin(app) }
+        #expect(waits(mine))
     }
 
     @Test func `with very many networks drops what the busiest of them asked`() async throws {
