@@ -106,9 +106,11 @@ def split(work):
 def test_reads_give_what_the_role_may_see(clinic, tokens):
     def work(role):
         fhir = client(clinic, tokens, role)
-        nothing = {kind: faceless(fhir.get(f"{kind}/none")) for kind in TYPES}
+        nothing = {}
         for kind, group, record in RECORDS:
             expected = answer(role, "read", kind, group)
+            if expected == REFUSED and kind not in nothing:
+                nothing[kind] = faceless(fhir.get(f"{kind}/none"))
             got = fhir.get(f"{kind}/{record['id']}")
             what = f"{role} reads {kind}/{record['id']}: {got.status_code}, should be {expected}"
             if expected == REFUSED:
@@ -136,7 +138,7 @@ def test_searches_totals_and_includes_count_what_the_role_may_see(clinic, tokens
         for kind in TYPES:
             expected = visible(role, kind)
             got = fhir.get(f"{kind}?_count=100&_total=accurate")
-            counted = fhir.get(f"{kind}?_summary=count")
+            counted = fhir.get(f"{kind}?_count=0&_total=accurate")
             if got.status_code == 403 and counted.status_code == 403 and not expected:
                 if CANARY in got.text + counted.text:
                     yield f"{role} searches {kind}: a refusal that shows something"
@@ -199,6 +201,8 @@ def test_creating_is_for_whom_it_is(clinic, tokens):
     def work(role):
         fhir = client(clinic, tokens, role)
         for kind, group, record in RECORDS:
+            if group == "nobody" and kind in ABOUT:
+                continue
             expected = answer(role, "create", kind, group)
             # Whoever has some fields only sends these.
             left = ("id", "text", "maritalStatus") if expected == FIELDS else ("id",)
