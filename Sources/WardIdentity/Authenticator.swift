@@ -9,6 +9,8 @@ public import WardStorage
 public final class Authenticator: Sendable {
     /// Life of an access token in seconds.
     public static let tokenLifetime: Int64 = 900
+    /// Access tokens that one client may hold at once; the oldest gives way.
+    static let mostTokens = 1000
 
     private struct State {
         var clients: [String: Client] = [:]
@@ -17,6 +19,13 @@ public final class Authenticator: Sendable {
         var tokens: [Digest: Principal] = [:]
         /// Assertions seen, until they expire.
         var usedAssertions: [String: Instant] = [:]
+
+        mutating func makeRoom(for principal: Principal, at now: Instant) {
+            tokens = tokens.filter { $0.value.expires > now }
+            let own = tokens.filter { $0.value.id == principal.id }
+            guard own.count >= Authenticator.mostTokens else { return }
+            if let oldest = own.min(by: { $0.value.expires < $1.value.expires }) { tokens[oldest.key] = nil }
+        }
 
         func isActive(_ principal: Principal) -> Bool { clients[principal.id].map { !$0.isRemoved } ?? false }
     }
@@ -159,7 +168,7 @@ public final class Authenticator: Sendable {
         try state.withLock { state throws(IdentityFailure) in
             guard state.isActive(principal) else { throw .unknownClient }
             let now = clock()
-            if state.tokens.count > 1000 { state.tokens = state.tokens.filter { $0.value.expires > now } }
+            if state.tokens.count >= Self.mostTokens { state.makeRoom(for: principal, at: now) }
             state.tokens[sha256(Array(token.utf8))] = principal
         }
         return token
@@ -180,17 +189,34 @@ public final class Authenticator: Sendable {
     /// Whether a client is registered still, as what it was when it signed in; for what goes on for long.
     public func isCurrent(_ principal: Principal) -> Bool { state.withLock { $0.isActive(principal) } }
 
+    /// Whether a client of this name is registered.
+    func knows(_ name: String) -> Bool { state.withLock { $0.clients[name].map { !$0.isRemoved } ?? false } }
+
     // MARK: Failures of strangers
 
-    private let failures = Mutex<[String: Int]>([:])
+    private struct Failed {
+        /// The address, or its network once there were more of it.
+        var address: String
+        var count = 0
+    }
+
+    private let failures = Mutex<[String: Failed]>([:])
 
     /// Counts a failed sign-in; the event itself is written by ``flushFailures()``, once per address and interval, so
     /// that a stranger cannot fill a log that everybody depends on.
     public func countFailure(source: RequestSource) {
-        failures.withLock { counts in
-            // Past 1,000 addresses an interval, the rest share one line.
-            let key = counts.count < 1000 || counts[source.address] != nil ? source.address : "many"
-            counts[key, default: 0] += 1
+        count(1, from: source.address)
+    }
+
+    private func count(_ failures: Int, from address: String) {
+        self.failures.withLock { counts in
+            // Past 1,000 networks an interval, the rest share one line.
+            let group = AddressGroup.of(address)
+            let key = counts.count < 1000 || counts[group] != nil ? group : "many"
+            var failed = counts[key] ?? Failed(address: key == group ? address : key)
+            if failed.address != address { failed.address = key }
+            failed.count += failures
+            counts[key] = failed
         }
     }
 
@@ -200,14 +226,12 @@ public final class Authenticator: Sendable {
             defer { counts = [:] }
             return counts
         }
-        for (address, count) in counts.sorted(by: { $0.key < $1.key }) {
+        for (address, count) in counts.values.map({ ($0.address, $0.count) }).sorted(by: { $0.0 < $1.0 }) {
             let event = AuditEvent(
                 kind: .signInFailed, time: clock(), outcome: .failed, actor: nil, purpose: nil,
                 source: RequestSource(address: address, request: ""), decision: "bad-token", count: count)
             // Nothing was answered to a stranger that this event would have to precede; if the log is down, count on.
-            if (try? await log.append(event)) == nil {
-                failures.withLock { $0[address, default: 0] += count }
-            }
+            if (try? await log.append(event)) == nil { self.count(count, from: address) }
         }
     }
 }

@@ -4,40 +4,93 @@ import WardCore
 public import WardCrypto
 import WardFHIR
 
-/// A client's public key as a JWK (RFC 7517): P-384, ES384, which SMART Backend Services asks every server to know.
+/// A client's public key as a JWK (RFC 7517): P-384 for ES384, or RSA for RS384.
+///
+/// SMART App Launch 2.2 asks every server to know both. Each key has one algorithm; what an assertion's header says
+/// must be that one.
 public struct ClientKey: Hashable, Sendable {
+    private enum Material: Hashable {
+        case elliptic(x: String, y: String)
+        case rsa(modulus: String, signatureLength: Int)
+    }
+
     public let keyID: String
-    let x: String
-    let y: String
+    private let material: Material
 
     /// Signature algorithm pinned to the key.
-    var algorithm: String { "ES384" }
+    var algorithm: String {
+        switch material {
+        case .elliptic: "ES384"
+        case .rsa: "RS384"
+        }
+    }
+
+    /// Bytes of a signature.
+    var signatureLength: Int {
+        switch material {
+        case .elliptic: 96
+        case .rsa(_, let length): length
+        }
+    }
 
     /// The key as a JWK.
     public var json: String { publicJWK }
 
     var publicJWK: String {
-        #"{"kty":"EC","crv":"P-384","alg":"ES384","use":"sig","kid":"\#(keyID)","x":"\#(x)","y":"\#(y)"}"#
+        switch material {
+        case .elliptic(let x, let y):
+            #"{"kty":"EC","crv":"P-384","alg":"ES384","use":"sig","kid":"\#(keyID)","x":"\#(x)","y":"\#(y)"}"#
+        case .rsa(let modulus, _):
+            #"{"kty":"RSA","alg":"RS384","use":"sig","kid":"\#(keyID)","n":"\#(modulus)","e":"\#(Self.exponent)"}"#
+        }
     }
+
+    /// 65537, as every key of today has it: small exponents invite forgeries, and large ones are slow to check.
+    private static let exponent = "AQAB"
 
     /// Reads a JWK; a private part is ignored.
     ///
-    /// Nil unless it is a valid P-384 point with a plain key id.
+    /// Nil unless it is a valid P-384 point or an RSA modulus of 2048 to 4096 bits, with a plain key id, and is for
+    /// signing by that key's algorithm.
     public init?(jwk bytes: [UInt8]) {
         guard
-            let root = (try? JSONTape(parsing: bytes))?.root, root["kty"]?.string == "EC",
-            root["crv"]?.string == "P-384", let keyID = root["kid"]?.string, let x = root["x"]?.string,
-            let y = root["y"]?.string, root["alg"]?.string ?? "ES384" == "ES384"
+            let root = (try? JSONTape(parsing: bytes))?.root, let keyID = root["kid"]?.string, keyID.isPlain,
+            keyID.utf8.count <= 128, root["use"] == nil || root["use"]?.string == "sig"
         else { return nil }
-        // The parts go back into JSON text as they are.
-        guard keyID.isPlain, x.isPlain, y.isPlain, keyID.utf8.count <= 128 else { return nil }
-        guard
-            let xBytes = base64URLDecoded(x), let yBytes = base64URLDecoded(y), xBytes.count == 48,
+        let material =
+            switch root["kty"]?.string {
+            case "EC": Self.elliptic(root)
+            case "RSA": Self.rsa(root)
+            default: Material?.none
+            }
+        guard let material else { return nil }
+        self.keyID = keyID
+        self.material = material
+    }
+
+    // The parts go back into JSON text as they are.
+
+    private static func elliptic(_ root: JSONValue) -> Material? {
+        guard root["crv"]?.string == "P-384", isPinned(root, to: "ES384"), let x = root["x"]?.string,
+            let y = root["y"]?.string, x.isPlain, y.isPlain, let xBytes = base64URLDecoded(x),
+            let yBytes = base64URLDecoded(y), xBytes.count == 48,
             (try? P384.Signing.PublicKey(x963Representation: [4] + xBytes + yBytes)) != nil
         else { return nil }
-        self.keyID = keyID
-        self.x = x
-        self.y = y
+        return .elliptic(x: x, y: y)
+    }
+
+    private static func rsa(_ root: JSONValue) -> Material? {
+        guard isPinned(root, to: "RS384"), root["e"]?.string == exponent, let text = root["n"]?.string, text.isPlain,
+            let modulus = base64URLDecoded(text), (256...512).contains(modulus.count), let first = modulus.first,
+            let last = modulus.last
+        else { return nil }
+        // No byte more than needed (RFC 7518 §6.3.1.1), and no fewer bits than 2048; an even number is no modulus.
+        guard first != 0, modulus.count > 256 || first >= 0x80, last & 1 == 1 else { return nil }
+        return .rsa(modulus: text, signatureLength: modulus.count)
+    }
+
+    private static func isPinned(_ root: JSONValue, to algorithm: String) -> Bool {
+        root["alg"] == nil || root["alg"]?.string == algorithm
     }
 }
 

@@ -41,7 +41,7 @@ enum ClientAssertion {
         // Understand it or reject it: no critical extension is known here (RFC 7515 §4.1.11).
         guard header["crit"] == nil else { throw .malformedAssertion }
         // The library takes padding and other spellings of the same bytes; a signature has one form (RFC 7515 §2).
-        guard base64URLDecoded(parts[2])?.count == 96 else { throw .badSignature }
+        guard base64URLDecoded(parts[2])?.count == key.signatureLength else { throw .badSignature }
         let claims: Claims
         do {
             let keys = JWTKeyCollection()

@@ -29,7 +29,9 @@ extension WardResponder {
         case ("oauth", "introspect", .post):
             return (
                 "/oauth/introspect",
-                await answering(request, source) { asked throws(OAuthFailure) in try await oauth.introspect(asked) }
+                await answering(request, source) { asked throws(OAuthFailure) in
+                    try await oauth.introspect(asked, backends: authenticator)
+                }
             )
         case ("oauth", "revoke", .post):
             return (
@@ -51,9 +53,10 @@ extension WardResponder {
     private func register(_ request: Request, _ source: RequestSource) async -> Response {
         let now = Instant.now()
         guard !throttle.isBlocked(source.address, now: now) else { return refusal(.registrationClosed, source) }
-        guard let body = try? await collect(request, limit: largestRequest) else {
-            return refusal(.registrationMalformed, source)
-        }
+        // A page of another site cannot send this type without asking first (Fetch Standard §3.2.2).
+        guard contentType(request) == "application/json",
+            let body = try? await collect(request, limit: largestRequest)
+        else { return refusal(.registrationMalformed, source) }
         do throws(OAuthFailure) {
             let app = try await oauth.apps.register(body, source: source)
             return json(201, app.information, type: "application/json")
@@ -66,9 +69,6 @@ extension WardResponder {
         _ request: Request, _ source: RequestSource, form known: [SearchPair]? = nil,
         _ body: (TokenRequest) async throws(OAuthFailure) -> [UInt8]
     ) async -> Response {
-        guard !throttle.isBlocked(source.address, now: .now()) else {
-            return oauthError(429, "slow_down", "too many failures from this address")
-        }
         var form = known
         if form == nil, contentType(request) == "application/x-www-form-urlencoded",
             let bytes = try? await collect(request, limit: largestRequest)
@@ -76,6 +76,8 @@ extension WardResponder {
             form = decodedQuery(String(decoding: bytes, as: UTF8.self))
         }
         guard let form else { return refusal(.requestMalformed, source) }
+        let named = oauth.named(in: form, backends: authenticator)
+        guard let slowing = slowing(source, named) else { return slowed }
         do throws(OAuthFailure) {
             let asked = try TokenRequest(
                 form: form, hasBasic: request.headers[.authorization] != nil, proof: proof(request), source: source,
@@ -83,16 +85,38 @@ extension WardResponder {
                 base: clinic.base)
             return json(200, try await body(asked), type: "application/json")
         } catch {
-            return refusal(error, source)
+            let answer = refusal(error, source, named)
+            return slowing == .addressIsSlowed && error.isGuess ? slowed : answer
         }
     }
 
-    private func refusal(_ failure: OAuthFailure, _ source: RequestSource) -> Response {
-        // Guessing is slowed; what a developer gets wrong is not.
-        switch failure {
-        case .clientNotRecognised, .codeInvalid, .proofInvalid, .refreshInvalid:
-            throttle.count(source.address, now: .now())
-        default: break
+    // MARK: Slowing down
+
+    enum Slowing {
+        case no
+        /// The address has failed too often: a client that proves itself is answered, everything else as if nobody looked.
+        case addressIsSlowed
+    }
+
+    /// Whether a request is looked at, and how a failure is answered; nil if it is not.
+    func slowing(_ source: RequestSource, _ named: String?) -> Slowing? {
+        let now = Instant.now()
+        guard throttle.isBlocked(source.address, now: now) else { return .no }
+        guard let named, !throttle.isBlocked(source.address, client: named, now: now) else { return nil }
+        return .addressIsSlowed
+    }
+
+    var slowed: Response {
+        var answer = oauthError(429, "slow_down", "too many failures from this address")
+        answer.headers[.retryAfter] = "\(FailureThrottle.window)"
+        return answer
+    }
+
+    private func refusal(_ failure: OAuthFailure, _ source: RequestSource, _ named: String? = nil) -> Response {
+        // Guessing is slowed and counted in the log; what a developer gets wrong is not.
+        if failure.isGuess {
+            throttle.count(source.address, client: named, now: .now())
+            authenticator.countFailure(source: source)
         }
         var writer = JSONWriter()
         writer.beginObject()

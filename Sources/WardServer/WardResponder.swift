@@ -205,10 +205,6 @@ struct WardResponder: HTTPResponder {
     // MARK: OAuth
 
     private func token(_ request: Request, _ source: RequestSource) async -> Response {
-        let now = Instant.now()
-        guard !throttle.isBlocked(source.address, now: now) else {
-            return oauthError(429, "slow_down", "too many failures from this address")
-        }
         guard contentType(request) == "application/x-www-form-urlencoded",
             let body = try? await collect(request, limit: 65_536),
             let form = decodedQuery(String(decoding: body, as: UTF8.self))
@@ -222,6 +218,8 @@ struct WardResponder: HTTPResponder {
             field("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             let assertion = field("client_assertion")
         else { return oauthError(400, "invalid_request", "client_assertion_type and client_assertion are needed") }
+        let named = oauth.named(in: form, backends: authenticator)
+        guard let slowing = slowing(source, named) else { return slowed }
         do throws(IdentityFailure) {
             let principal = try await authenticator.authenticate(
                 assertion: assertion, audiences: settings.tokenAudiences, scope: field("scope"), source: source)
@@ -231,7 +229,7 @@ struct WardResponder: HTTPResponder {
             writer.member("access_token", token)
             writer.member("token_type", "bearer")
             writer.member("expires_in", Authenticator.tokenLifetime)
-            writer.member("scope", principal.scopes?.map(\.text).joined(separator: " ") ?? "system/*.cruds")
+            writer.member("scope", principal.grantedScope)
             writer.endObject()
             return json(200, writer.bytes, type: "application/json")
         } catch {
@@ -241,7 +239,8 @@ struct WardResponder: HTTPResponder {
             case .badScope:
                 return oauthError(400, "invalid_scope", "only system/ scopes without constraints are supported")
             default:
-                throttle.count(source.address, now: now)
+                throttle.count(source.address, client: named, now: .now())
+                guard slowing == .no else { return slowed }
                 // One answer for every kind of failure: which part was wrong is nobody's business but the log's.
                 return oauthError(401, "invalid_client", "the client assertion was not accepted")
             }

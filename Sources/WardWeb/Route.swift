@@ -165,8 +165,8 @@ enum Route {
 
     var methods: Methods {
         switch self {
-        case .apps, .clients, .consent: .both
-        case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
+        case .apps, .authorize, .clients, .consent: .both
+        case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
             .emergencyPage, .allSessions, .accessReview:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
@@ -191,6 +191,11 @@ enum Route {
         case .lock, .locked, .unlock, .passkeyRequest, .ping, .signOut: true
         default: false
         }
+    }
+
+    /// Whether forms of other sites may come here: it does nothing for anybody, and knows nobody.
+    var isForOtherSites: Bool {
+        if case .authorize = self { true } else { false }
     }
 
     /// Whether a script asks, and not somebody who looks at a page.

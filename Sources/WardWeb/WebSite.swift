@@ -45,18 +45,18 @@ public struct WebSite: Sendable {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
                 .adding("Allow", route.methods.allow)
         }
-        if isPost, let refusal = refusal(visit, isForm: form != nil) { return refusal }
+        if isPost, let refusal = refusal(visit, isForm: form != nil, isOurs: !route.isForOtherSites) { return refusal }
         if case .session = route.cookie, let refusal = sessionRefusal(visit) { return refusal }
-        if isPost, !isFormTokenRight(visit) { return visit.refused("form-token") }
+        if isPost, !route.isForOtherSites, !isFormTokenRight(visit) { return visit.refused("form-token") }
         if let action = route.action, let refusal = await policyRefusal(visit, action) { return refusal }
         return await page(visit)
     }
 
     // MARK: Refusals
 
-    private func refusal(_ visit: Visit, isForm: Bool) -> WebAnswer? {
-        if let origin = visit.request.origin, origin != settings.origin { return visit.refused("origin") }
-        if let site = visit.request.secFetchSite, site != "same-origin", site != "none" {
+    private func refusal(_ visit: Visit, isForm: Bool, isOurs: Bool) -> WebAnswer? {
+        if isOurs, let origin = visit.request.origin, origin != settings.origin { return visit.refused("origin") }
+        if isOurs, let site = visit.request.secFetchSite, site != "same-origin", site != "none" {
             return visit.refused("origin")
         }
         let type = visit.request.contentType?.split(separator: ";").first.map { $0.lowercased() }
@@ -71,6 +71,7 @@ public struct WebSite: Sendable {
         case .active: return nil
         case .locked:
             if visit.route.isForLocked { return nil }
+            if case .consent(let id) = visit.route, let answer = visit.silentAnswer(id) { return answer }
             if visit.route.isForScript { return .json(#"{"error":"locked"}"#, status: 401) }
             let back = BackPath(segments: visit.request.path).text
             return .redirect(to: "/app/locked?back=\(back)")
@@ -82,7 +83,8 @@ public struct WebSite: Sendable {
                 return visit.continuing(at: BackPath(segments: visit.request.path).text)
             }
             // An app waits for them; everything else begins at home.
-            if case .consent = visit.route {
+            if case .consent(let id) = visit.route {
+                if let answer = visit.silentAnswer(id) { return answer }
                 return .redirect(to: "/sign-in?back=\(BackPath(segments: visit.request.path).text)")
             }
             return .redirect(to: "/sign-in")

@@ -75,7 +75,7 @@ struct OperatorService: Sendable {
         guard let name = request.options["name"], let role = request.options["role"].flatMap(Role.init(rawValue:)),
             let purpose = request.options["purpose"].flatMap(PurposeOfUse.init(rawValue:)),
             let key = request.options["jwk"].flatMap({ ClientKey(jwk: Array($0.utf8)) })
-        else { throw CommandFailure("name, role, purpose and a P-384 public key are needed") }
+        else { throw CommandFailure("name, role, purpose and a P-384 or RSA public key are needed") }
         guard Role.ofClients.contains(role) else { throw CommandFailure("\(role.rawValue) is a role of people") }
         try await house.authenticator.add(name, role: role, purpose: purpose, key: key, by: Self.source)
     }

@@ -485,6 +485,25 @@ def test_many_failures_of_one_address_are_slowed_down_and_those_of_others_are_no
     assert issuer.ask(address=other).status_code == 200
 
 
+def test_a_client_that_signs_is_answered_where_others_fail(house, issuer):
+    address = next(ADDRESSES)
+    other = Issuer(house, "integration")
+    # Strangers, and one client that does not get it right.
+    for _ in range(40):
+        issuer.ask(issuer.assertion(key=Key.fresh()), address=address)
+    assert issuer.ask("a.b.c", address=address).status_code == 429
+    assert issuer.ask(issuer.assertion(claims={"iss": "nobody", "sub": "nobody"}), address=address).status_code == 429
+    right = other.ask(address=address)
+    assert right.status_code == 200, right.text
+    # A known client that fails there is answered as an unknown one: nobody learns who exists.
+    wrong = other.ask(other.assertion(key=Key.fresh()), address=address)
+    stranger = issuer.ask(issuer.assertion(claims={"iss": "nobody", "sub": "nobody"}), address=address)
+    assert (wrong.status_code, wrong.text) == (stranger.status_code, stranger.text)
+    assert int(stranger.headers["Retry-After"]) > 0
+    # The client that failed waits, also with an assertion that is right.
+    assert issuer.ask(address=address).status_code == 429
+
+
 def test_a_valid_token_works_from_an_address_where_others_fail(house, issuer):
     address = next(ADDRESSES)
     token = issuer.ask(address=address).json()["access_token"]
@@ -540,6 +559,66 @@ def test_a_public_key_alone_can_be_registered_and_used(house, tmp_path):
     assert Issuer(house, "own").ask().status_code == 200
 
 
+class RSAIssuer(Issuer):
+    """A client whose key is RSA."""
+
+    def __init__(self, house, client, private):
+        self.house = house
+        self.client = client
+        self.private = private
+        self.key = self
+        self.kid = "rsa-1"
+        self.endpoint = f"{house.origin}/oauth/token"
+
+    @property
+    def public_jwk(self):
+        modulus = self.private.public_key().public_numbers().n
+        return {"kty": "RSA", "alg": "RS384", "kid": self.kid, "e": "AQAB",
+                "n": base64url(modulus.to_bytes((modulus.bit_length() + 7) // 8, "big"))}
+
+    def sign(self, text):
+        return self.private.sign(text, padding.PKCS1v15(), hashes.SHA384())
+
+    def assertion(self, header=None, **more):
+        return super().assertion(header={"alg": "RS384", **(header or {})}, **more)
+
+
+@pytest.mark.parametrize("bits", [2048, 3072, 4096])
+def test_an_rsa_key_signs_by_rs384_and_by_nothing_else(house, tmp_path, bits):
+    name = f"rsa-{bits}"
+    rsa_issuer = RSAIssuer(house, name, rsa.generate_private_key(65537, bits))
+    path = tmp_path / "rsa.json"
+    path.write_text(json.dumps(rsa_issuer.public_jwk))
+    assert house.ward("client", "add", name, "--role", "clinician", "--key", path).returncode == 0
+    answer = rsa_issuer.ask()
+    assert answer.status_code == 200, answer.text
+    assert house.stranger(answer.json()["access_token"]).get("Patient").status_code == 200
+    key, other = rsa_issuer.private, rsa.generate_private_key(65537, 2048)
+    public = json.dumps(rsa_issuer.public_jwk).encode()
+    for header, sign in [
+        ({"alg": "RS256"}, lambda text: key.sign(text, padding.PKCS1v15(), hashes.SHA256())),
+        ({"alg": "RS512"}, lambda text: key.sign(text, padding.PKCS1v15(), hashes.SHA512())),
+        ({"alg": "PS384"}, lambda text: key.sign(text, padding.PSS(padding.MGF1(hashes.SHA384()), 48), hashes.SHA384())),
+        ({}, lambda text: key.sign(text, padding.PSS(padding.MGF1(hashes.SHA384()), 48), hashes.SHA384())),
+        ({}, lambda text: other.sign(text, padding.PKCS1v15(), hashes.SHA384())),
+        ({"alg": "ES384"}, None), ({"alg": "none"}, nothing), ({"kid": "rsa-2"}, None), ({"kid": OMIT}, None),
+        ({"alg": "HS384"}, lambda text: hmac.new(public, text, hashlib.sha384).digest()), ({}, nothing),
+        ({}, lambda text: b"\0" + key.sign(text, padding.PKCS1v15(), hashes.SHA384())),
+    ]:
+        refused(rsa_issuer.ask(rsa_issuer.assertion(header=header, sign=sign)))
+
+
+@pytest.mark.parametrize("change", [
+    {"n": base64url(b"\xff" * 128)}, {"n": base64url(b"\xff" * 520)}, {"e": "Aw"}, {"e": "AQ"}, {"alg": "RS256"},
+    {"alg": "PS384"}, {"alg": "HS384"}, {"use": "enc"}, {"kty": "EC"}, {"kid": ""}, {"n": ""},
+], ids=str)
+def test_an_rsa_key_that_is_weak_or_for_something_else_is_not_registered(house, change, tmp_path):
+    good = RSAIssuer(house, "x", rsa.generate_private_key(65537, 2048)).public_jwk
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps({**good, **change}))
+    assert house.ward("client", "add", f"bad-{uuid.uuid4().hex[:8]}", "--role", "clinician", "--key", path).returncode == 1
+
+
 def test_the_store_keeps_no_private_key(house):
     private = json.loads(house.key_file("clinician").read_text())["d"]
     for path in house.data.iterdir():
@@ -558,4 +637,4 @@ def test_the_smart_configuration_says_what_is_offered(house):
         body = house.stranger().session.get(f"{house.origin}{path}", timeout=30).json()
         assert body["token_endpoint"] == f"{house.origin}/oauth/token"
         assert body["token_endpoint_auth_methods_supported"] == ["none", "private_key_jwt"]
-        assert body["token_endpoint_auth_signing_alg_values_supported"] == ["ES384"]
+        assert body["token_endpoint_auth_signing_alg_values_supported"] == ["ES384", "RS384"]

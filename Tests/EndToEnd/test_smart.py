@@ -15,13 +15,13 @@ import uuid
 import pytest
 import requests
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from fhirclient.client import FHIRClient
 from fhirclient.server import FHIRNotFoundException, FHIRPermissionDeniedException
 
 from conftest import ROOT, FromAddress
-from test_oauth import JWT_BEARER, Key
+from test_oauth import JWT_BEARER, Key, RSAIssuer
 from test_people import LINK, Browser, chromium, enrol, link_for  # noqa: F401
 
 REDIRECT = "https://app.example/callback"
@@ -585,6 +585,193 @@ def test_a_resource_server_sees_whether_a_token_is_good(clinic, app, bound):
         assert ask(tokens["access_token"], form).status_code == 401
     clinic.post("revoke", {"client_id": app, "token": tokens["access_token"]})
     assert ask(tokens["access_token"], resource.signed("introspect")).json() == {"active": False}
+
+
+def test_a_resource_server_sees_tokens_of_backend_services_too(clinic):
+    resource = Signer(clinic, redirect_uris=[], grant_types=[], initiate_login_uri=None)
+    server = Signer(clinic)
+
+    def ask(token, form):
+        return clinic.post("introspect", {"token": token, **form})
+
+    token = clinic.house.token("integration", "system/Patient.rs")
+    seen = ask(token, resource.signed("introspect")).json()
+    assert seen["active"] is True and seen["sub"] == seen["client_id"] == "integration"
+    assert seen["scope"] == "system/Patient.rs" and seen["iss"] == clinic.origin and seen["aud"] == clinic.base
+    assert 0 < seen["exp"] - time.time() <= 900 and abs(seen["iat"] - time.time()) < 60
+    assert not {"patient", "fhirUser", "cnf", "username"} & set(seen)
+    whole = ask(clinic.house.token("integration"), resource.signed("introspect")).json()
+    assert whole["scope"] == "system/*.cruds"
+    # Everything else is the same no, whatever it is.
+    nos = {ask(text, resource.signed("introspect")).text
+           for text in ("x", token[:-1], token + "A", token.swapcase(), " ", "integration", resource.name, "a.b.c")}
+    assert nos == {'{"active":false}'}
+    # Nobody else may ask: no backend service, no app, no stranger.
+    for form in (server.signed("introspect"), {"client_id": server.name}, {"client_id": "integration"}, {}):
+        assert ask(token, form).status_code == 401
+    bearer = clinic.post("introspect", {"token": token}, headers={"Authorization": f"Bearer {token}"})
+    assert bearer.status_code == 401
+    clinic.house.add_client("leaver", "integration")
+    gone = clinic.house.token("leaver")
+    assert ask(gone, resource.signed("introspect")).json()["active"] is True
+    assert clinic.house.ward("client", "remove", "leaver").returncode == 0
+    assert ask(gone, resource.signed("introspect")).text == '{"active":false}'
+
+
+def test_a_server_with_an_rsa_key_is_an_app_like_others(clinic, cookies):
+    private = rsa.generate_private_key(65537, 2048)
+    jwk = RSAIssuer(clinic.house, "x", private).public_jwk
+
+    class RSASigner(Signer):
+        def __init__(self):
+            self.clinic = clinic
+            self.key = RSAIssuer(clinic.house, "x", private)
+            self.name = clinic.app(
+                client_name="RSA", token_endpoint_auth_method="private_key_jwt", jwks={"keys": [jwk]})
+
+    server = RSASigner()
+    right = {"alg": "RS384", "kid": "rsa-1"}
+    code = clinic.consent(server.name, cookies)["code"]
+    for header in ({**right, "alg": "ES384"}, {**right, "alg": "RS256"}, {**right, "alg": "none"}, {"alg": "RS384"}):
+        assert clinic.exchange(server.name, code, **server.signed(header=header)).status_code == 401
+    tokens = clinic.exchange(server.name, code, **server.signed(header=right))
+    assert tokens.status_code == 200, tokens.text
+
+
+# MARK: What an app asks of the person
+
+
+def test_an_authorization_may_be_asked_by_a_form(clinic, app, cookies):
+    form = clinic.parameters(app)
+    address = f"{clinic.origin}/oauth/authorize"
+
+    def ask(data, **headers):
+        return clinic.session.post(address, data=data, headers=headers, allow_redirects=False, timeout=30)
+
+    for headers in ({}, {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"}):
+        begun = ask(form, **headers)
+        assert begun.status_code == 200, begun.text
+        path = html.unescape(REFRESH.search(begun.text).group(1))
+        assert "Allow an app?" in clinic.session.get(clinic.origin + path, cookies=cookies, timeout=30).text
+    # The same rules as for an address, and one place for the parameters.
+    assert ask({**form, "client_id": "nobody"}).status_code == 400
+    assert ask({**form, "redirect_uri": "https://evil.example/"}).status_code == 400
+    assert ask(list(form.items()) + [("state", "x")]).status_code == 400
+    wrong = ask({**form, "code_challenge_method": "plain"})
+    assert wrong.status_code == 303 and "error=invalid_request" in wrong.headers["Location"]
+    beside = clinic.session.post(f"{address}?client_id={app}", data=form, allow_redirects=False, timeout=30)
+    assert beside.status_code == 400 and "Location" not in beside.headers
+    assert ask(json.dumps(form), **{"Content-Type": "application/json"}).status_code == 415
+    # It knows nobody, so that a form from elsewhere decides nothing: cookies change no letter of the answer's way.
+    known = clinic.session.post(address, data=form, cookies=cookies, allow_redirects=False, timeout=30)
+    assert "/app/authorize/" in known.text and "code=" not in known.text
+    smart = clinic.session.get(f"{clinic.base}/.well-known/smart-configuration", timeout=30).json()
+    assert "authorize-post" in smart["capabilities"]
+
+
+def test_without_a_question_there_is_no_code(clinic, app, cookies):
+    def ask(who, **changes):
+        begun = clinic.ask(app, prompt="none", **changes)
+        path = html.unescape(REFRESH.search(begun.text).group(1))
+        answer = clinic.session.get(clinic.origin + path, cookies=who, allow_redirects=False, timeout=30)
+        target = html.unescape(REFRESH.search(answer.text).group(1))
+        assert target.startswith(REDIRECT + "?") and "code=" not in target
+        given = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(target).query))
+        assert given["state"] == "st-1" and given["iss"] == clinic.origin
+        # Once.
+        assert clinic.session.get(clinic.origin + path, cookies=who, allow_redirects=False, timeout=30).status_code in (303, 404)
+        return given["error"]
+
+    assert ask({}) == "login_required"
+    assert ask(cookies) == "consent_required"
+    assert ask(cookies, scope="launch/patient patient/Patient.rs") == "interaction_required"
+    assert ask(cookies, max_age="0") == "login_required"
+    for prompt in ("none login", "select_account", "LOGIN"):
+        assert "invalid_request" in clinic.ask(app, prompt=prompt).headers["Location"]
+
+
+def test_an_app_may_want_a_fresh_proof_and_is_told_of_it(clinic, app, browser):
+    enrol(browser, link_for(clinic.house, "frida", "clinician"))
+    begun = time.time()
+    asked = urllib.parse.urlencode(clinic.parameters(
+        app, prompt="login", scope="openid user/Patient.rs", nonce="n-9", login_hint="<script>alert(1)</script>"))
+    browser.page.goto("about:blank")
+    browser.page.goto(f"{clinic.origin}/oauth/authorize?{asked}")
+    # Signed in a moment ago, and asked again all the same.
+    browser.page.wait_for_url(re.compile("/app/step-up[?]back=/app/authorize/"))
+    assert "alert(1)" not in browser.page.content() and browser.faults() == []
+    browser.press("Confirm with a passkey")
+    browser.page.wait_for_url(re.compile("^https://[^/]+/app/authorize/"))
+    text = browser.page.inner_text("main")
+    assert "It gets its answer at app.example" in text and browser.faults() == []
+    browser.press("Allow")
+    browser.page.wait_for_url(re.compile("^https://app.example/callback[?]"))
+    given = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(browser.page.url).query))
+    token = clinic.exchange(app, given["code"]).json()["id_token"]
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert claims["auth_time"] >= int(begun) and claims["nonce"] == "n-9"
+
+
+# MARK: What strangers may fill
+
+
+def test_nothing_of_an_app_is_loaded_and_its_places_are_shown(clinic, cookies, chromium):  # noqa: F811
+    app = clinic.app(
+        client_name="Plain & simple", logo_uri="https://evil.example/logo.png", policy_uri="https://evil.example/policy",
+        tos_uri="https://evil.example/tos", client_uri="https://evil.example/", software_statement="x.y.z")
+    begun = clinic.ask(app)
+    path = html.unescape(REFRESH.search(begun.text).group(1))
+    page = clinic.session.get(clinic.origin + path, cookies=cookies, timeout=30).text
+    assert "evil.example" not in page and "Plain &amp; simple" in page and "<bdi>app.example</bdi>" in page
+    chief = signed_in(clinic, chromium, "chief-of-apps", "administrator")
+    listed = clinic.session.get(f"{clinic.origin}/app/clients", cookies=chief, timeout=30).text
+    assert "evil.example" not in listed and "opened at https://app.example/launch" in listed
+    assert clinic.house.ward("client", "remove", app).returncode == 0
+
+
+@pytest.mark.parametrize("name", [
+    "Growth\u202etrahc", "a\u2066b", "a\u200bb", "a\nb", "a\u0000b", "a\u009bb", "\u3164", "x ", "", "a" * 81])
+def test_a_name_that_is_not_what_it_looks_like_is_refused(clinic, name):
+    answer = clinic.register(client_name=name)
+    assert answer.status_code == 400 and answer.json()["error"] == "invalid_client_metadata"
+
+
+def test_a_page_of_another_site_registers_nothing(clinic):
+    body = json.dumps({"client_name": "x", "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"})
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        answer = clinic.session.post(
+            f"{clinic.origin}/oauth/register", data=body, headers={"Content-Type": kind}, timeout=30)
+        assert answer.status_code == 400, kind
+
+
+def test_one_address_keeps_nobody_from_registering(clinic):
+    made = []
+    for _ in range(12):
+        answer = clinic.register(client_name="Flood")
+        if answer.status_code == 201:
+            made.append(answer.json()["client_id"])
+    assert len(made) == 10 and answer.status_code == 503
+    clinic.session.mount("https://", FromAddress(next(ADDRESSES)))
+    other = clinic.register(client_name="Other")
+    assert other.status_code == 201
+    for each in [*made, other.json()["client_id"]]:
+        assert clinic.house.ward("client", "remove", each).returncode == 0
+
+
+def test_wrong_codes_stand_in_the_log_counted_by_address(houses):
+    house = houses(roles=("administrator", "integration"))
+    small = Clinic(house)
+    address = next(ADDRESSES)
+    small.session.mount("https://", FromAddress(address))
+    app = small.app()
+    for _ in range(7):
+        assert small.exchange(app, "made-up").json()["error"] == "invalid_grant"
+    assert small.post("introspect", {"token": "x", "client_id": app}).status_code == 401
+    house.restart()
+    events = [event for event in house.events("--kind", "sign-in-failed") if event["from"] == address]
+    assert sum(event["count"] for event in events) == 8 and len(events) <= 3
+    house.kill()
 
 
 def test_a_server_renews_its_tokens_by_signing(clinic, cookies):

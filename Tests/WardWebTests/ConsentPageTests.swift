@@ -76,6 +76,60 @@ import WardWeb
         #expect(foreign.status == 403)
     }
 
+    @Test func `say where the answer goes, and load nothing from there`() async throws {
+        let json = """
+            {"client_name":"App","redirect_uris":["\(Self.redirect)"],"token_endpoint_auth_method":"none",\
+            "logo_uri":"https://evil.example/l","policy_uri":"https://evil.example/p","tos_uri":"https://evil.example/t"}
+            """
+        let app = try await house.people.oauth.apps.register(Array(json.utf8), source: .system, at: house.now)
+        let administrator = try await house.member("ines", [.administrator])
+        let listed = try await administrator.get("/app/clients").text
+        #expect(listed.contains("<strong>app.example</strong>") && !listed.contains("evil.example"))
+        try await house.people.oauth.apps.approve(
+            app.id, byOperator: WebHouse.operatorActor, source: .system, at: house.now)
+        let browser = try await house.member("anna")
+        let page = try await browser.get(try next(try await browser.get(query(app)))).text
+        #expect(page.contains("It gets its answer at <strong>") && page.contains("app.example"))
+        #expect(!page.contains("evil.example") && !page.contains("<img") && !page.contains("<iframe"))
+    }
+
+    @Test func `are asked for by a form of another site, too, which decides nothing`() async throws {
+        let app = try await approved()
+        let browser = try await house.member("anna")
+        browser.origin = "https://app.example"
+        let fields = try #require(FormPairs(query(app)))
+        let path = try next(try await browser.post("/oauth/authorize", fields.pairs))
+        #expect(path.hasPrefix("/app/authorize/"))
+        #expect(try await browser.post(path, [("decision", "allow"), ("scope", "openid")]).status == 403)
+        #expect(try await browser.post("/oauth/authorize", fields.pairs + [("state", "x")]).status == 400)
+        #expect(try await browser.post("/oauth/authorize", []).status == 400)
+    }
+
+    @Test func `ask for a new proof where the app wants one, and come back`() async throws {
+        let app = try await approved()
+        let browser = try await house.member("anna")
+        let path = try next(try await browser.get(query(app) + "&prompt=login"))
+        #expect(try await browser.get(path).location == "/app/step-up?back=\(path)")
+        let proof = [("password", WebHouse.password), ("code", browser.code), ("back", path)]
+        #expect(try await browser.submit("/app/step-up", on: "/app/step-up", proof).location == path)
+        #expect(try await browser.get(path).status == 200)
+    }
+
+    @Test func `are not shown where the app wants none: it hears why, whoever is there`() async throws {
+        let app = try await approved()
+        func target(_ browser: Browser) async throws -> String {
+            let path = try next(try await browser.get(query(app) + "&prompt=none"))
+            let target = try next(try await browser.get(path))
+            #expect(target.hasPrefix(Self.redirect + "?error=") && !target.contains("code="))
+            return target
+        }
+        #expect(try await target(Browser(house)).contains("login_required"))
+        let browser = try await house.member("anna")
+        #expect(try await target(browser).contains("consent_required"))
+        house.pass(16 * 60)
+        #expect(try await target(browser).contains("login_required"))
+    }
+
     @Test func `need a patient where the scopes do`() async throws {
         let app = try await approved()
         let browser = try await house.member("anna")
@@ -107,7 +161,8 @@ import WardWeb
             let answer = try await browser.get(path)
             #expect(answer.status == 400 && answer.location == nil)
         }
-        #expect(try await browser.post(query(waiting), []).status == 405)
+        // A form and an address at once could be read in two ways.
+        #expect(try await browser.post(query(waiting), []).status == 400)
     }
 
     @Test func `let administrators alone approve, with a fresh proof`() async throws {
@@ -130,5 +185,22 @@ import WardWeb
         #expect(try await browser.submit("/app/clients", on: "/app/clients", removal).location == "/app/clients")
         #expect(house.people.oauth.apps.apps.isEmpty)
         #expect(try await browser.submit("/app/clients", on: "/app/clients", fields).status == 404)
+    }
+}
+
+/// The parameters of an address, as fields of a form.
+private struct FormPairs {
+    let pairs: [(String, String)]
+
+    init?(_ address: String) {
+        guard let query = address.split(separator: "?").last else { return nil }
+        pairs = query.split(separator: "&").map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            let value = parts.count == 2 ? parts[1] : ""
+            return (
+                parts[0],
+                value.replacing("%2F", with: "/").replacing("%3A", with: ":").replacing("+", with: " ")
+            )
+        }
     }
 }

@@ -41,7 +41,7 @@ extension Emergencies {
     public func end(
         _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        let isOwn = emergency(id)?.person == principal.id && principal.kind == .person
+        let isOwn = emergency(id)?.person == principal.id && principal.kind == .person && principal.app == nil
         if !isOwn { try await directory.require(.reviewEmergency, of: principal, source: source, at: now) }
         try await change(id) { emergency throws(IdentityFailure) in
             guard emergency.isRunning(at: now) else { throw .unknownRequest }

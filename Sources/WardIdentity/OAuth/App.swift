@@ -33,7 +33,25 @@ public struct App: Hashable, Sendable {
     /// What it may ask for at most; empty for whatever it asks.
     public let scopes: [String]
     public let registered: Instant
+    /// Network that it was registered from, as ``AddressGroup`` says it; nil for those of the machine itself.
+    let network: String?
     public internal(set) var state: State
+
+    /// Seconds after which an app that nobody has approved is forgotten.
+    static let patience: Int64 = 7 * 86_400
+
+    /// Whether it still waits for an administrator.
+    func isWaiting(at now: Instant) -> Bool {
+        state == .awaitingApproval && registered.adding(seconds: Self.patience) > now
+    }
+
+    /// Hosts that it sends people back to, as they are shown to whoever decides on it.
+    public var redirectHosts: [String] {
+        redirects.reduce(into: []) { hosts, redirect in
+            let host = RedirectURI.host(of: redirect)
+            if !hosts.contains(host) { hosts.append(host) }
+        }
+    }
 
     /// Origins that its scripts run at.
     var origins: [String] { kind == .public ? redirects.compactMap(RedirectURI.origin) : [] }
@@ -44,7 +62,9 @@ public struct App: Hashable, Sendable {
 
 extension App {
     /// Reads a registration (RFC 7591 §2).
-    static func registration(_ body: [UInt8], id: String, at now: Instant) throws(OAuthFailure) -> App {
+    static func registration(
+        _ body: [UInt8], id: String, from network: String?, at now: Instant
+    ) throws(OAuthFailure) -> App {
         guard let root = (try? JSONTape(parsing: body))?.root, root.kind == .object else {
             throw .registrationMalformed
         }
@@ -64,7 +84,7 @@ extension App {
         return App(
             id: id, name: name, kind: kind, redirects: redirects, launch: launch, keys: keys,
             scopes: (root["scope"]?.string ?? "").split(separator: " ").map(String.init), registered: now,
-            state: .awaitingApproval)
+            network: network, state: .awaitingApproval)
     }
 
     private static func kind(_ root: JSONValue) throws(OAuthFailure) -> Kind {
@@ -87,20 +107,21 @@ extension App {
         guard let set else { return [] }
         let values = set["keys"]?.elements ?? []
         // A private part sent here is known to more than its owner.
-        guard (1...4).contains(values.count), !values.contains(where: { $0["d"] != nil }) else { throw .jwksMalformed }
+        guard (1...4).contains(values.count), !values.contains(where: Self.isPrivate) else { throw .jwksMalformed }
         let keys = values.compactMap { ClientKey(jwk: Array($0.tape.slice($0.tape.range($0.index)))) }
         guard keys.count == values.count, Set(keys.map(\.keyID)).count == keys.count else { throw .jwksMalformed }
         return keys
     }
 
+    /// Private parts of EC and RSA keys (RFC 7518 §6.2.2, §6.3.2).
+    private static func isPrivate(_ key: JSONValue) -> Bool {
+        let names: [StaticString] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+        return names.contains { key[$0] != nil }
+    }
+
     private static func isName(_ text: String) -> Bool {
         (1...80).contains(text.count) && text.utf8.count <= 240 && text.first?.isWhitespace == false
-            && text.unicodeScalars.allSatisfy { scalar in
-                switch scalar.properties.generalCategory {
-                case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
-                default: true
-                }
-            }
+            && text.last?.isWhitespace == false && text.isPlainlyVisible
     }
 
     func encoded() -> [UInt8] {
@@ -119,6 +140,7 @@ extension App {
         writer.key("scopes")
         writer.strings(scopes)
         writer.member("registered", registered.microseconds)
+        if let network { writer.member("network", network) }
         writer.member("state", state.rawValue)
         writer.endObject()
         return writer.bytes
@@ -136,7 +158,8 @@ extension App {
         guard keys.count == values.count else { return nil }
         self.init(
             id: id, name: name, kind: kind, redirects: root.strings("redirects"), launch: root["launch"]?.string,
-            keys: keys, scopes: root.strings("scopes"), registered: registered, state: state)
+            keys: keys, scopes: root.strings("scopes"), registered: registered,
+            network: root["network"]?.string, state: state)
     }
 
     /// What a registration is answered with (RFC 7591 §3.2.1).
@@ -158,5 +181,18 @@ extension App {
         writer.member("ward_state", state.rawValue)
         writer.endObject()
         return writer.bytes
+    }
+}
+
+extension String {
+    /// Whether every letter shows where it stands: nothing that controls, turns the direction, joins or hides
+    /// (Unicode general categories C, Zl and Zp, and what is ignored where it cannot be shown).
+    var isPlainlyVisible: Bool {
+        unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
+            default: !scalar.properties.isDefaultIgnorableCodePoint
+            }
+        }
     }
 }

@@ -10,6 +10,8 @@ struct AppGrant: Sendable {
     static let tokenLifetime: Int64 = 300
     /// Seconds after which an app asks the person again, however often it refreshed.
     static let offlineLifetime: Int64 = 90 * 86_400
+    /// Access tokens that are good at once; the oldest gives way.
+    static let mostTokens = 10
 
     /// 128 random bits.
     let id: String

@@ -7,11 +7,22 @@ import WardStorage
 /// The registered apps. Anybody may register one; nothing comes of it until an administrator approves.
 public final class Apps: Sendable {
     /// Registrations that may wait at once: strangers cannot fill the store.
-    static let mostWaiting = 50
+    static let mostWaiting = 100
+    /// Of these, from one network: one stranger cannot keep others out.
+    static let mostWaitingFromOne = 10
 
     private struct State {
         var apps: [String: App] = [:]
         var busy: Set<String> = []
+        /// Networks of registrations on their way to the disk, by id.
+        var arriving: [String: String] = [:]
+
+        func hasRoom(from network: String, at now: Instant) -> Bool {
+            let waiting = apps.values.filter { $0.isWaiting(at: now) && arriving[$0.id] == nil }
+            return waiting.count + arriving.count < Apps.mostWaiting
+                && waiting.count(where: { $0.network == network })
+                    + arriving.values.count(where: { $0 == network }) < Apps.mostWaitingFromOne
+        }
     }
 
     private let state: Mutex<State>
@@ -36,6 +47,13 @@ public final class Apps: Sendable {
         state.withLock { $0.apps.values.filter { $0.state != .removed } }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
     }
 
+    /// Apps that have waited too long.
+    private func forgotten(at now: Instant) -> [App] {
+        state.withLock { state in
+            state.apps.values.filter { $0.state == .awaitingApproval && !$0.isWaiting(at: now) }
+        }
+    }
+
     /// An approved app.
     public func approved(_ id: String) -> App? { app(id).flatMap { $0.state == .approved ? $0 : nil } }
 
@@ -54,15 +72,15 @@ public final class Apps: Sendable {
     public func register(
         _ body: [UInt8], source: RequestSource, at now: Instant = .now()
     ) async throws(OAuthFailure) -> App {
-        let app = try App.registration(body, id: Directory.newID(), at: now)
+        let network = AddressGroup.of(source.address)
+        let app = try App.registration(body, id: Directory.newID(), from: network, at: now)
         let hasRoom = state.withLock { state in
-            guard
-                state.apps.values.count(where: { $0.state == .awaitingApproval }) + state.busy.count < Self.mostWaiting
-            else { return false }
-            return state.busy.insert(app.id).inserted
+            guard state.hasRoom(from: network, at: now) else { return false }
+            state.arriving[app.id] = network
+            return true
         }
         guard hasRoom else { throw .registrationClosed }
-        defer { state.withLock { _ = $0.busy.remove(app.id) } }
+        defer { state.withLock { _ = $0.arriving.removeValue(forKey: app.id) } }
         do throws(IdentityFailure) {
             try await write(app, .appRegistered, by: nil, source: source, at: now)
         } catch {
@@ -76,7 +94,7 @@ public final class Apps: Sendable {
         _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
         try await change(id, .appApproved, by: actor, source, now) { app throws(IdentityFailure) in
-            guard app.state == .awaitingApproval else { throw .unknownClient }
+            guard app.isWaiting(at: now) else { throw .unknownClient }
             app.state = .approved
         }
     }
@@ -88,6 +106,21 @@ public final class Apps: Sendable {
         try await change(id, .appRemoved, by: actor, source, now) { app throws(IdentityFailure) in
             guard app.state != .removed else { throw .unknownClient }
             app.state = .removed
+        }
+    }
+
+    /// Forgets registrations that nobody approved within a week. Nothing ever came of them, so that nothing is kept.
+    func sweep(at now: Instant) async {
+        for app in forgotten(at: now) {
+            guard state.withLock({ $0.busy.insert(app.id).inserted }) else { continue }
+            defer { state.withLock { _ = $0.busy.remove(app.id) } }
+            var event = AuditEvent(
+                kind: .appRemoved, time: now, outcome: .success, actor: nil, purpose: .systemAdministration,
+                source: .system, decision: "expired")
+            event.subject = "app/\(app.id)"
+            let removal = EntryWrite.remove(vault.locator(.app, Array(app.id.utf8)), .app)
+            guard (try? await vault.commit(event, to: log, [removal])) != nil else { return }
+            state.withLock { _ = $0.apps.removeValue(forKey: app.id) }
         }
     }
 

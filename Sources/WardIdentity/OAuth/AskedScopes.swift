@@ -1,3 +1,4 @@
+import WardFHIR
 public import WardPolicy
 
 /// What an app asks for, as far as it can be granted at all (SMART App Launch 2.2, scopes-and-launch-context).
@@ -46,6 +47,8 @@ public struct AskedScopes: Sendable, Hashable {
     private static func isGrantable(_ word: String, within limit: [String]) -> Bool {
         if words.contains(word) { return limit.isEmpty || limit.contains(word) }
         guard let scope = try? Scope(parsing: word), scope.context != .system else { return false }
+        // People read what they decide on: no value may hide in it or turn it around.
+        guard word.isPlainlyVisible, scope.constraint.allSatisfy({ $0.value.isPlainlyVisible }) else { return false }
         guard !limit.isEmpty else { return true }
         return limit.contains(word)
             || limit.contains { text in

@@ -35,7 +35,7 @@ extension OAuth {
     public func end(
         _ id: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
     ) async throws(OAuthFailure) {
-        guard state.withLock({ $0.grants[id]?.person == principal.id }) else { throw .notThere }
+        guard principal.app == nil, state.withLock({ $0.grants[id]?.person == principal.id }) else { throw .notThere }
         try await revoke(id, because: "ended-by-person", source: source, at: now)
     }
 }

@@ -12,57 +12,10 @@ public enum AuthorizationRefusal: Error, Sendable {
     case redirect(String)
 }
 
-/// An authorization that waits for a person.
-public struct Pending: Sendable {
-    /// Seconds that somebody may take to sign in and decide.
-    static let lifetime: Int64 = 600
-    static let capacity = 5000
-
-    public let id: String
-    public let app: App
-    public let asked: AskedScopes
-    let redirect: String
-    let state: String
-    let challenge: String
-    let nonce: String?
-    /// `dpop_jkt` (RFC 9449 §10): the only key that the code will be good for.
-    let key: String?
-    let launch: String?
-    let expires: Instant
-}
-
-/// An authorization code that was given out.
-struct Code: Sendable {
-    /// Seconds (OAuth 2.1 §4.1.2).
-    static let lifetime: Int64 = 60
-    /// Seconds for which a used one is recognised again.
-    static let memory: Int64 = 600
-
-    let grant: AppGrant
-    let redirect: String
-    let challenge: String
-    let nonce: String?
-    let key: String?
-    let expires: Instant
-    var isSpent = false
-}
-
-/// A patient chosen here, before the app begins (SMART App Launch 2.2, EHR launch).
-struct Launch: Sendable {
-    /// Seconds.
-    static let lifetime: Int64 = 300
-
-    let app: String
-    let person: String
-    let session: String
-    let patient: String
-    let expires: Instant
-}
-
 extension OAuth {
     /// Takes an authorization request (OAuth 2.1 §4.1.1) and keeps it until a person decides; gives its id.
     public func begin(
-        _ parameters: [SearchPair], base: String, issuer: String, at now: Instant = .now()
+        _ parameters: [SearchPair], base: String, issuer: String, source: RequestSource, at now: Instant = .now()
     ) throws(AuthorizationRefusal) -> String {
         var values: [String: String] = [:]
         for pair in parameters where values.updateValue(pair.value, forKey: pair.name) != nil {
@@ -77,7 +30,7 @@ extension OAuth {
             throw .page(.redirectUnknown)
         }
         do throws(OAuthFailure) {
-            let pending = try pending(values, app, redirect, base: base, at: now)
+            let pending = try pending(values, app, redirect, base: base, source: source, at: now)
             keep(pending, at: now)
             return pending.id
         } catch {
@@ -87,13 +40,14 @@ extension OAuth {
     }
 
     private func pending(
-        _ values: [String: String], _ app: App, _ redirect: String, base: String, at now: Instant
+        _ values: [String: String], _ app: App, _ redirect: String, base: String, source: RequestSource,
+        at now: Instant
     ) throws(OAuthFailure) -> Pending {
         guard values["response_type"] == "code" else { throw .responseTypeUnknown }
         guard values["request"] == nil, values["request_uri"] == nil,
             values["response_mode"] ?? "query" == "query"
         else { throw .requestMalformed }
-        guard values["prompt"] != "none" else { throw .interactionNeeded }
+        let (proof, isSilent) = try prompt(values)
         guard let state = values["state"], (1...512).contains(state.utf8.count) else { throw .stateMissing }
         guard let challenge = values["code_challenge"], challenge.utf8.count == 43,
             base64URLDecoded(challenge)?.count == 32
@@ -114,18 +68,42 @@ extension OAuth {
         return Pending(
             id: base64URL(randomBytes(16)), app: app, asked: asked, redirect: redirect, state: state,
             challenge: challenge, nonce: values["nonce"], key: values["dpop_jkt"], launch: values["launch"],
+            network: AddressGroup.of(source.address), proof: proof, isSilent: isSilent, created: now,
             expires: now.adding(seconds: Pending.lifetime))
     }
 
+    /// What the app says of asking the person (OpenID Connect Core §3.1.2.1).
+    private func prompt(
+        _ values: [String: String]
+    ) throws(OAuthFailure) -> (proof: ProofWanted, isSilent: Bool) {
+        let words = Set((values["prompt"] ?? "").split(separator: " "))
+        // Everybody is asked each time, so that `consent` says nothing new.
+        guard words.isSubset(of: ["consent", "login", "none"]), !words.contains("none") || words.count == 1 else {
+            throw .promptUnknown
+        }
+        var proof = words.contains("login") ? ProofWanted.forThis : .any
+        if let text = values["max_age"] {
+            guard let seconds = Int64(text), (0...1_000_000_000).contains(seconds), String(seconds) == text else {
+                throw .requestMalformed
+            }
+            if case .any = proof { proof = .within(seconds: seconds) }
+        }
+        return (proof, words.contains("none"))
+    }
+
+    /// Keeps a question. One too many drops the oldest of whoever has most: a flood evicts itself.
     private func keep(_ pending: Pending, at now: Instant) {
         state.withLock { state in
+            if state.pending.count(where: { $0.value.network == pending.network }) >= Pending.mostFromOne {
+                state.dropOldestPending { $0.network == pending.network }
+            }
             if state.pending.count >= Pending.capacity {
                 state.pending = state.pending.filter { $0.value.expires > now }
             }
-            if state.pending.count >= Pending.capacity,
-                let oldest = state.pending.min(by: { $0.value.expires < $1.value.expires })
-            {
-                state.pending[oldest.key] = nil
+            if state.pending.count >= Pending.capacity {
+                let counts = state.pending.values.reduce(into: [:]) { $0[$1.network, default: 0] += 1 }
+                let largest = counts.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key
+                state.dropOldestPending { $0.network == largest }
             }
             state.pending[pending.id] = pending
         }
@@ -133,19 +111,59 @@ extension OAuth {
 
     // MARK: Deciding
 
+    /// Whether a question is still there to be decided on.
+    public func isWaiting(_ id: String, at now: Instant = .now()) -> Bool {
+        state.withLock { $0.pending[id].map { $0.expires > now } ?? false }
+    }
+
     /// What a person is asked, and the patient that a launch from here has chosen.
     public func pending(
         _ id: String, for principal: Principal, at now: Instant = .now()
     ) throws(OAuthFailure) -> (pending: Pending, patient: String?) {
-        guard let pending = state.withLock({ $0.pending[id] }), pending.expires > now,
-            apps.approved(pending.app.id) != nil
+        // Only people decide: an app that acts for one allows no other.
+        guard principal.app == nil, let pending = state.withLock({ $0.pending[id] }), pending.expires > now,
+            !pending.isSilent, apps.approved(pending.app.id) != nil
         else { throw .notThere }
+        guard pending.isSatisfied(by: principal, at: now) else { throw .freshProofNeeded }
+        look(at: id, by: principal)
         guard let text = pending.launch else { return (pending, nil) }
         // For whoever chose the patient, in the session they did it in.
         guard let launch = launchContext(text, at: now), launch.person == principal.id,
             launch.session == principal.session
         else { throw .launchInvalid }
         return (pending, launch.patient)
+    }
+
+    private func look(at id: String, by principal: Principal) {
+        state.withLock { state in
+            guard state.pending[id] != nil, state.pending[id]?.person != principal.id else { return }
+            if state.pending.count(where: { $0.value.person == principal.id }) >= Pending.mostOfPerson {
+                state.dropOldestPending { $0.person == principal.id }
+            }
+            state.pending[id]?.person = principal.id
+        }
+    }
+
+    /// The answer where an app asked for one without anybody being shown anything; nil for every other question.
+    ///
+    /// It is never a code: nothing is remembered, so that each time somebody has to decide.
+    ///
+    /// - Parameter principal: who is signed in and not locked; nil for nobody.
+    public func silentAnswer(
+        _ id: String, for principal: Principal?, issuer: String, at now: Instant = .now()
+    ) -> String? {
+        let found: Pending? = state.withLock { state in
+            guard state.pending[id]?.isSilent == true else { return nil }
+            return state.pending.removeValue(forKey: id)
+        }
+        guard let pending = found, pending.expires > now, apps.approved(pending.app.id) != nil else { return nil }
+        let failure: OAuthFailure =
+            if let principal, pending.isSatisfied(by: principal, at: now) {
+                pending.asked.needsPatient && pending.launch == nil ? .interactionNeeded : .consentNeeded
+            } else {
+                .loginNeeded
+            }
+        return Self.answer(failure, to: pending.redirect, state: pending.state, issuer: issuer)
     }
 
     /// Allows what was ticked; gives the app's redirect with a code in it.
@@ -190,9 +208,9 @@ extension OAuth {
     public func deny(
         _ id: String, by principal: Principal, issuer: String, source: RequestSource, at now: Instant = .now()
     ) async throws(OAuthFailure) -> String {
-        guard let pending = state.withLock({ $0.pending.removeValue(forKey: id) }), pending.expires > now else {
-            throw .notThere
-        }
+        guard principal.app == nil, let pending = state.withLock({ $0.pending.removeValue(forKey: id) }),
+            pending.expires > now
+        else { throw .notThere }
         var event = AuditEvent(
             kind: .appAuthorized, time: now, outcome: .denied, actor: principal.actor, purpose: nil, source: source,
             decision: "refused by the person")
@@ -220,9 +238,9 @@ extension OAuth {
         _ id: String, patient: String, by principal: Principal, base: String, source: RequestSource,
         at now: Instant = .now()
     ) async throws(OAuthFailure) -> String {
-        guard let app = apps.approved(id), let address = app.launch, let session = principal.session else {
-            throw .appUnknown
-        }
+        guard principal.app == nil, let app = apps.approved(id), let address = app.launch,
+            let session = principal.session
+        else { throw .appUnknown }
         var event = AuditEvent(
             kind: .appLaunched, time: now, outcome: .success, actor: principal.actor, purpose: principal.purpose,
             source: source, decision: "chosen", patients: [patient])

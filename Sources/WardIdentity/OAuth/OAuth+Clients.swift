@@ -3,6 +3,7 @@ import WardAudit
 public import WardCore
 import WardCrypto
 import WardFHIR
+import WardPolicy
 
 extension OAuth {
     /// Who sends a request: by a signature (RFC 7523 §3), or by name alone for apps that can keep no key.
@@ -52,7 +53,11 @@ extension OAuth {
     // MARK: Introspection and revocation
 
     /// `POST /oauth/introspect` (RFC 7662), for registered resource servers only; the answer as JSON.
-    public func introspect(_ request: TokenRequest, at now: Instant = .now()) async throws(OAuthFailure) -> [UInt8] {
+    ///
+    /// - Parameter backends: knows the tokens of backend services; nil where there are none.
+    public func introspect(
+        _ request: TokenRequest, backends: Authenticator? = nil, at now: Instant = .now()
+    ) async throws(OAuthFailure) -> [UInt8] {
         guard try await client(request, at: now).kind == .resource else { throw .clientNotRecognised }
         guard let token = request.fields["token"] else { throw .requestMalformed }
         var writer = JSONWriter()
@@ -60,29 +65,49 @@ extension OAuth {
         writer.key("active")
         if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now) {
             writer.bool(true)
-            writer.member("scope", access.scopes.joined(separator: " "))
-            writer.member("client_id", grant.app)
-            writer.member("sub", person.id)
-            writer.member("iss", request.issuer)
-            writer.member("aud", request.base)
-            writer.member("iat", access.issued.microseconds / 1_000_000)
-            writer.member("exp", access.expires.microseconds / 1_000_000)
-            writer.member("token_type", access.key == nil ? "Bearer" : "DPoP")
-            if let patient = grant.patient { writer.member("patient", patient) }
-            if access.scopes.contains("fhirUser"), let user = person.fhirUser(base: request.base) {
-                writer.member("fhirUser", user)
-            }
-            if let key = access.key {
-                writer.key("cnf")
-                writer.beginObject()
-                writer.member("jkt", key)
-                writer.endObject()
-            }
+            write(access, grant, person, request, &writer)
+        } else if let backend = backends?.principal(bearer: token, now: now) {
+            writer.bool(true)
+            write(backend, request, &writer)
         } else {
             writer.bool(false)
         }
         writer.endObject()
         return writer.bytes
+    }
+
+    private func write(
+        _ access: Access, _ grant: AppGrant, _ person: Person, _ request: TokenRequest, _ writer: inout JSONWriter
+    ) {
+        writer.member("scope", access.scopes.joined(separator: " "))
+        writer.member("client_id", grant.app)
+        writer.member("sub", person.id)
+        writer.member("iss", request.issuer)
+        writer.member("aud", request.base)
+        writer.member("iat", access.issued.microseconds / 1_000_000)
+        writer.member("exp", access.expires.microseconds / 1_000_000)
+        writer.member("token_type", access.key == nil ? "Bearer" : "DPoP")
+        if let patient = grant.patient { writer.member("patient", patient) }
+        if access.scopes.contains("fhirUser"), let user = person.fhirUser(base: request.base) {
+            writer.member("fhirUser", user)
+        }
+        if let key = access.key {
+            writer.key("cnf")
+            writer.beginObject()
+            writer.member("jkt", key)
+            writer.endObject()
+        }
+    }
+
+    private func write(_ backend: Principal, _ request: TokenRequest, _ writer: inout JSONWriter) {
+        writer.member("scope", backend.grantedScope)
+        writer.member("client_id", backend.id)
+        writer.member("sub", backend.id)
+        writer.member("iss", request.issuer)
+        writer.member("aud", request.base)
+        writer.member("iat", backend.authenticated.microseconds / 1_000_000)
+        writer.member("exp", backend.expires.microseconds / 1_000_000)
+        writer.member("token_type", "Bearer")
     }
 
     /// `POST /oauth/revoke` (RFC 7009): ends everything that the person allowed with it, at once.
@@ -99,4 +124,9 @@ extension OAuth {
         guard let grant = found, grant.app == app.id else { return }
         try await revoke(grant.id, because: "revoked-by-app", source: request.source, at: now)
     }
+}
+
+extension Principal {
+    /// The scope of a backend client's token as the token endpoint and introspection say it.
+    public var grantedScope: String { scopes?.map(\.text).joined(separator: " ") ?? "system/*.cruds" }
 }

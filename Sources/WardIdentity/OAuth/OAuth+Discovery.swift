@@ -6,14 +6,15 @@ extension OAuth {
         var writer = JSONWriter()
         writer.beginObject()
         endpoints(&writer, issuer)
-        list(&writer, "token_endpoint_auth_signing_alg_values_supported", ["ES384"])
+        list(&writer, "token_endpoint_auth_signing_alg_values_supported", ["ES384", "RS384"])
         list(&writer, "dpop_signing_alg_values_supported", ["ES256"])
         list(&writer, "scopes_supported", scopes + ["system/*.cruds", "system/*.rs"])
         list(
             &writer, "capabilities",
             [
-                "client-confidential-asymmetric", "client-public", "context-ehr-patient", "context-standalone-patient",
-                "launch-ehr", "launch-standalone", "permission-offline", "permission-online", "permission-patient",
+                "authorize-post", "client-confidential-asymmetric", "client-public", "context-ehr-patient",
+                "context-standalone-patient", "launch-ehr", "launch-standalone", "permission-offline",
+                "permission-online", "permission-patient",
                 "permission-user", "permission-v1", "permission-v2", "sso-openid-connect",
             ])
         writer.endObject()
@@ -25,13 +26,14 @@ extension OAuth {
         var writer = JSONWriter()
         writer.beginObject()
         endpoints(&writer, issuer)
-        list(&writer, "token_endpoint_auth_signing_alg_values_supported", ["ES384"])
+        list(&writer, "token_endpoint_auth_signing_alg_values_supported", ["ES384", "RS384"])
         list(&writer, "dpop_signing_alg_values_supported", ["ES256"])
         list(&writer, "subject_types_supported", ["public"])
         list(&writer, "id_token_signing_alg_values_supported", ["ES256"])
         list(
             &writer, "claims_supported",
             ["aud", "auth_time", "exp", "fhirUser", "iat", "iss", "jti", "name", "nonce", "sub"])
+        list(&writer, "prompt_values_supported", ["none", "login", "consent"])
         list(&writer, "scopes_supported", scopes)
         for name in ["request_parameter_supported", "request_uri_parameter_supported"] {
             writer.key(name)

@@ -121,7 +121,8 @@ extension OAuth {
         guard let known = state.withLock({ $0.grants[id] }), known.app == app.id else { throw .refreshInvalid }
         var key: String?
         if app.kind == .public || request.proof.proof != nil {
-            key = try proofs.thumbprint(request.proof, token: nil, at: now)
+            key = try proofs.thumbprint(
+                request.proof, token: nil, expecting: app.kind == .public ? known.key : nil, at: now)
         }
         if app.kind == .public, key != known.key { throw .proofInvalid }
         let asked = request.fields["scope"].map { Set($0.split(separator: " ").map(String.init)) }
@@ -171,9 +172,11 @@ extension OAuth {
         let isHeld = state.withLock { state in
             guard state.grants[grant.id] != nil else { return false }
             state.grants[grant.id] = grant
-            state.tokens[Self.digest(token)] = Access(
-                grant: grant.id, scopes: scopes, key: key, issued: now,
-                expires: now.adding(seconds: AppGrant.tokenLifetime))
+            state.keep(
+                Access(
+                    grant: grant.id, scopes: scopes, key: key, issued: now,
+                    expires: now.adding(seconds: AppGrant.tokenLifetime)),
+                as: Self.digest(token))
             return true
         }
         guard isHeld, let (_, person) = standing(of: grant, at: now) else {

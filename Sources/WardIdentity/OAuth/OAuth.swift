@@ -29,6 +29,26 @@ public final class OAuth: Sendable {
         var tokens: [Digest: Access] = [:]
         /// Client assertions seen, until they expire.
         var assertions: [String: Instant] = [:]
+
+        /// Those that somebody who is signed in looks at go last.
+        mutating func dropOldestPending(where isMeant: (Pending) -> Bool) {
+            let oldest = pending.filter { isMeant($0.value) }.min { left, right in
+                let (isLeft, isRight) = (left.value.person != nil, right.value.person != nil)
+                return isLeft == isRight ? left.value.created < right.value.created : isRight
+            }
+            if let oldest { pending[oldest.key] = nil }
+        }
+
+        /// Keeps an access token, and of all of its grant the newest few.
+        mutating func keep(_ access: Access, as token: Digest) {
+            let others = tokens.filter { $0.value.grant == access.grant }
+            if others.count >= AppGrant.mostTokens,
+                let oldest = others.min(by: { $0.value.issued < $1.value.issued })
+            {
+                tokens[oldest.key] = nil
+            }
+            tokens[token] = access
+        }
     }
 
     public let apps: Apps
@@ -152,6 +172,7 @@ public final class OAuth: Sendable {
 
     /// Forgets what is past its time, and ends what no longer holds.
     func sweep(at now: Instant) async {
+        await apps.sweep(at: now)
         let grants = state.withLock { state in
             state.tokens = state.tokens.filter { $0.value.expires > now }
             state.pending = state.pending.filter { $0.value.expires > now }

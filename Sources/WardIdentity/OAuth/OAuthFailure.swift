@@ -11,6 +11,8 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case challengePlain = "challenge-plain"
     case clientNotRecognised = "client-not-recognised"
     case codeInvalid = "code-invalid"
+    /// OpenID Connect Core §3.1.2.6.
+    case consentNeeded = "consent-needed"
     case freshProofNeeded = "fresh-proof-needed"
     case grantTypeUnknown = "grant-type-unknown"
     /// OpenID Connect Core §3.1.2.6.
@@ -18,10 +20,13 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case jwksMalformed = "jwks-malformed"
     case jwksURIRefused = "jwks-uri-refused"
     case launchInvalid = "launch-invalid"
+    /// OpenID Connect Core §3.1.2.6.
+    case loginNeeded = "login-needed"
     case nameInvalid = "name-invalid"
     case notThere = "not-there"
     case parameterRepeated = "parameter-repeated"
     case patientMissing = "patient-missing"
+    case promptUnknown = "prompt-unknown"
     case proofInvalid = "proof-invalid"
     case proofMissing = "proof-missing"
     case redirectInvalid = "redirect-invalid"
@@ -44,17 +49,27 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .auditUnavailable: "temporarily_unavailable"
         case .clientNotRecognised, .secretShown: "invalid_client"
         case .codeInvalid, .refreshInvalid: "invalid_grant"
+        case .consentNeeded: "consent_required"
         case .grantTypeUnknown: "unsupported_grant_type"
         case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
             "invalid_client_metadata"
         case .freshProofNeeded, .interactionNeeded: "interaction_required"
+        case .loginNeeded: "login_required"
         case .proofInvalid, .proofMissing: "invalid_dpop_proof"
         case .redirectInvalid: "invalid_redirect_uri"
         case .responseTypeUnknown: "unsupported_response_type"
         case .scopeInvalid: "invalid_scope"
         case .audienceWrong, .challengeMissing, .challengePlain, .launchInvalid, .notThere, .parameterRepeated,
-            .patientMissing, .redirectUnknown, .registrationClosed, .requestMalformed, .stateMissing:
+            .patientMissing, .promptUnknown, .redirectUnknown, .registrationClosed, .requestMalformed, .stateMissing:
             "invalid_request"
+        }
+    }
+
+    /// Whether somebody showed what they do not have.
+    public var isGuess: Bool {
+        switch self {
+        case .clientNotRecognised, .codeInvalid, .proofInvalid, .refreshInvalid: true
+        default: false
         }
     }
 
@@ -82,22 +97,28 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .clientNotRecognised: "the client's proof of who it is was not accepted"
         case .codeInvalid: "the code is unknown, used, too old, or was not made for this client, redirect and verifier"
         case .grantTypeUnknown: "grant_type must be authorization_code, refresh_token or client_credentials"
-        case .freshProofNeeded: "an app may go on after sign-out only if the person has just shown who they are"
-        case .interactionNeeded: "the person is asked each time: prompt=none cannot be answered"
-        case .jwksMalformed: "jwks must hold 1 to 4 public P-384 keys, each with a kid of its own"
+        case .freshProofNeeded:
+            "the person has to show who they are first: the app asked for it, or wants to go on after sign-out"
+        case .consentNeeded: "the person is asked each time: prompt=none cannot be answered with a code"
+        case .interactionNeeded: "the person has to choose a patient: prompt=none cannot be answered with a code"
+        case .loginNeeded: "nobody is signed in, or not lately enough: prompt=none cannot be answered with a code"
+        case .jwksMalformed:
+            "jwks must hold 1 to 4 public keys, P-384 (ES384) or RSA of 2048 to 4096 bits (RS384), each with a kid of its own"
         case .jwksURIRefused: "jwks_uri is not supported: this server fetches nothing; send the keys in jwks"
         case .launchInvalid: "the launch value is unknown, used, too old, or was made for another app or person"
-        case .nameInvalid: "client_name must have 1 to 80 printable characters"
+        case .nameInvalid:
+            "client_name must have 1 to 80 letters that can be seen, none that control, turn the direction or hide"
         case .notThere: "this request is not there, or not any more"
         case .parameterRepeated: "a parameter was sent more than once"
         case .patientMissing: "these scopes need a patient, and none was chosen"
+        case .promptUnknown: "prompt may be none, or login and consent"
         case .proofInvalid: "the DPoP proof is not right for this request, or was used before (RFC 9449)"
         case .proofMissing: "a DPoP proof is needed here (RFC 9449)"
         case .redirectInvalid:
             "redirect_uris must be absolute: https, or http on 127.0.0.1 or [::1]; no user, fragment or wildcard"
         case .redirectUnknown: "redirect_uri is not letter for letter one of those registered"
         case .refreshInvalid: "the refresh token is unknown, was used before, or has ended"
-        case .registrationClosed: "too many apps wait for approval; ask the clinic"
+        case .registrationClosed: "too many apps wait for approval, here or from this network; ask the clinic"
         case .registrationMalformed:
             "the registration is no JSON object as in RFC 7591, or asks for what is not offered"
         case .requestMalformed: "a parameter is missing or malformed"

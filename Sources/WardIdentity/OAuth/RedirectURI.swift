@@ -28,6 +28,12 @@ enum RedirectURI {
         return "\(scheme)://\(authority)"
     }
 
+    /// Host and port of an acceptable address, for people to read; the scheme too where it is not `https`.
+    static func host(of text: String) -> String {
+        guard let origin = origin(of: text) else { return "" }
+        return origin.hasPrefix("https://") ? String(origin.dropFirst(8)) : origin
+    }
+
     private static func isHost(_ text: Substring) -> Bool {
         let labels = text.split(separator: ".", omittingEmptySubsequences: false)
         return (1...253).contains(text.utf8.count)

@@ -83,7 +83,7 @@ extension Visit {
             approved.isEmpty ? paragraph("None.") : table(Self.columns, approved.map { row($0, canApprove: false) }))
     }
 
-    private static let columns = ["Name", "Sends people back to", "May ask for", "Registered", ""]
+    private static let columns = ["Name", "Sends people to", "May ask for", "Registered", ""]
 
     private func row(_ app: App, canApprove: Bool) -> [Markup] {
         let kind =
@@ -99,10 +99,22 @@ extension Visit {
             .all([
                 name(app.name), Markup.element("span", [("class", "hint")], .text(" (\(kind), \(app.id))")),
             ]),
-            .text(app.redirects.joined(separator: " ")),
+            places(app),
             .text(app.scopes.isEmpty ? "anything" : app.scopes.joined(separator: " ")), time(app.registered),
             postForm("/app/clients", [], [hidden("app", app.id)] + buttons),
         ]
+    }
+
+    /// Hosts first, since they are what somebody can judge.
+    private func places(_ app: App) -> Markup {
+        var parts = [
+            Markup.element("strong", [], .text(app.redirectHosts.joined(separator: " "))),
+            Markup.element("span", [("class", "hint")], .text(" \(app.redirects.joined(separator: " "))")),
+        ]
+        if let launch = app.launch {
+            parts.append(Markup.element("span", [("class", "hint")], .text(" opened at \(launch)")))
+        }
+        return .all(parts)
     }
 
     func decideClient() async -> WebAnswer {

@@ -7,12 +7,16 @@ extension Visit {
     var base: String { "\(settings.origin)/fhir" }
 
     /// `/oauth/authorize`: nobody is known yet, since cookies do not come along from other sites.
+    ///
+    /// A form may hold the request as well (SMART App Launch 2.2, `authorize-post`); an address beside it is not read.
     func authorize() -> WebAnswer {
-        guard let pairs = FormFields(Array(request.query.utf8))?.pairs else {
+        guard let query = FormFields(Array(request.query.utf8)), request.method == .get || query.pairs.isEmpty else {
             return refusedApp(.requestMalformed)
         }
         do throws(AuthorizationRefusal) {
-            let id = try people.oauth.begin(pairs, base: base, issuer: settings.origin, at: now)
+            let id = try people.oauth.begin(
+                request.method == .get ? query.pairs : form.pairs, base: base, issuer: settings.origin,
+                source: request.source, at: now)
             return continuing(at: "/app/authorize/\(id)")
         } catch {
             switch error {
@@ -31,12 +35,13 @@ extension Visit {
 
     func consentPage(_ id: String, _ problems: [Problem] = []) async -> WebAnswer {
         guard let principal, let person else { return .redirect(to: "/sign-in") }
+        if let answer = silentAnswer(id) { return answer }
         let pending: Pending
         let patient: String?
         do throws(OAuthFailure) {
             (pending, patient) = try people.oauth.pending(id, for: principal, at: now)
         } catch {
-            return refusedApp(error)
+            return error == .freshProofNeeded ? askStepUp() : refusedApp(error)
         }
         var fields: [Markup] = []
         if pending.asked.needsPatient {
@@ -58,6 +63,8 @@ extension Visit {
             Markup.element(
                 "p", [], Markup.element("strong", [], name(pending.app.name)), .text(" asks to act for you, "),
                 name(person.displayName), .text(". It can never do more than you can.")),
+            Markup.element(
+                "p", [], .text("It gets its answer at "), Markup.element("strong", [], name(pending.host)), .text(".")),
             paragraph("Take out what you do not want it to have. You will be asked again next time."),
             postForm(
                 "/app/authorize/\(id)", [],
@@ -65,6 +72,11 @@ extension Visit {
                     decision("allow", "Allow", kind: "main"), .text(" "),
                     decision("deny", "Do not allow", kind: "quiet"),
                 ]))
+    }
+
+    /// The way back to an app that asked for an answer without a question; nil for every other app.
+    func silentAnswer(_ id: String) -> WebAnswer? {
+        people.oauth.silentAnswer(id, for: principal, issuer: settings.origin, at: now).map(leaving(to:))
     }
 
     func decideConsent(_ id: String) async -> WebAnswer {

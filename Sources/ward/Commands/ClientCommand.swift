@@ -48,7 +48,7 @@ struct ClientCommand: AsyncParsableCommand {
                 throw CommandFailure("\(path) cannot be read")
             }
             guard let publicKey = ClientKey(jwk: bytes) else {
-                throw CommandFailure("\(path) holds no P-384 key (JWK)")
+                throw CommandFailure("\(path) holds no P-384 key, or RSA key of 2048 to 4096 bits (JWK)")
             }
             try await Operator.perform(store) { _ in
                 OperatorRequest(

@@ -16,16 +16,6 @@ import WardTestKit
 
     init() throws { house = try OAuthHouse() }
 
-    /// An app in a browser with a key, and its first tokens.
-    private func bound(_ scope: String = "openid user/Observation.rs offline_access") async throws
-        -> (member: PeopleHouse.Member, app: App, tokens: OAuthHouse.Tokens)
-    {
-        let (member, principal) = try await house.member()
-        let app = try await house.app()
-        let code = try await house.code(app, principal, ["scope": scope])
-        return (member, app, try await house.exchange(code, app, proof: try key.proof(at: house.now)))
-    }
-
     private func confidential(_ name: String, _ kind: [String: String?] = [:]) async throws -> (
         App, P384.Signing.PrivateKey
     ) {
@@ -107,7 +97,7 @@ import WardTestKit
     }
 
     @Test func `is looked at by resource servers only`() async throws {
-        let (member, app, tokens) = try await bound()
+        let (member, app, tokens) = try await house.bound(key)
         let (resource, key) = try await confidential("Imaging", ["redirect_uris": "[]", "grant_types": "[]"])
         let (server, serverKey) = try await confidential("Server")
         func ask(_ token: String, _ fields: [String: String]) async throws -> JSONValue {

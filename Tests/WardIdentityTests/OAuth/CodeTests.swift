@@ -68,7 +68,11 @@ import WardTestKit
             (["scope": "launch openid"], "invalid_request"), (["launch": "made-up"], "invalid_request"),
             (["scope": "launch openid", "launch": "made-up"], "invalid_request"),
             (["request_uri": "https://evil.example/r"], "invalid_request"), (["request": "e30"], "invalid_request"),
-            (["response_mode": "fragment"], "invalid_request"), (["prompt": "none"], "interaction_required"),
+            (["response_mode": "fragment"], "invalid_request"), (["prompt": "none login"], "invalid_request"),
+            (["prompt": "select_account"], "invalid_request"), (["prompt": "LOGIN"], "invalid_request"),
+            (["max_age": "-1"], "invalid_request"), (["max_age": "1.5"], "invalid_request"),
+            (["max_age": "010"], "invalid_request"), (["max_age": ""], "invalid_request"),
+            (["max_age": "99999999999999999999"], "invalid_request"),
             (["dpop_jkt": "x"], "invalid_request"),
         ] as [([String: String?], String)])
     func `with a fault is refused at the app's redirect`(changes: [String: String?], error: String) async throws {
@@ -102,7 +106,9 @@ import WardTestKit
         let app = try await house.app()
         let pairs = ["client_id", "client_id"].map { SearchPair(name: $0, value: app.id) }
         #expect(throws: AuthorizationRefusal.self) {
-            try house.oauth.begin(pairs, base: OAuthHouse.base, issuer: OAuthHouse.origin, at: house.now)
+            try house.oauth.begin(
+                pairs, base: OAuthHouse.base, issuer: OAuthHouse.origin, source: OAuthHouse.source,
+                at: house.now)
         }
     }
 

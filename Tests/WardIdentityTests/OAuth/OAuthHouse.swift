@@ -79,8 +79,11 @@ final class OAuthHouse {
         return Array("{\(texts.joined(separator: ","))}".utf8)
     }
 
-    func register(_ changes: [String: String?] = [:]) async throws -> App {
-        try await oauth.apps.register(Self.metadata(changes), source: Self.source, at: now)
+    func register(_ changes: [String: String?] = [:], from address: String = OAuthHouse.source.address) async throws
+        -> App
+    {
+        try await oauth.apps.register(
+            Self.metadata(changes), source: RequestSource(address: address, request: "r9"), at: now)
     }
 
     func app(_ changes: [String: String?] = [:]) async throws -> App {
@@ -98,7 +101,7 @@ final class OAuthHouse {
 
     // MARK: Asking
 
-    func begin(_ app: App, _ changes: [String: String?] = [:]) throws -> String {
+    func begin(_ app: App, _ changes: [String: String?] = [:], from: RequestSource? = nil) throws -> String {
         var values: [String: String?] = [
             "response_type": "code", "client_id": app.id, "redirect_uri": Self.redirect, "state": "st-1",
             "scope": "openid user/Observation.rs offline_access", "aud": Self.base,
@@ -106,7 +109,7 @@ final class OAuthHouse {
         ]
         for (name, value) in changes { values[name] = .some(value) }
         let pairs = values.compactMap { name, value in value.map { SearchPair(name: name, value: $0) } }
-        return try oauth.begin(pairs, base: Self.base, issuer: Self.origin, at: now)
+        return try oauth.begin(pairs, base: Self.base, issuer: Self.origin, source: from ?? Self.source, at: now)
     }
 
     /// A code, by somebody who ticks everything.
@@ -128,6 +131,16 @@ final class OAuthHouse {
     }
 
     // MARK: Tokens
+
+    /// An app in a browser with a key, and its first tokens.
+    func bound(
+        _ key: ProofKey, _ scope: String = "openid user/Observation.rs offline_access"
+    ) async throws -> (member: PeopleHouse.Member, app: App, tokens: Tokens) {
+        let (member, principal) = try await member()
+        let app = try await app()
+        let code = try await code(app, principal, ["scope": scope])
+        return (member, app, try await exchange(code, app, proof: try key.proof(at: now)))
+    }
 
     func request(_ fields: [String: String], proof: String? = nil, at endpoint: String = OAuthHouse.token) throws
         -> TokenRequest

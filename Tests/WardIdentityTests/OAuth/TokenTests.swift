@@ -16,18 +16,8 @@ import WardTestKit
 
     init() throws { house = try OAuthHouse() }
 
-    /// An app in a browser with a key, and its first tokens.
-    private func bound(_ scope: String = "openid user/Observation.rs offline_access") async throws
-        -> (member: PeopleHouse.Member, app: App, tokens: OAuthHouse.Tokens)
-    {
-        let (member, principal) = try await house.member()
-        let app = try await house.app()
-        let code = try await house.code(app, principal, ["scope": scope])
-        return (member, app, try await house.exchange(code, app, proof: try key.proof(at: house.now)))
-    }
-
     @Test func `bound to a key is good with a proof of it, five minutes long`() async throws {
-        let (_, _, tokens) = try await bound()
+        let (_, _, tokens) = try await house.bound(key)
         #expect(tokens.type == "DPoP" && tokens.refresh != nil)
         #expect(try house.principal(tokens.access, key: key) != nil)
         #expect(try house.principal(tokens.access) == nil)
@@ -60,7 +50,7 @@ import WardTestKit
             ["jti": #""short""#],
         ] as [[String: String?]])
     func `is not taken with a proof of something else`(changes: [String: String?]) async throws {
-        let (_, _, tokens) = try await bound()
+        let (_, _, tokens) = try await house.bound(key)
         let address = OAuthHouse.base + "/Observation"
         let proof = try key.proof("GET", address, at: house.now, ath: tokens.access, changes)
         let request = DPoPRequest(proof: proof, method: "GET", addresses: [address])
@@ -68,7 +58,7 @@ import WardTestKit
     }
 
     @Test func `is not taken with a proof that is signed wrongly`() async throws {
-        let (_, _, tokens) = try await bound()
+        let (_, _, tokens) = try await house.bound(key)
         let address = OAuthHouse.base + "/Observation"
         let other = ProofKey()
         let seconds = house.now.microseconds / 1_000_000
@@ -111,7 +101,7 @@ import WardTestKit
     }
 
     @Test func `is not taken with a proof made before this process started`() async throws {
-        let (_, _, tokens) = try await bound()
+        let (_, _, tokens) = try await house.bound(key)
         let again = try OAuthHouse(try house.house.reopened())
         let proof = try key.proof(at: again.now.adding(seconds: -50))
         let refresh = try #require(tokens.refresh)
@@ -122,7 +112,7 @@ import WardTestKit
     // MARK: Refreshing
 
     @Test func `is renewed by a refresh token that changes each time`() async throws {
-        let (_, app, tokens) = try await bound()
+        let (_, app, tokens) = try await house.bound(key)
         let first = try #require(tokens.refresh)
         let renewed = try await house.refresh(first, app, proof: try key.proof(at: house.now))
         let second = try #require(renewed.refresh)
@@ -144,7 +134,7 @@ import WardTestKit
     }
 
     @Test func `is not renewed without the key, by another app, or for more`() async throws {
-        let (_, app, tokens) = try await bound()
+        let (_, app, tokens) = try await house.bound(key)
         let foreign = try await house.app(["client_name": #""Other""#])
         let refresh = try #require(tokens.refresh)
         await #expect(throws: OAuthFailure.proofMissing) { try await house.refresh(refresh, app) }
@@ -168,7 +158,7 @@ import WardTestKit
     }
 
     @Test func `shown by two at once ends for both`() async throws {
-        let (_, app, tokens) = try await bound()
+        let (_, app, tokens) = try await house.bound(key)
         let refresh = try #require(tokens.refresh)
         let (oauth, now) = (house.oauth, house.now)
         let requests = try (0..<6).map { _ in
@@ -201,7 +191,7 @@ import WardTestKit
     // MARK: Ends
 
     @Test func `for longer than a session outlives it and a restart, sealed`() async throws {
-        let (member, app, tokens) = try await bound()
+        let (member, app, tokens) = try await house.bound(key)
         let person = try #require(house.house.people.directory.person(member.id))
         for session in house.house.people.sessions.list(person: person.id, at: house.now) {
             try await house.house.people.endSessions(
@@ -219,7 +209,7 @@ import WardTestKit
     }
 
     @Test func `for longer than a session ends with all sessions of the person`() async throws {
-        let (member, app, tokens) = try await bound()
+        let (member, app, tokens) = try await house.bound(key)
         try await house.house.people.endSessions(
             of: member.id, byOperator: PeopleHouse.admin, source: OAuthHouse.source)
         #expect(try house.principal(tokens.access, key: key) == nil)
@@ -231,7 +221,7 @@ import WardTestKit
     }
 
     @Test func `for a session ends with it`() async throws {
-        let (member, app, tokens) = try await bound("openid user/Observation.rs online_access")
+        let (member, app, tokens) = try await house.bound(key, "openid user/Observation.rs online_access")
         #expect(try tokens.refresh != nil && house.principal(tokens.access, key: key) != nil)
         let person = try #require(house.house.people.directory.person(member.id))
         try await house.house.people.endSessions(of: person.id, byOperator: person.actor, source: OAuthHouse.source)
@@ -244,7 +234,7 @@ import WardTestKit
 
     @Test(arguments: ["disabled", "demoted", "ended", "app removed"])
     func `ends at once with the person and the app`(how: String) async throws {
-        let (member, app, tokens) = try await bound()
+        let (member, app, tokens) = try await house.bound(key)
         #expect(try house.principal(tokens.access, key: key) != nil)
         let people = house.house.people
         switch how {
@@ -278,7 +268,7 @@ import WardTestKit
     // MARK: Revocation and identity
 
     @Test func `is revoked by its own app alone, at once and with all that came with it`() async throws {
-        let (_, app, tokens) = try await bound()
+        let (_, app, tokens) = try await house.bound(key)
         let foreign = try await house.app(["client_name": #""Other""#])
         try await house.oauth.revoke(house.request(["token": tokens.access, "client_id": foreign.id]), at: house.now)
         try await house.oauth.revoke(house.request(["token": "made-up", "client_id": app.id]), at: house.now)
@@ -290,7 +280,7 @@ import WardTestKit
     }
 
     @Test func `is taken back by whoever allowed it, and by nobody else`() async throws {
-        let (member, _, tokens) = try await bound()
+        let (member, _, tokens) = try await house.bound(key)
         let (_, other) = try await house.member("berta")
         let allowed = try #require(house.oauth.allowed(by: member.id, at: house.now).first)
         #expect(allowed.name == "Growth chart" && allowed.isOffline)
@@ -306,7 +296,7 @@ import WardTestKit
     }
 
     @Test func `names the person in an ID token that the published key checks`() async throws {
-        let (member, app, tokens) = try await bound("openid fhirUser profile user/Patient.rs")
+        let (member, app, tokens) = try await house.bound(key, "openid fhirUser profile user/Patient.rs")
         let parts = try #require(tokens.idToken).split(separator: ".").map(String.init)
         let header = try JSONTape(parsing: try #require(base64URLDecoded(parts[0]))).root
         let claims = try JSONTape(parsing: try #require(base64URLDecoded(parts[1]))).root
