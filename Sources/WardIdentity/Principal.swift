@@ -127,12 +127,14 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case notRecognised
     case reasonNeeded
     case replayed
+    case reviewsOverdue
     case secondPersonNeeded
     case sessionEnded
     case stepUpNeeded
     case stillRunning
     case storage
     case throttled(seconds: Int64)
+    case tooLarge
     case tooManyEmergencies
     case tooManyPasskeys
     case unknownClient

@@ -58,7 +58,9 @@ extension OAuth {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("active")
-        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now) {
+        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now),
+            !isLocked(grant, at: now)
+        {
             writer.bool(true)
             writer.member("scope", access.scopes.joined(separator: " "))
             writer.member("client_id", grant.app)
