@@ -53,7 +53,7 @@ public struct WebSite: Sendable {
         if isPost, !isFormTokenRight(visit) {
             return visit.isFromThisSession ? await visit.keepingForm(nil) : visit.refused("form-token")
         }
-        if isPost, visit.form["keep"] != nil { return await visit.keepingForm(nil) }
+        if visit.isFromThisSession, visit.form["keep"] != nil { return await visit.keepingForm(nil) }
         return await done(visit)
     }
 

@@ -146,6 +146,11 @@ extension Assets {
           dialog.addEventListener('cancel', event => { event.preventDefault(); keep(); });
           dialog.addEventListener('click', event => { if (event.target === dialog) keep(); });
           document.getElementById('idle-lock').addEventListener('click', () => {
+            if (touched) {
+              fetch('/app/lock', { method: 'POST', credentials: 'same-origin', redirect: 'manual', body: fields() })
+                .finally(lock);
+              return;
+            }
             const form = document.querySelector('form[action="/app/lock"]');
             blank();
             form.submit();

@@ -36,7 +36,9 @@ extension Visit {
     ///
     /// - Parameter answer: what it was refused with; nil where nothing but the person's own word is missing.
     func keepingForm(_ answer: WebAnswer?) async -> WebAnswer {
-        guard let keeping = route.keeping, let session, let person, answer == nil || answer?.proofPage != nil else {
+        guard request.method == .post, let keeping = route.keeping, let session, let person,
+            answer == nil || answer?.proofPage != nil
+        else {
             return answer ?? (form["keep"] == nil ? refused("form-token") : .redirect(to: pageOfForm))
         }
         let fields = keeping.fields.flatMap { field in
