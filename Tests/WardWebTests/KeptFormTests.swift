@@ -158,7 +158,7 @@ import WardWeb
         let anna = try await house.member("anna", listed: true)
         let foreign = try await house.member("berta").formToken("/app")
         house.pass(900)
-        for token in [[], [("form", foreign)], [("form", "")]] {
+        for token in [[], [("form", foreign)], [("form", "")]] as [[(String, String)]] {
             let answer = try await anna.post("/app/emergency", token + Self.emergency)
             #expect(answer.location == "/app/locked?back=/app/emergency")
         }

@@ -20,10 +20,13 @@ import WardPolicy
         return false
     }
 
-    private func unlock(_ member: PeopleHouse.Member) async throws {
-        _ = try await house.house.people.prove(
+    /// Under a new token.
+    @discardableResult
+    private func unlock(_ member: PeopleHouse.Member) async throws -> String {
+        try await house.house.people.prove(
             .password(Password(typed: PeopleHouse.password), code: house.house.code(member.seed)),
-            sessionToken: member.token, context: house.house.context, at: house.now)
+            sessionToken: member.token, context: house.house.context, at: house.now
+        ).token
     }
 
     @Test func `stops while the session is locked, and goes on with the same token`() async throws {
@@ -77,11 +80,12 @@ import WardPolicy
                 _ = try await house.refresh(refresh, app, proof: key.proof(at: house.now))
             }
         }
-        try await unlock(member)
+        let token = try await unlock(member)
         let renewed = try await house.refresh(refresh, app, proof: key.proof(at: house.now))
         #expect(try house.principal(renewed.access, key: key)?.id == member.id)
         // Of a stolen one that was used already, a locked session makes no good one.
-        house.house.people.sessions.lock(member.token)
+        house.house.people.sessions.lock(token)
+        #expect(try isLocked(renewed.access, key: key))
         await #expect(throws: OAuthFailure.refreshInvalid) {
             _ = try await house.refresh(refresh, app, proof: key.proof(at: house.now))
         }

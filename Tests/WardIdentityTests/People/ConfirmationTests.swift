@@ -56,10 +56,10 @@ import WardTestKit
         let tom = try await house.member("tom", [.administrator])
         house.pass(60)
         for (login, code) in [
-            ("chief", ConfirmationCode.oneTime(try house.code(tom.seed))), ("chief", .saved(tom.codes[0])),
+            ("chief", .oneTime(try house.code(tom.seed))), ("chief", .saved(tom.codes[0])),
             ("nobody", .oneTime(try house.code(chief.seed))), ("", .oneTime(try house.code(chief.seed))),
             ("chief", .oneTime(try house.code(chief.seed, 9))),
-        ] {
+        ] as [(String, ConfirmationCode)] {
             await #expect(throws: IdentityFailure.notRecognised) { _ = try await confirm(house, login, code) }
         }
         await #expect(throws: IdentityFailure.notRecognised) { _ = try await confirm(house, "chief", nil) }

@@ -43,8 +43,15 @@ import WardTestKit
     @Test func `is taken out once, by two at the same time as well`() async throws {
         let anna = try await house.member("anna")
         let form = try await park(anna)
+        let (parked, session, source, now) = (house.people.parked, try session(anna), house.source, house.now)
+        let person = try #require(house.people.directory.person(anna.id))
         let taken = await withTaskGroup(of: Bool.self) { group in
-            for _ in 0..<8 { group.addTask { (try? await take(form.id, anna)) != nil } }
+            for _ in 0..<8 {
+                group.addTask {
+                    (try? await parked.take(
+                        form.id, in: session, by: person, sending: true, source: source, at: now)) != nil
+                }
+            }
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(taken == 1)
