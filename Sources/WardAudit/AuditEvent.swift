@@ -98,6 +98,10 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case export
     case factorAdded = "factor-added"
     case factorRemoved = "factor-removed"
+    /// A kept form was sent or dropped by its person, or its time was over.
+    case formEnded = "form-ended"
+    /// A form came while its session was locked, or without a fresh proof, and was kept for its person.
+    case formKept = "form-kept"
     case historyInstance = "history-instance"
     case holdEnded = "hold-ended"
     /// A legal hold: nothing of it is pruned or erased until it ends.

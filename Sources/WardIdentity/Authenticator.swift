@@ -66,23 +66,26 @@ public final class Authenticator: Sendable {
 
     /// Registers a client's public key under a name never used before.
     public func add(
-        _ name: String, role: Role, purpose: PurposeOfUse, key: ClientKey, by source: RequestSource
+        _ name: String, role: Role, purpose: PurposeOfUse, key: ClientKey, by source: RequestSource,
+        actor: AuditActor = .operator
     ) async throws(IdentityFailure) {
         guard Client.isName(name) else { throw .badName }
         // Taken in one step with the check: of two registrations of one name, one is refused.
         guard state.withLock({ $0.clients[name] == nil && $0.pending.insert(name).inserted }) else { throw .nameTaken }
         defer { state.withLock { _ = $0.pending.remove(name) } }
         let client = Client(name: name, role: role, purpose: purpose, key: key, added: clock(), isRemoved: false)
-        try await write(client, event: .clientAdded, by: source)
+        try await write(client, event: .clientAdded, by: source, actor)
     }
 
     /// Removes a client: its tokens end at once, its name stays taken.
-    public func remove(_ name: String, by source: RequestSource) async throws(IdentityFailure) {
+    public func remove(
+        _ name: String, by source: RequestSource, actor: AuditActor = .operator
+    ) async throws(IdentityFailure) {
         guard let client = state.withLock({ $0.clients[name] }), !client.isRemoved else { throw .unknownClient }
         let removed = Client(
             name: client.name, role: client.role, purpose: client.purpose, key: client.key, added: client.added,
             isRemoved: true)
-        try await write(removed, event: .clientRemoved, by: source)
+        try await write(removed, event: .clientRemoved, by: source, actor)
     }
 
     /// Registered clients by name, without the removed.
@@ -91,14 +94,14 @@ public final class Authenticator: Sendable {
     }
 
     private func write(
-        _ client: Client, event kind: AuditEventKind, by source: RequestSource
+        _ client: Client, event kind: AuditEventKind, by source: RequestSource, _ actor: AuditActor
     ) async throws(IdentityFailure) {
         let id = locators.tag(Array("client".utf8), Array(client.name.utf8)).locator
         guard let sealed = try? sealing.seal(client.encoded(), boundTo: id.bytes) else { throw .storage }
-        let event = AuditEvent(
-            kind: kind, time: clock(), outcome: .success,
-            actor: AuditActor(id: "client/\(client.name)", name: client.name, role: client.role.rawValue),
-            purpose: .systemAdministration, source: source, decision: "operator")
+        var event = AuditEvent(
+            kind: kind, time: clock(), outcome: .success, actor: actor, purpose: .systemAdministration,
+            source: source, decision: "\(client.role.rawValue); \(client.purpose.rawValue)")
+        event.subject = "client/\(client.name)"
         do throws(SubmissionFailure) {
             _ = try await log.commit(event, entries: [.put(StoredEntry(id: id, sealed: sealed), .client)])
         } catch {
@@ -234,4 +237,9 @@ public final class Authenticator: Sendable {
             if (try? await log.append(event)) == nil { self.count(count, from: address) }
         }
     }
+}
+
+extension AuditActor {
+    /// Whoever holds the machine and its keys.
+    public static let `operator` = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
 }

@@ -129,6 +129,7 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case notRecognised
     case reasonNeeded
     case replayed
+    case reviewsOverdue
     /// Roles that one account may not hold together.
     case rolesApart
     case secondPersonNeeded
@@ -137,6 +138,7 @@ public enum IdentityFailure: Error, Hashable, Sendable {
     case stillRunning
     case storage
     case throttled(seconds: Int64)
+    case tooLarge
     case tooManyEmergencies
     case tooManyPasskeys
     case unknownClient

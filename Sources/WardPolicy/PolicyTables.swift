@@ -85,9 +85,6 @@ final class PolicyTables: Sendable {
 
     func isCeiling(_ index: Int) -> Bool { ceilings >> UInt64(index) & 1 == 1 }
 
-    /// Whether any rule permits a role anything with a type.
-    func reaches(_ role: Int, _ type: UInt8) -> Bool { cells[role * Self.columns + Int(type)].permits > 0 }
-
     // MARK: Deciding
 
     func decide(_ question: borrowing AccessQuestion) -> AccessDecision {

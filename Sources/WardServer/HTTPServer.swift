@@ -19,7 +19,7 @@ import WardWeb
 public struct ServerSettings: Sendable {
     public let host: String
     public let port: Int
-    /// Names the certificate is for; the first is printed.
+    /// Names the certificate is for; the first is where people find the server: links, issuer and passkeys name it.
     public let names: [String]
     public let isDemo: Bool
     /// Addresses whose `X-Forwarded-For` is believed.
@@ -51,10 +51,23 @@ public struct ServerSettings: Sendable {
     private let remoteHeaders: HTTPFields
 
     /// `https://localhost:8443`.
-    public var origin: String { "https://\(names.first ?? "localhost"):\(port)" }
+    public var origin: String {
+        let host = names.first ?? "localhost"
+        // As browsers write it (RFC 6454 §6.2): an address of IPv6 in brackets, the usual port left out.
+        return "https://\(host.contains(":") ? "[\(host)]" : host)\(port == 443 ? "" : ":\(port)")"
+    }
+
+    /// A path of this server under each of its names.
+    func addresses(of path: String) -> [String] {
+        names.flatMap { name in
+            let host = name.contains(":") ? "[\(name)]" : name
+            let usual = port == 443 ? ["https://\(host)\(path)"] : []
+            return ["https://\(host):\(port)\(path)"] + usual
+        }
+    }
 
     /// What a client assertion may be addressed to.
-    var tokenAudiences: [String] { names.map { "https://\($0):\(port)/oauth/token" } }
+    var tokenAudiences: [String] { addresses(of: "/oauth/token") }
 
     func headers(host authority: String?) -> HTTPFields {
         let name = (authority ?? "").utf8.prefix { $0 != UInt8(ascii: ":") }
@@ -169,6 +182,7 @@ private struct Housekeeping: Service {
             }
         }
         await flush()
+        await people.finishEnds()
     }
 
     private func flush() async {

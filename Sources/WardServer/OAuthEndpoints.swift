@@ -81,7 +81,7 @@ extension WardResponder {
         do throws(OAuthFailure) {
             let asked = try TokenRequest(
                 form: form, hasBasic: request.headers[.authorization] != nil, proof: proof(request), source: source,
-                audiences: addresses(of: request.uri.path) + settings.tokenAudiences, issuer: settings.origin,
+                audiences: settings.addresses(of: request.uri.path) + settings.tokenAudiences, issuer: settings.origin,
                 base: clinic.base)
             return json(200, try await body(asked), type: "application/json")
         } catch {
@@ -134,16 +134,7 @@ extension WardResponder {
         // Two proofs prove nothing (RFC 9449 §4.3).
         return DPoPRequest(
             proof: shown.isEmpty ? nil : shown.count == 1 ? shown[0] : "", method: request.method.rawValue,
-            addresses: addresses(of: request.uri.path))
-    }
-
-    /// A path of this server under each of its names.
-    private func addresses(of path: String) -> [String] {
-        settings.names.flatMap { name in
-            let host = name.contains(":") ? "[\(name)]" : name
-            let usual = settings.port == 443 ? ["https://\(host)\(path)"] : []
-            return ["https://\(host):\(settings.port)\(path)"] + usual
-        }
+            addresses: settings.addresses(of: request.uri.path))
     }
 
     // MARK: Other origins

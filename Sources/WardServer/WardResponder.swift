@@ -104,7 +104,14 @@ struct WardResponder: HTTPResponder {
         }
         let now = Instant.now()
         // A valid token passes whatever others at the same address do.
-        guard let principal = principal(request, now: now) else {
+        let standing = standing(request, now: now)
+        if case .locked(let app) = standing {
+            await oauth.noteRefusal(of: app, source: source, at: now)
+            return (
+                route.template, response(.sessionLocked(isBound: request.headers[.authorization]?.isBound ?? false))
+            )
+        }
+        guard case .good(let principal) = standing else {
             guard !throttle.isBlocked(source.address, now: now) else {
                 return (route.template, response(.tooManyFailures))
             }
@@ -172,18 +179,18 @@ struct WardResponder: HTTPResponder {
 
     private static let jsonTypes: Set<String> = ["application/fhir+json", "application/json", "text/json"]
 
-    private func principal(_ request: Request, now: Instant) -> Principal? {
+    private func standing(_ request: Request, now: Instant) -> OAuth.TokenStanding {
         guard let header = request.headers[.authorization], header.utf8.count < 512, header.utf8.count > 7 else {
-            return nil
+            return .none
         }
         let scheme = header.utf8.prefix(7)
         guard scheme.elementsEqual("Bearer ".utf8) || String(scheme)?.lowercased() == "bearer " else {
-            guard header.prefix(5).lowercased() == "dpop " else { return nil }
-            return oauth.principal(token: header.dropFirst(5), proven: proof(request), at: now)
+            guard header.isBound else { return .none }
+            return oauth.standing(token: header.dropFirst(5), proven: proof(request), at: now)
         }
         let token = header[header.utf8.index(header.startIndex, offsetBy: 7)...]
-        return authenticator.principal(bearer: token, now: now)
-            ?? oauth.principal(token: token, proven: nil, at: now)
+        if let client = authenticator.principal(bearer: token, now: now) { return .good(client) }
+        return oauth.standing(token: token, proven: nil, at: now)
     }
 
     /// JSON is the only format: XML gets a clear answer (FHIR R4 http.html#mime-type).
@@ -317,6 +324,19 @@ extension ClinicAnswer {
             headers: [(name: "WWW-Authenticate", value: #"Bearer, DPoP algs="ES256""#)])
     }
 
+    /// RFC 9470 §3: the token is good, and the person has to show again who they are before it is taken.
+    static func sessionLocked(isBound: Bool) -> ClinicAnswer {
+        let scheme = isBound ? #"DPoP algs="ES256", "# : "Bearer "
+        return .failure(
+            401, "login", "the person's session is locked; the same token goes on when they unlock it",
+            headers: [
+                (
+                    name: "WWW-Authenticate",
+                    value: scheme + #"error="insufficient_user_authentication", error_description="session locked""#
+                )
+            ])
+    }
+
     static var tooManyFailures: ClinicAnswer {
         .failure(
             429, "throttled", "too many failures from this address",
@@ -328,6 +348,11 @@ extension ClinicAnswer {
     static var notAcceptable: ClinicAnswer {
         .failure(406, "not-supported", "only application/fhir+json is supported; XML is not")
     }
+}
+
+extension String {
+    /// Whether an `Authorization` header holds a token that is bound to a key (RFC 9449 §7.1).
+    fileprivate var isBound: Bool { prefix(5).lowercased() == "dpop " }
 }
 
 /// Short ids that correlate log lines: random per process, counted per request.

@@ -81,6 +81,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case signingKey
     /// Certificate authority and server certificate with their keys, sealed under the tenant.
     case certificates
+    /// Under which address people found the server last, sealed under the tenant.
+    case origin
 }
 
 /// What a sealed entry describes.
@@ -108,6 +110,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case accessReview = 21
     /// The clinic's own policy.
     case policy = 22
+    /// A form that came while its session was locked.
+    case parkedForm = 28
 }
 
 /// The current version of a resource, or one line of its history.

@@ -13,6 +13,7 @@ enum Route {
     case authorize, consent(String), apps, clients
     case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
+    case kept(String), keptDrop(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -68,6 +69,7 @@ enum Route {
             case ("app", "emergencies", let id): self = .emergencyPage(id)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
+            case ("app", "continue", let id): self = .kept(id)
             default: return nil
             }
         case 4:
@@ -81,6 +83,7 @@ enum Route {
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
+            case ("app", "continue", let id, "drop"): self = .keptDrop(id)
             default: return nil
             }
         default: return nil
@@ -140,6 +143,8 @@ enum Route {
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
         case .accessOf: "/app/access-review/{id}"
+        case .kept: "/app/continue/{id}"
+        case .keptDrop: "/app/continue/{id}/drop"
         }
     }
 
@@ -169,7 +174,8 @@ enum Route {
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
             .emergencyPage, .allSessions, .accessReview:
             .get
-        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
+        case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
+            .kept:
             .both
         default: .post
         }

@@ -21,6 +21,13 @@ public struct WebRequest: Sendable {
     public let userAgent: String?
     public let source: RequestSource
 
+    /// The same request as if another form had been sent to another page.
+    func posting(to path: [String]) -> WebRequest {
+        WebRequest(
+            method: .post, path: path, contentType: contentType, cookies: cookies, origin: origin,
+            secFetchSite: secFetchSite, userAgent: userAgent, source: source)
+    }
+
     public init(
         method: Method, path: [String], query: String = "", body: [UInt8] = [], contentType: String? = nil,
         cookies: [String: String] = [:], origin: String? = nil, secFetchSite: String? = nil,
@@ -48,6 +55,8 @@ public struct WebAnswer: Sendable {
     public internal(set) var body: [UInt8]
     /// The route's name for the operational log; never the path, which may hold a link's secret.
     public internal(set) var template: StaticString = "/"
+    /// Where the person has to prove who they are before anything is done; nil for every other answer.
+    var proofPage: String?
 }
 
 /// What the pages need to know of the installation.

@@ -31,13 +31,14 @@ public struct WebSite: Sendable {
     private func answer(_ request: WebRequest, _ route: Route, _ now: Instant) async -> WebAnswer? {
         if case .asset(let name) = route { return request.method == .get ? Assets.answer(name) : nil }
         let isPost = request.method == .post
-        let isActivity = if case .ping = route { isPost } else { true }
+        let form = isPost ? FormFields(request.body) : FormFields([])
+        // What a page does by itself is nobody's activity.
+        let isActivity = if case .ping = route { isPost } else { form?["keep"] == nil }
         let session = request.cookies[Cookie.session.rawValue] ?? ""
         let standing = session.isEmpty ? .none : people.standing(of: session, at: now, isActivity: isActivity)
         let held = route.cookie.flatMap { request.cookies[$0.rawValue] } ?? ""
         let newTicket: String? =
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
-        let form = isPost ? FormFields(request.body) : FormFields([])
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
             form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
@@ -46,10 +47,33 @@ public struct WebSite: Sendable {
                 .adding("Allow", route.methods.allow)
         }
         if isPost, let refusal = refusal(visit, isForm: form != nil, isOurs: !route.isForOtherSites) { return refusal }
-        if case .session = route.cookie, let refusal = sessionRefusal(visit) { return refusal }
-        if isPost, !route.isForOtherSites, !isFormTokenRight(visit) { return visit.refused("form-token") }
-        if let action = route.action, let refusal = await policyRefusal(visit, action) { return refusal }
-        return await page(visit)
+        if case .session = route.cookie, let refusal = sessionRefusal(visit) {
+            return visit.isFromThisSession ? await visit.keepingForm(refusal) : refusal
+        }
+        if isPost, !route.isForOtherSites, !isFormTokenRight(visit) {
+            return visit.isFromThisSession ? await visit.keepingForm(nil) : visit.refused("form-token")
+        }
+        if visit.isFromThisSession, visit.form["keep"] != nil { return await visit.keepingForm(nil) }
+        return await done(visit)
+    }
+
+    /// What comes of a request whose sender is known; a form that nothing was done with is kept for them.
+    private func done(_ visit: Visit) async -> WebAnswer? {
+        if let action = visit.route.action, let refusal = await policyRefusal(visit, action) {
+            return await visit.keepingForm(refusal)
+        }
+        guard let answer = await page(visit) else { return nil }
+        return answer.proofPage != nil ? await visit.keepingForm(answer) : answer
+    }
+
+    /// Sends a kept form, as if it came now.
+    private func send(_ visit: Visit, _ id: String) async -> WebAnswer? {
+        switch await visit.takeKept(id) {
+        case .refused(let answer): return answer
+        case .form(let form):
+            guard let next = visit.sending(form) else { return visit.refused("form-token") }
+            return await done(next)
+        }
     }
 
     // MARK: Refusals
@@ -73,8 +97,7 @@ public struct WebSite: Sendable {
             if visit.route.isForLocked { return nil }
             if case .consent(let id) = visit.route, let answer = visit.silentAnswer(id) { return answer }
             if visit.route.isForScript { return .json(#"{"error":"locked"}"#, status: 401) }
-            let back = BackPath(segments: visit.request.path).text
-            return .redirect(to: "/app/locked?back=\(back)")
+            return .proof("/app/locked", for: visit.pageOfForm)
         case .none:
             if case .ping = visit.route { return .json(#"{"state":"none","seconds":0}"#) }
             if visit.route.isForScript { return .json(#"{"error":"session"}"#, status: 401) }
@@ -169,6 +192,8 @@ public struct WebSite: Sendable {
         case .allSessions: return await visit.allSessionsPage()
         case .allSessionsEnd: return await visit.endAnySession()
         case .accessReview: return visit.accessReviewPage()
+        case .kept(let id): return isPost ? await send(visit, id) : visit.keptPage(id)
+        case .keptDrop(let id): return await visit.dropKept(id)
         case .accessOf(let id): return isPost ? await visit.reviewAccess(id) : await visit.accessPage(id)
         }
     }

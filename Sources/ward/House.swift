@@ -58,9 +58,11 @@ struct House: Sendable {
     }
 
     /// Opens a store with its key.
+    ///
+    /// - Parameter origin: what links begin with; nil for where the server was last.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String
+        origin: String?
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -82,9 +84,11 @@ struct House: Sendable {
         } catch let failure as KeyFailure {
             throw CommandFailure(failure.text)
         }
+        let known = SealedOrigin(store: store, key: SealingKey(tenant.derived("ward/origin/1")))
+        if let origin { try known.keep(origin) }
         let house: House
         do throws(AuditFailure) {
-            house = try wire(folder, header, store, tenant, origin: origin)
+            house = try wire(folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443")
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
@@ -144,6 +148,7 @@ struct House: Sendable {
 
     /// Finishes what was taken and closes the files.
     func close() async {
+        await people.finishEnds()
         await log.close()
         store.close()
     }
@@ -186,6 +191,31 @@ struct SealedCertificates: Sendable {
         let sealed = try key.seal(try authority.encoded(), boundTo: Self.context)
         try store.commit { transaction throws(StorageFailure) in
             try transaction.putMetadata(.certificates, sealed)
+        }
+    }
+}
+
+/// Under which address people found the server last, so that a link made while none runs leads there.
+struct SealedOrigin: Sendable {
+    let store: SQLiteStore
+    let key: SealingKey
+    private static let context = Array("ward/origin/1".utf8)
+
+    var origin: String? {
+        get throws(AuditFailure) {
+            let stored: [UInt8]?
+            do throws(StorageFailure) { stored = try store.metadata(.origin) } catch { throw .storage }
+            guard let stored else { return nil }
+            guard let bytes = try? key.open(stored, boundTo: Self.context) else { throw .damaged }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    func keep(_ origin: String) throws {
+        guard try self.origin != origin else { return }
+        let sealed = try key.seal(Array(origin.utf8), boundTo: Self.context)
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.putMetadata(.origin, sealed)
         }
     }
 }

@@ -6,15 +6,22 @@ import WardVault
 enum Operator {
     /// - Parameter make: builds the request once the store's id is known; it may sign an assertion for it.
     static func perform(
-        _ options: StoreOptions, make: @Sendable (String) async throws -> OperatorRequest
+        _ options: StoreOptions, confirm: ConfirmOptions? = nil,
+        make ask: @Sendable (String) async throws -> OperatorRequest
     ) async throws {
         let outcome = Outcome()
+        let confirmation = try confirm?.options() ?? [:]
+        @Sendable func make(_ storeID: String) async throws -> OperatorRequest {
+            var request = try await ask(storeID)
+            request.options.merge(confirmation) { $1 }
+            return request
+        }
         if try await ControlClient.send(options.folder, make: make, reply: outcome.take) { return try outcome.finish() }
         try options.folder.requireStore()
         let lock = try FolderLock(options.folder)
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(
-            options.folder, kind: nil, unlock: options.unlock, origin: "https://localhost:8443")
+            options.folder, kind: nil, unlock: options.unlock, origin: nil)
         let request = try await make(house.header.id)
         if request.command.needsIndex { try await rebuildIndex(of: house) }
         await OperatorService(house: house).run(request, reply: outcome.take) {}

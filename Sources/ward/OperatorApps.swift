@@ -7,14 +7,15 @@ import WardIdentity
 extension OperatorService {
     func approveApp(_ request: OperatorRequest, _ reply: Reply) async throws {
         let name = request.options["name"] ?? ""
-        try await house.people.oauth.apps.approve(name, byOperator: Self.actor, source: Self.source)
+        let actor = try await acting(.administer, request)
+        try await house.people.oauth.apps.approve(name, byOperator: actor, source: Self.source)
         reply(.output("app \(name) approved"))
     }
 
     /// False if there is no app of this name.
-    func removeApp(_ name: String) async throws -> Bool {
+    func removeApp(_ name: String, by actor: AuditActor) async throws -> Bool {
         guard house.people.oauth.apps.apps.contains(where: { $0.id == name }) else { return false }
-        try await house.people.oauth.apps.remove(name, byOperator: Self.actor, source: Self.source)
+        try await house.people.oauth.apps.remove(name, byOperator: actor, source: Self.source)
         return true
     }
 

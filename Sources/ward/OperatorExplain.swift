@@ -9,9 +9,11 @@ import WardVault
 extension OperatorService {
     func adoptPolicy(_ request: OperatorRequest, _ reply: Reply) async throws {
         let document = request.options["document"].map { Array($0.utf8) } ?? Policy.standardDocument
+        let mistakes = Policy.check(document)
         do {
+            guard mistakes.isEmpty else { throw PolicyFailure.invalid(mistakes) }
             let name = try await house.adopted.adopt(
-                document, log: house.log, by: Self.actor, source: Self.source)
+                document, log: house.log, by: try await acting(.administer, request), source: Self.source)
             reply(.output("adopted \(name); it holds from the next start of the server on"))
         } catch PolicyFailure.invalid(let issues) {
             for issue in issues { reply(.output(issue.text)) }

@@ -56,8 +56,15 @@ extension OperatorService {
             let outcomes = Emergency.Outcome.allCases.map(\.rawValue).joined(separator: ", ")
             throw CommandFailure("--outcome is one of: \(outcomes)")
         }
+        let actor = try await acting(.reviewEmergency, request)
+        let reviewed = house.people.emergencies.emergency(id)?.person ?? ""
+        if let login = request.options["as"], let reviewer = house.people.directory.person(named: login),
+            house.people.directory.areOneHuman(reviewer.id, reviewed)
+        {
+            throw CommandFailure("somebody else has to review this emergency")
+        }
         try await house.people.emergencies.review(
-            id, outcome: outcome, note: PHI(request.options["note"] ?? ""), byOperator: Self.actor,
+            id, outcome: outcome, note: PHI(request.options["note"] ?? ""), byOperator: actor,
             source: Self.source)
     }
 
@@ -143,8 +150,10 @@ extension OperatorService {
     }
 
     func endUserSessions(_ request: OperatorRequest) async throws {
+        let person = try person(request)
         try await house.people.endSessions(
-            of: try person(request).id, number: request.options["session"], byOperator: Self.actor,
+            of: person.id, number: request.options["session"],
+            byOperator: try await acting(.manageSessions, request),
             source: Self.source)
     }
 }

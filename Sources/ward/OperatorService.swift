@@ -77,13 +77,16 @@ struct OperatorService: Sendable {
             let key = request.options["jwk"].flatMap({ ClientKey(jwk: Array($0.utf8)) })
         else { throw CommandFailure("name, role, purpose and a P-384 or RSA public key are needed") }
         guard Role.ofClients.contains(role) else { throw CommandFailure("\(role.rawValue) is a role of people") }
-        try await house.authenticator.add(name, role: role, purpose: purpose, key: key, by: Self.source)
+        try await house.authenticator.add(
+            name, role: role, purpose: purpose, key: key, by: Self.source,
+            actor: try await acting(.administer, request))
     }
 
     private func removeClient(_ request: OperatorRequest) async throws {
         let name = request.options["name"] ?? ""
-        if try await removeApp(name) { return }
-        try await house.authenticator.remove(name, by: Self.source)
+        let actor = try await acting(.administer, request)
+        if try await removeApp(name, by: actor) { return }
+        try await house.authenticator.remove(name, by: Self.source, actor: actor)
     }
 
     private func listClients(_ request: OperatorRequest, _ reply: Reply) {
@@ -268,6 +271,7 @@ extension IdentityFailure {
         case .nameTaken: "the name is or was in use; names are never reused"
         case .unknownClient: "there is no such client"
         case .tooManyEmergencies: "five emergencies of this person run already"
+        case .reviewsOverdue: "reviews of earlier emergencies of this person are overdue"
         case .alreadyOpen, .stillRunning: "the emergency still runs"
         case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
         case .clearanceNeeded: "the clearance is too long: 500 characters at most"

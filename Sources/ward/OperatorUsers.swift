@@ -6,18 +6,19 @@ import WardPolicy
 
 /// What is done to people's accounts at the machine itself, by whoever holds its keys.
 extension OperatorService {
-    static let actor = AuditActor(id: "operator", name: "operator at the machine", role: "operator")
+    static let actor = AuditActor.operator
 
     func addUser(_ request: OperatorRequest, _ reply: Reply) async throws {
         let rights = try rights(request)
         guard house.people.directory.mayBeTogether(rights) else { throw IdentityFailure.rolesApart }
+        let actor = try await acting(.managePeople, request)
         let person = try await house.people.directory.add(
             login: request.options["login"] ?? "", displayName: request.options["name"] ?? "",
             practitioner: request.options["practitioner"], patients: request.paths, ends: try end(request),
-            byOperator: Self.actor, source: Self.source)
+            byOperator: actor, source: Self.source)
         try await house.people.grant(
-            rights, to: person.id, clearance: request.options["clearance"], byOperator: Self.actor, source: Self.source)
-        try await printLink(person, reply)
+            rights, to: person.id, clearance: request.options["clearance"], byOperator: actor, source: Self.source)
+        try await printLink(person, by: actor, reply)
     }
 
     func linkUser(_ request: OperatorRequest, _ reply: Reply) async throws {
@@ -25,23 +26,27 @@ extension OperatorService {
         guard person.state == .invited else {
             throw CommandFailure("this person has factors already; for lost ones use: ward user recover")
         }
-        try await printLink(person, reply)
+        try await printLink(person, by: try await acting(.managePeople, request), reply)
     }
 
     func recoverUser(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let person = try person(request)
         let token = try await house.people.recover(
-            try person(request).id, byOperator: Self.actor, source: Self.source)
+            person.id, byOperator: try await recovering(request), source: Self.source)
         reply(.output("\(house.origin)/enrol/\(token)"))
     }
 
     func disableUser(_ request: OperatorRequest) async throws {
-        try await house.people.disable(try person(request).id, byOperator: Self.actor, source: Self.source)
+        let person = try person(request)
+        try await house.people.disable(
+            person.id, byOperator: try await acting(.managePeople, request), source: Self.source)
     }
 
     func setRoles(_ request: OperatorRequest) async throws {
+        let (rights, person) = (try rights(request), try person(request))
         try await house.people.grant(
-            try rights(request), to: try person(request).id, clearance: request.options["clearance"],
-            byOperator: Self.actor, source: Self.source)
+            rights, to: person.id, clearance: request.options["clearance"],
+            byOperator: try await acting(.managePeople, request), source: Self.source)
     }
 
     func listUsers(_ request: OperatorRequest, _ reply: Reply) {
@@ -78,8 +83,8 @@ extension OperatorService {
         }
     }
 
-    private func printLink(_ person: Person, _ reply: Reply) async throws {
-        let token = try await house.people.invite(person.id, byOperator: Self.actor, source: Self.source)
+    private func printLink(_ person: Person, by actor: AuditActor, _ reply: Reply) async throws {
+        let token = try await house.people.invite(person.id, byOperator: actor, source: Self.source)
         reply(.output("\(house.origin)/enrol/\(token)"))
     }
 

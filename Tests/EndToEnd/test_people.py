@@ -7,7 +7,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from conftest import ROOT
+from conftest import ROOT, enrolled
 
 LINK = re.compile(r"https://localhost:\d+/enrol/\S+")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -40,7 +40,7 @@ def link_for(house, login, *roles):
     options = [word for role in roles for word in ("--role", role)]
     done = house.ward("user", "add", login, "--name", f"Dr {login.capitalize()}", *options)
     assert done.returncode == 0, done.stderr
-    return LINK.search(done.stdout).group(0)
+    return house.invited(LINK.search(done.stdout).group(0), login, roles)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,7 @@ def enrol(browser, link):
     browser.page.wait_for_url("**/enrol")
     browser.press("Make a passkey")
     browser.page.get_by_text("Your recovery codes").wait_for()
+    enrolled(link, browser.page.locator(".codes li").all_inner_texts())
 
 
 def test_a_passkey_signs_in_and_nothing_stays_in_the_browser(clinic, browser):

@@ -123,6 +123,39 @@ def test_the_certificate_is_for_given_names(http2):
         tls_socket(http2, name=name).close()
 
 
+def test_the_first_given_name_is_the_server_s_own(http2):
+    own = f"https://clinic.example:{http2.port}"
+    stranger = http2.stranger()
+    for place in ("smart-configuration", "openid-configuration"):
+        found = stranger.session.get(f"{http2.origin}/.well-known/{place}", timeout=10).json()
+        assert found["issuer"] == own
+        assert all(value.startswith(own + "/") for name, value in found.items() if name.endswith(("_endpoint", "_uri")))
+    assert stranger.get("metadata").json()["implementation"]["url"] == f"{own}/fhir"
+    done = http2.ward("user", "add", "anna", "--name", "Anna", "--role", "clinician")
+    assert done.stdout.startswith(own + "/enrol/")
+
+
+def test_a_server_without_a_given_name_is_localhost(house):
+    found = house.stranger().session.get(f"{house.origin}/.well-known/smart-configuration", timeout=10).json()
+    assert found["issuer"] == house.origin
+
+
+def test_a_link_made_while_no_server_runs_leads_to_where_it_was(houses):
+    made = houses(start=False, roles=())
+    assert made.ward("user", "add", "anna", "--name", "Anna").stdout.startswith("https://localhost:8443/enrol/")
+    made.start("--host", "Clinic.Example", "--host", "192.0.2.44")
+    port = made.port
+    made.stop()
+    done = made.ward("user", "link", "anna")
+    assert done.stdout.startswith(f"https://clinic.example:{port}/enrol/"), done.stderr
+
+
+@pytest.mark.parametrize("host", ["https://clinic.example", "clinic.example:8443", "a b", "", "clinic/x", "x@y", "x" * 254])
+def test_what_is_no_name_is_refused(house, host):
+    done = house.ward("serve", "--listen", "127.0.0.1:1", "--host", host)
+    assert done.returncode == 1 and "--host" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["clinic.example", "evil.example", "192.0.2.44"])
 def test_the_certificate_is_for_no_other_name(house, name):
     with pytest.raises(ssl.SSLCertVerificationError):

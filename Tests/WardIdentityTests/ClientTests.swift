@@ -77,7 +77,9 @@ import WardTestKit
         #expect(house.authenticator.clients.isEmpty)
         store.expect(.none)
         try await add("a", try pair("a"), to: house)
-        #expect(try house.events().map(\.kind) == [.clientAdded])
+        let added = try house.events()
+        #expect(added.map(\.kind) == [.clientAdded] && added[0].actor?.id == "operator")
+        #expect(added[0].subject == "client/a")
         store.expect(.commits(.full, afterEffect: false))
         await #expect(throws: IdentityFailure.auditUnavailable) {
             try await house.authenticator.remove("a", by: TestHouse.source)

@@ -62,7 +62,7 @@ struct EmergencyPageTests {
         let page = try await browser.get("/app/emergency").text
         #expect(page.contains("Confirm") && !page.contains("Why it cannot wait"))
         let answer = try await browser.submit("/app/emergency", on: "/app/emergency", Self.form)
-        #expect(answer.location == "/app/step-up?back=/app/emergency")
+        #expect(answer.location?.hasPrefix("/app/step-up?back=/app/continue/") == true)
         #expect(house.people.emergencies.list(at: house.now).isEmpty)
     }
 
@@ -179,7 +179,7 @@ struct OfficePageTests {
         #expect(try await doctor.get("/app").location == "/sign-in")
         house.pass(300)
         let stale = try await sara.submit("/app/all-sessions/end", on: "/app/all-sessions", fields)
-        #expect(stale.location == "/app/step-up?back=/app/all-sessions")
+        #expect(stale.location?.hasPrefix("/app/step-up?back=/app/continue/") == true)
     }
 
     @Test(arguments: Role.allCases.filter { $0 != .privacyOfficer })

@@ -88,13 +88,13 @@ struct PeoplePageTests {
         let boss = try await house.member("chief", [.administrator])
         house.pass(300)
         let answer = try await boss.submit("/app/people", on: "/app/people", [("login", "kern"), ("shown", "Kern")])
-        #expect(answer.location == "/app/step-up?back=/app/people")
+        #expect(answer.location?.hasPrefix("/app/step-up?back=/app/continue/") == true)
         let id = try #require(boss.person?.id)
-        for (action, back) in [
-            ("/app/role-requests", "/app/people"), ("/app/recoveries", "/app/people"),
-            ("/app/people/\(id)/roles", "/app/people/\(id)"), ("/app/people/\(id)/disable", "/app/people/\(id)"),
+        for action in [
+            "/app/role-requests", "/app/recoveries", "/app/people/\(id)/roles", "/app/people/\(id)/disable",
         ] {
-            #expect(try await boss.submit(action, on: "/app").location == "/app/step-up?back=\(back)")
+            let place = try await boss.submit(action, on: "/app").location
+            #expect(place?.hasPrefix("/app/step-up?back=/app/continue/") == true)
         }
         #expect(house.people.directory.people.count == 1)
     }

@@ -104,7 +104,7 @@ public final class AccessReviews: Sendable {
     ) async throws(IdentityFailure) {
         let reviewer = try await directory.require(.reviewAccess, of: principal, source: source, at: now)
         guard let person = directory.person(id), person.isActive(at: now) else { throw .unknownPerson }
-        guard person.id != reviewer.id else { throw .secondPersonNeeded }
+        guard !directory.areOneHuman(person.id, reviewer.id) else { throw .secondPersonNeeded }
         guard removing.isSubset(of: person.roleNames), !unlisting || person.mayUseEmergencyAccess else {
             throw .unknownRequest
         }

@@ -28,6 +28,8 @@ public final class Emergencies: Sendable {
         var open: [Place: [String]] = [:]
         /// Emergencies, and places of new ones, whose change is on its way to the disk.
         var busy: Set<String> = []
+        /// Ended, which the log could not take yet; they open nothing meanwhile.
+        var ending: [String: Ending] = [:]
 
         mutating func set(_ emergency: Emergency) {
             emergencies[emergency.id] = emergency
@@ -35,7 +37,22 @@ public final class Emergencies: Sendable {
             var ids = open[place, default: []].filter { $0 != emergency.id }
             if emergency.ended == nil { ids.append(emergency.id) }
             open[place] = ids.isEmpty ? nil : ids
+            if emergency.ended != nil { ending[emergency.id] = nil }
         }
+
+        /// Those of a place that nobody has ended, in the log or on the way to it.
+        func running(_ ids: some Sequence<String>, at now: Instant) -> [Emergency] {
+            ids.compactMap { ending[$0] == nil ? emergencies[$0] : nil }.filter { $0.isRunning(at: now) }
+        }
+    }
+
+    /// Somebody ended one, and what the log will say of it.
+    struct Ending {
+        let time: Instant
+        let actor: AuditActor
+        let source: RequestSource
+        let session: String?
+        let isOwn: Bool
     }
 
     /// Emergencies of one person that may run at once.
@@ -81,8 +98,8 @@ public final class Emergencies: Sendable {
     /// Asked anew each time: whoever was taken off the list, or lost their access, has none.
     public func standing(of person: String, for patient: String, at now: Instant) -> EmergencyStanding? {
         let running = state.withLock { state in
-            (state.open[Place(person: person, patient: patient)] ?? []).compactMap { state.emergencies[$0] }
-        }.filter { $0.isRunning(at: now) }
+            state.running(state.open[Place(person: person, patient: patient)] ?? [], at: now)
+        }
         guard
             // One with a reason of its own for some label comes first: it opens everything that the others do.
             let first = running.first(where: { !$0.reason.labels.isEmpty }) ?? running.last,
@@ -101,8 +118,8 @@ public final class Emergencies: Sendable {
     public func running(of person: String, at now: Instant) -> [Emergency] {
         guard isListed(person, at: now) else { return [] }
         return state.withLock { state in
-            state.open.filter { $0.key.person == person }.values.joined().compactMap { state.emergencies[$0] }
-        }.filter { $0.isRunning(at: now) }.sorted { ($0.begun, $0.id) > ($1.begun, $1.id) }
+            state.running(state.open.filter { $0.key.person == person }.values.joined(), at: now)
+        }.sorted { ($0.begun, $0.id) > ($1.begun, $1.id) }
     }
 
     /// All of them: overdue ones first, then those that wait for a review or run, then the others; newest first in each.
@@ -153,6 +170,24 @@ public final class Emergencies: Sendable {
         let put = try vault.put(emergency.encoded(), .emergency, key: Array(emergency.id.utf8))
         try await vault.commit(event, to: log, [put])
         state.withLock { $0.set(emergency) }
+    }
+
+    /// Keeps an end that the log could not take.
+    func hold(_ ending: Ending, of id: String) {
+        state.withLock { if $0.emergencies[id]?.ended == nil { $0.ending[id] = ending } }
+    }
+
+    /// Ends that the log could not take.
+    var ending: [String: Ending] { state.withLock { $0.ending } }
+
+    /// Own emergencies whose review is late from which on nobody may declare another one.
+    public static let mostOverdue = 2
+
+    /// How many of somebody's emergencies nobody has reviewed in time.
+    public func overdue(of person: String, at now: Instant) -> Int {
+        state.withLock { state in
+            state.emergencies.values.count { $0.person == person && $0.isOverdue(at: now) }
+        }
     }
 
     /// Those whose time is over and that nobody ended.

@@ -16,6 +16,7 @@ extension Emergencies {
     ///
     /// - Throws: ``IdentityFailure/notPermitted`` for people who are not listed or whose roles do not include it,
     ///   ``IdentityFailure/stepUpNeeded``, ``IdentityFailure/reasonNeeded``, ``IdentityFailure/alreadyOpen``,
+    ///   ``IdentityFailure/reviewsOverdue`` while too many of their own were not reviewed in time,
     ///   ``IdentityFailure/badName`` for what cannot be a `Patient` id.
     @discardableResult
     public func declare(
@@ -29,6 +30,12 @@ extension Emergencies {
         }
         let person = try await directory.require(.openEmergency, of: principal, source: source, at: now)
         let told = try Self.told(text, atLeast: Emergency.shortestText)
+        guard overdue(of: person.id, at: now) < Self.mostOverdue else {
+            try await directory.refuse("open-emergency/reviews-overdue", principal, source, now) {
+                $0.patients = [patient]
+            }
+            throw .reviewsOverdue
+        }
         let emergency = Emergency(
             id: Directory.newID(), person: person.id, patient: patient, reason: reason, text: told, begun: now)
         var event = event(.emergencyOpened, emergency, by: person.actor, source, now, reason.rawValue)
@@ -43,15 +50,34 @@ extension Emergencies {
     ) async throws(IdentityFailure) {
         let isOwn = emergency(id)?.person == principal.id && principal.kind == .person && principal.app == nil
         if !isOwn { try await directory.require(.reviewEmergency, of: principal, source: source, at: now) }
+        guard emergency(id)?.isRunning(at: now) ?? false else { throw .unknownRequest }
+        let ending = Ending(
+            time: now, actor: principal.actor, source: source, session: principal.session, isOwn: isOwn)
+        do throws(IdentityFailure) {
+            try await end(id, ending)
+        } catch {
+            // It is over whatever becomes of the log; what could not be written is tried again.
+            if error == .auditUnavailable { hold(ending, of: id) }
+            throw error
+        }
+    }
+
+    private func end(_ id: String, _ ending: Ending) async throws(IdentityFailure) {
         try await change(id) { emergency throws(IdentityFailure) in
-            guard emergency.isRunning(at: now) else { throw .unknownRequest }
-            emergency.ended = now
-            emergency.endedBy = principal.actor.id
+            guard emergency.ended == nil else { throw .unknownRequest }
+            emergency.ended = ending.time
+            emergency.endedBy = ending.actor.id
             var event = event(
-                .emergencyEnded, emergency, by: principal.actor, source, now, isOwn ? "by-person" : "by-officer")
-            event.session = principal.session
+                .emergencyEnded, emergency, by: ending.actor, ending.source, ending.time,
+                ending.isOwn ? "by-person" : "by-officer")
+            event.session = ending.session
             return event
         }
+    }
+
+    /// Tries again what the log could not take.
+    func finishEnds() async {
+        for (id, ending) in self.ending { try? await end(id, ending) }
     }
 
     /// Notes the end of those whose time is over; what they opened was closed at that moment already.
@@ -69,14 +95,15 @@ extension Emergencies {
 
     /// Records what somebody else finds about one that is over.
     ///
-    /// - Throws: ``IdentityFailure/secondPersonNeeded`` for one's own, ``IdentityFailure/stillRunning``,
+    /// - Throws: ``IdentityFailure/secondPersonNeeded`` for one's own, also under another account,
+    ///   ``IdentityFailure/stillRunning``,
     ///   ``IdentityFailure/reasonNeeded`` without a note, ``IdentityFailure/unknownRequest`` for what is decided.
     public func review(
         _ id: String, outcome: Emergency.Outcome, note: PHI<String>, by principal: Principal, source: RequestSource,
         at now: Instant = .now()
     ) async throws(IdentityFailure) {
         let reviewer = try await directory.require(.reviewEmergency, of: principal, source: source, at: now)
-        guard emergency(id)?.person != reviewer.id else {
+        guard !(emergency(id).map { directory.areOneHuman($0.person, reviewer.id) } ?? false) else {
             try await directory.refuse("review-emergency/own", principal, source, now) { $0.emergency = id }
             throw .secondPersonNeeded
         }

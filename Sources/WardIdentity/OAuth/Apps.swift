@@ -14,6 +14,8 @@ public final class Apps: Sendable {
     private struct State {
         var apps: [String: App] = [:]
         var busy: Set<String> = []
+        /// Removed, which the log could not take yet; nothing of them is good meanwhile.
+        var removing: [String: Removal] = [:]
         /// Networks of registrations on their way to the disk, by id.
         var arriving: [String: String] = [:]
 
@@ -23,6 +25,12 @@ public final class Apps: Sendable {
                 && waiting.count(where: { $0.network == network })
                     + arriving.values.count(where: { $0 == network }) < Apps.mostWaitingFromOne
         }
+    }
+
+    private struct Removal {
+        let actor: AuditActor
+        let source: RequestSource
+        let time: Instant
     }
 
     private let state: Mutex<State>
@@ -44,7 +52,9 @@ public final class Apps: Sendable {
 
     /// Those that wait or are approved, by name.
     public var apps: [App] {
-        state.withLock { $0.apps.values.filter { $0.state != .removed } }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
+        state.withLock { state in
+            state.apps.values.filter { $0.state != .removed && state.removing[$0.id] == nil }
+        }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
     }
 
     /// Apps that have waited too long.
@@ -57,12 +67,16 @@ public final class Apps: Sendable {
     /// An approved app.
     public func approved(_ id: String) -> App? { app(id).flatMap { $0.state == .approved ? $0 : nil } }
 
-    func app(_ id: String) -> App? { state.withLock { $0.apps[id] }.flatMap { $0.state == .removed ? nil : $0 } }
+    func app(_ id: String) -> App? {
+        state.withLock { $0.removing[id] == nil ? $0.apps[id] : nil }.flatMap { $0.state == .removed ? nil : $0 }
+    }
 
     /// Whether scripts from `origin` may read answers (Fetch Standard §3.2): those of approved apps in browsers.
     public func allows(origin: String) -> Bool {
         state.withLock { state in
-            state.apps.values.contains { $0.state == .approved && $0.origins.contains(origin) }
+            state.apps.values.contains {
+                $0.state == .approved && $0.origins.contains(origin) && state.removing[$0.id] == nil
+            }
         }
     }
 
@@ -103,10 +117,28 @@ public final class Apps: Sendable {
     public func remove(
         _ id: String, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) {
-        try await change(id, .appRemoved, by: actor, source, now) { app throws(IdentityFailure) in
+        let removal = Removal(actor: actor, source: source, time: now)
+        do throws(IdentityFailure) {
+            try await remove(id, removal)
+        } catch {
+            // It is over whatever becomes of the log; what could not be written is tried again.
+            if error == .auditUnavailable { state.withLock { $0.removing[id] = removal } }
+            throw error
+        }
+    }
+
+    private func remove(_ id: String, _ removal: Removal) async throws(IdentityFailure) {
+        try await change(id, .appRemoved, by: removal.actor, removal.source, removal.time) {
+            app throws(IdentityFailure) in
             guard app.state != .removed else { throw .unknownClient }
             app.state = .removed
         }
+        state.withLock { $0.removing[id] = nil }
+    }
+
+    /// Tries again what the log could not take.
+    func finishRemovals() async {
+        for (id, removal) in state.withLock({ $0.removing }) { try? await remove(id, removal) }
     }
 
     /// Forgets registrations that nobody approved within a week. Nothing ever came of them, so that nothing is kept.
@@ -129,7 +161,9 @@ public final class Apps: Sendable {
         _ body: (inout App) throws(IdentityFailure) -> Void
     ) async throws(IdentityFailure) {
         let found: App? = state.withLock { state in
-            guard let app = state.apps[id], state.busy.insert(id).inserted else { return nil }
+            guard let app = state.apps[id], kind == .appRemoved || state.removing[id] == nil,
+                state.busy.insert(id).inserted
+            else { return nil }
             return app
         }
         guard var app = found else { throw app(id) == nil ? .unknownClient : .busy }

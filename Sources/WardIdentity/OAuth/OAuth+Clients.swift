@@ -63,7 +63,9 @@ extension OAuth {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("active")
-        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now) {
+        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now),
+            !isLocked(grant, at: now)
+        {
             writer.bool(true)
             write(access, grant, person, request, &writer)
         } else if let backend = backends?.principal(bearer: token, now: now) {

@@ -131,6 +131,8 @@ extension OAuth {
         guard !scopes.isEmpty else { throw .scopeInvalid }
         // Taken out while the next one is on its way: a second use finds nothing that fits.
         let digest = Self.digest(text)
+        // Nothing is used up: it goes on once the person is back.
+        if known.refresh == digest, isLocked(known, at: now) { throw .sessionLocked }
         let isCurrent = state.withLock { state in
             guard state.grants[id]?.refresh == digest else { return false }
             state.grants[id]?.refresh = nil
@@ -182,8 +184,8 @@ extension OAuth {
         guard isHeld, let (_, person) = standing(of: grant, at: now) else {
             // Ended while it was being written: it must not come back with the next start.
             _ = state.withLock { $0.grants.removeValue(forKey: grant.id) }
-            try? await vault.commit(
-                self.event(.tokenRevoked, grant, source: request.source, at: now, decision: "ended"), to: log,
+            try? await ends.commit(
+                self.event(.tokenRevoked, grant, source: request.source, at: now, decision: "ended"),
                 [removal(of: grant.id)])
             throw old == nil ? .codeInvalid : .refreshInvalid
         }

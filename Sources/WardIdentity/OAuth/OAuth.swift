@@ -29,6 +29,8 @@ public final class OAuth: Sendable {
         var tokens: [Digest: Access] = [:]
         /// Client assertions seen, until they expire.
         var assertions: [String: Instant] = [:]
+        /// When the log was last told that a grant's session is locked.
+        var toldLocked: [String: Instant] = [:]
 
         /// Those that somebody who is signed in looks at go last.
         mutating func dropOldestPending(where isMeant: (Pending) -> Bool) {
@@ -59,11 +61,12 @@ public final class OAuth: Sendable {
     let log: AuditLog
     let proofs: DPoPProofs
     let idTokens: IDTokenKey
+    let ends: UnfinishedEnds
     let started: Instant
 
     init(
         vault: EntryVault, log: AuditLog, material: KeyMaterial, directory: Directory, sessions: Sessions,
-        started: Instant
+        ends: UnfinishedEnds, started: Instant
     ) throws(IdentityFailure) {
         apps = try Apps(vault: vault, log: log)
         var state = State()
@@ -77,32 +80,49 @@ public final class OAuth: Sendable {
         self.vault = vault
         self.log = log
         self.started = started
+        self.ends = ends
         proofs = DPoPProofs(started: started)
         idTokens = IDTokenKey(material.derived("ward/oauth/1"))
     }
 
     // MARK: Who is asking
 
-    /// Whom an app acts for; nil for tokens that are unknown, expired, ended, or bound to a key that did not sign.
+    /// What an access token turned out to be.
+    public enum TokenStanding: Sendable {
+        case good(Principal)
+        /// Good again once the person unlocks the session that the app acts in.
+        case locked(LockedApp)
+        /// Unknown, expired, ended, or bound to a key that did not sign.
+        case none
+    }
+
+    /// Whom an app acts for; nil for tokens that are not good at this moment.
     ///
     /// - Parameter request: the request with its proof; nil if the token came as a bearer token.
     public func principal(token: Substring, proven request: DPoPRequest?, at now: Instant) -> Principal? {
+        if case .good(let principal) = standing(token: token, proven: request, at: now) { principal } else { nil }
+    }
+
+    /// Judges an access token; an app's requests are no activity of the person.
+    public func standing(token: Substring, proven request: DPoPRequest?, at now: Instant) -> TokenStanding {
         let digest = Self.digest(token)
         guard let (access, grant) = live(digest, at: now), let (app, person) = standing(of: grant, at: now) else {
-            return nil
+            return .none
         }
         switch (access.key, request) {
         case (nil, nil): break
         case (let key?, let request?):
             guard
                 let shown = try? proofs.thumbprint(request, token: String(token), expecting: key, at: now), shown == key
-            else { return nil }
+            else { return .none }
         // A bound token is worth nothing by itself; an unbound one is not made better by a proof.
-        default: return nil
+        default: return .none
         }
-        return Principal(
+        guard !isLocked(grant, at: now) else { return .locked(LockedApp(grant: grant)) }
+        let principal = Principal(
             app: app, for: person, grant: grant, scopes: AskedScopes(texts: access.scopes).scopes,
             expires: access.expires)
+        return principal.map { .good($0) } ?? .none
     }
 
     func live(_ token: Digest, at now: Instant) -> (Access, AppGrant)? {
@@ -160,7 +180,7 @@ public final class OAuth: Sendable {
         guard let grant = found else { return }
         let event = event(.tokenRevoked, grant, source: source, at: now, decision: reason)
         do throws(IdentityFailure) {
-            try await vault.commit(event, to: log, [removal(of: grant.id)])
+            try await ends.commit(event, [removal(of: grant.id)])
         } catch {
             throw .auditUnavailable
         }
@@ -179,6 +199,7 @@ public final class OAuth: Sendable {
             state.launches = state.launches.filter { $0.value.expires > now }
             state.codes = state.codes.filter { $0.value.expires.adding(seconds: Code.memory) > now }
             state.assertions = state.assertions.filter { $0.value > now }
+            state.toldLocked = state.toldLocked.filter { state.grants[$0.key] != nil }
             return Array(state.grants.values)
         }
         for grant in grants where standing(of: grant, at: now) == nil {

@@ -39,6 +39,8 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
     case scopeInvalid = "scope-invalid"
     case secretRefused = "secret-refused"
     case secretShown = "secret-shown"
+    /// OpenID Connect Core §3.1.2.6: the person has to do something first.
+    case sessionLocked = "session-locked"
     case stateMissing = "state-missing"
 
     /// The word of the standard that says it (RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2, RFC 9449 §5).
@@ -53,7 +55,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .grantTypeUnknown: "unsupported_grant_type"
         case .jwksMalformed, .jwksURIRefused, .nameInvalid, .registrationMalformed, .secretRefused:
             "invalid_client_metadata"
-        case .freshProofNeeded, .interactionNeeded: "interaction_required"
+        case .freshProofNeeded, .interactionNeeded, .sessionLocked: "interaction_required"
         case .loginNeeded: "login_required"
         case .proofInvalid, .proofMissing: "invalid_dpop_proof"
         case .redirectInvalid: "invalid_redirect_uri"
@@ -126,6 +128,7 @@ public enum OAuthFailure: String, Error, Hashable, CaseIterable, Sendable {
         case .scopeInvalid: "none of the scopes can be granted"
         case .secretRefused: "client secrets are not supported: use private_key_jwt, or none with DPoP"
         case .secretShown: "a client secret was sent: none is good here, and this one is known to others now"
+        case .sessionLocked: "the person's session is locked; nothing was used up, and it goes on when they unlock it"
         case .stateMissing: "state is needed, up to 512 characters"
         }
     }

@@ -58,6 +58,17 @@ public final class Directory: Sendable {
     /// Role changes that wait for somebody else's approval; oldest first.
     public var requests: [RoleRequest] { state.withLock { $0.requests.values.sorted { $0.created < $1.created } } }
 
+    /// Whether two accounts are one human's, as far as it is known: by being one, or by one `Practitioner`.
+    ///
+    /// What needs a second person needs a second human.
+    public func areOneHuman(_ one: String, _ other: String) -> Bool {
+        if one == other { return true }
+        let practitioners = [one, other].map { id in
+            person(id)?.practitioner?.split(separator: "/").last.map(String.init)
+        }
+        return practitioners[0] != nil && practitioners[0] == practitioners[1]
+    }
+
     // MARK: People
 
     /// Adds a person, invited, without roles: those are granted.
@@ -76,7 +87,8 @@ public final class Directory: Sendable {
         ends: Instant? = nil, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> Person {
         let shown = displayName.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        guard let name = Person.canonicalLoginName(login), (1...80).contains(shown.count) else { throw .badName }
+        guard let name = Person.canonicalLoginName(login), (1...80).contains(shown.count), !shown.hasHiddenCharacters
+        else { throw .badName }
         let isFree = state.withLock { $0.names[name] == nil && $0.busy.insert("name/\(name)").inserted }
         guard isFree else { throw .nameTaken }
         defer { state.withLock { _ = $0.busy.remove("name/\(name)") } }
@@ -169,7 +181,9 @@ public final class Directory: Sendable {
         _ requestID: String, approve: Bool, by approver: Person, source: RequestSource, at now: Instant
     ) async throws(IdentityFailure) -> Person {
         guard let request = state.withLock({ $0.requests[requestID] }) else { throw .unknownRequest }
-        guard approver.id != request.asker, approver.id != request.person else { throw .secondPersonNeeded }
+        guard !areOneHuman(approver.id, request.asker), !areOneHuman(approver.id, request.person) else {
+            throw .secondPersonNeeded
+        }
         let keeping =
             approve
             ? try holdKeepers(but: request.person, whoWillBe: request.rights.roleNames, at: now) : false

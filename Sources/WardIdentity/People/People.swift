@@ -23,6 +23,9 @@ public final class People: Sendable {
     public let oauth: OAuth
     public let emergencies: Emergencies
     public let accessReviews: AccessReviews
+    /// Forms that came while their session was locked.
+    public let parked: ParkedForms
+    let ends: UnfinishedEnds
     let credentials: CredentialStore
     let links: EnrolmentLinks
     let recoveries: Recoveries
@@ -54,9 +57,12 @@ public final class People: Sendable {
     ) throws(IdentityFailure) {
         vault = EntryVault(store: store, material: material)
         directory = try Directory(vault: vault, log: log, policy: policy)
-        sessions = try Sessions(vault: vault, log: log)
+        ends = UnfinishedEnds(vault: vault, log: log)
+        parked = try ParkedForms(vault: vault, log: log)
+        sessions = try Sessions(vault: vault, log: log, ends: ends, parked: parked)
         oauth = try OAuth(
-            vault: vault, log: log, material: material, directory: directory, sessions: sessions, started: started)
+            vault: vault, log: log, material: material, directory: directory, sessions: sessions, ends: ends,
+            started: started)
         emergencies = try Emergencies(vault: vault, log: log, directory: directory)
         accessReviews = try AccessReviews(vault: vault, log: log, directory: directory)
         credentials = try CredentialStore(vault: vault)
@@ -107,7 +113,16 @@ public final class People: Sendable {
 
     /// Ties forms to a session (double-submit is not needed: the value cannot be made without the cookie).
     public func formToken(for token: String) -> String {
-        base64URL(sha256(Array("ward/form/1".utf8), Array(token.utf8)).bytes)
+        base64URL(Self.formDigest(token).bytes)
+    }
+
+    static func formDigest(_ token: String) -> Digest { sha256(Array("ward/form/1".utf8), Array(token.utf8)) }
+
+    /// Whether a form is from a page of this session that was open before the person unlocked it or confirmed.
+    ///
+    /// Such a form is shown to them again, and not done.
+    public func isEarlierFormToken(_ text: String, of session: Session) -> Bool {
+        session.earlier.contains { constantTimeEquals(Array(text.utf8), Array(base64URL($0.bytes).utf8)) }
     }
 
     public func isFormToken(_ text: String, for token: String) -> Bool {
@@ -166,9 +181,18 @@ public final class People: Sendable {
 
     /// Ends sessions past their absolute limit, and emergencies whose time is over.
     public func sweep(at now: Instant = .now()) async {
+        await finishEnds()
+        await parked.sweep(at: now) { sessions.isThere($0, at: now) }
         await sessions.sweep(at: now) { directory.person($0) }
         await oauth.sweep(at: now)
         await emergencies.sweep(at: now)
+    }
+
+    /// Tries again what was ended while the log could not be written; also before the store is closed.
+    public func finishEnds() async {
+        await ends.retry()
+        await oauth.apps.finishRemovals()
+        await emergencies.finishEnds()
     }
 
     // MARK: Failures

@@ -128,7 +128,9 @@ extension People {
         guard let recovery = recoveries.recovery(id), let person = directory.person(recovery.person) else {
             throw .unknownRequest
         }
-        guard approver.id != recovery.asker, approver.id != recovery.person else { throw .secondPersonNeeded }
+        guard !directory.areOneHuman(approver.id, recovery.asker),
+            !directory.areOneHuman(approver.id, recovery.person)
+        else { throw .secondPersonNeeded }
         guard person.isActive(at: now) else { throw .unknownPerson }
         let event = directory.event(
             .recoveryApproved, about: person, by: approver.actor, source: source,

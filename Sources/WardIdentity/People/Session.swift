@@ -26,11 +26,16 @@ public struct Session: Sendable {
     public let device: String
     /// Locked sessions hold their place and answer nothing until the person proves who they are.
     public internal(set) var isLocked: Bool
+    /// What forms were bound to under its newest tokens before this one; gone with a restart.
+    var earlier: [Digest] = []
 
     /// When the absolute limit is reached.
     public var ends: Instant { created.adding(seconds: Self.absoluteLimit) }
     /// When it will be locked if nothing happens.
     public var locks: Instant { lastActive.adding(seconds: Self.idleLimit) }
+
+    /// Whether it answers nothing until the person proves who they are; a clock that went backwards lengthens nothing.
+    public func isLocked(at now: Instant) -> Bool { isLocked || locks <= now || now < created }
 
     public func isFresh(at now: Instant) -> Bool {
         !isLocked && authenticated.adding(seconds: Self.freshness) > now

@@ -27,10 +27,16 @@ public final class Sessions: Sendable {
     private let state: Mutex<[Digest: Session]>
     private let vault: EntryVault
     private let log: AuditLog
+    private let ends: UnfinishedEnds
+    private let parked: ParkedForms
 
-    init(vault: EntryVault, log: AuditLog) throws(IdentityFailure) {
+    init(
+        vault: EntryVault, log: AuditLog, ends: UnfinishedEnds, parked: ParkedForms
+    ) throws(IdentityFailure) {
         self.vault = vault
         self.log = log
+        self.ends = ends
+        self.parked = parked
         var sessions: [Digest: Session] = [:]
         for bytes in try vault.all(.session) {
             guard let session = Session(decoding: bytes) else { throw .storage }
@@ -48,8 +54,7 @@ public final class Sessions: Sendable {
         let digest = Self.digest(token)
         return state.withLock { sessions in
             guard var session = sessions[digest], session.ends > now else { return .none }
-            // A clock that went backwards must not lengthen anything.
-            if session.locks <= now || now < session.created { session.isLocked = true }
+            session.isLocked = session.isLocked(at: now)
             if !session.isLocked, isActivity { session.lastActive = max(now, session.lastActive) }
             sessions[digest] = session
             return session.isLocked ? .locked(session) : .active(session)
@@ -66,6 +71,11 @@ public final class Sessions: Sendable {
     /// The live session of `token`, locked or not.
     func session(_ token: String, at now: Instant) -> Session? {
         state.withLock { $0[Self.digest(token)] }.flatMap { $0.ends > now ? $0 : nil }
+    }
+
+    /// Whether a session of this number goes on, locked or not.
+    func isThere(_ number: String, at now: Instant) -> Bool {
+        state.withLock { $0.values.contains { $0.number == number && $0.ends > now } }
     }
 
     // MARK: Changing
@@ -95,9 +105,10 @@ public final class Sessions: Sendable {
             throw .sessionEnded
         }
         let fresh = base64URL(randomBytes(32))
-        let renewed = Session(
+        var renewed = Session(
             number: session.number, digest: Self.digest(fresh), person: session.person, created: session.created,
             lastActive: now, authenticated: now, address: session.address, device: session.device, isLocked: false)
+        renewed.earlier = Array(([People.formDigest(token)] + session.earlier).prefix(8))
         try await write(
             event(
                 session.isLocked ? .sessionUnlocked : .steppedUp, person, session, source, now,
@@ -160,8 +171,9 @@ public final class Sessions: Sendable {
             decision: ending.rawValue, count: sessions.count)
         event.subject = "person/\(person.id)"
         event.session = sessions.count == 1 ? sessions.first?.number : nil
-        try await vault.commit(
-            event, to: log, sessions.map { .remove(vault.locator(.session, $0.digest.bytes), .session) })
+        let forms = parked.removals(ofSessions: Set(sessions.map(\.number)))
+        try await ends.commit(
+            event, sessions.map { .remove(vault.locator(.session, $0.digest.bytes), .session) } + forms)
     }
 
     private func event(

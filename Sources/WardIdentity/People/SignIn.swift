@@ -194,10 +194,10 @@ extension People {
     private static let nobodysSeed = TOTPSeed()
 
     /// Uses a code up in the transaction that `commit` makes.
-    private func spend(
+    func spend<Result>(
         _ code: OneTimeCode, of person: Person, _ now: Instant,
-        commit: (EntryWrite) async throws(IdentityFailure) -> String
-    ) async throws(IdentityFailure) -> String {
+        commit: (EntryWrite) async throws(IdentityFailure) -> Result
+    ) async throws(IdentityFailure) -> Result {
         try await credentials.change(
             person.id,
             { credentials throws(IdentityFailure) in

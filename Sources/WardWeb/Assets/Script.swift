@@ -88,13 +88,28 @@ extension Assets {
           let timer = 0;
           let locksAt = 0;
 
+          // What was typed and not sent goes to the server, which keeps it until the person is back. Never a password.
+          const secrets = 'input[type=password], input[name=credential], input[name=code]';
+          let touched = null;
+          document.addEventListener('input', event => {
+            const form = event.target.form;
+            if (form && form.method === 'post' && !form.querySelector(secrets)) touched = form;
+          });
+          document.addEventListener('submit', () => { touched = null; });
           const leave = place => { blank(); location.replace(place); };
-          const lockPage = () => '/app/locked?back=' + encodeURIComponent(location.pathname);
+          const lock = () => {
+            if (!touched) return leave('/app/locked?back=' + encodeURIComponent(location.pathname));
+            const keep = document.createElement('input');
+            Object.assign(keep, { type: 'hidden', name: 'keep', value: '1' });
+            touched.append(keep);
+            blank();
+            touched.submit();
+          };
           const later = seconds => { clearTimeout(timer); timer = setTimeout(look, Math.max(1, seconds) * 1000); };
 
           const judge = answer => {
             if (answer.state === 'none') return leave('/sign-in');
-            if (answer.state !== 'active') return leave(lockPage());
+            if (answer.state !== 'active') return lock();
             locksAt = Date.now() + answer.seconds * 1000;
             if (answer.seconds > warning) {
               if (dialog.open) dialog.close();
@@ -108,11 +123,11 @@ extension Assets {
           const ask = async options => {
             try {
               const answer = await fetch('/app/ping', { credentials: 'same-origin', cache: 'no-store', ...options });
-              if (answer.status === 401) return leave(lockPage());
+              if (answer.status === 401) return lock();
               judge(await answer.json());
             } catch {
               // The server cannot be reached: the clock goes on here.
-              if (locksAt && Date.now() >= locksAt) leave(lockPage()); else later(10);
+              if (locksAt && Date.now() >= locksAt) lock(); else later(10);
             }
           };
           const look = () => ask({});
@@ -131,6 +146,11 @@ extension Assets {
           dialog.addEventListener('cancel', event => { event.preventDefault(); keep(); });
           dialog.addEventListener('click', event => { if (event.target === dialog) keep(); });
           document.getElementById('idle-lock').addEventListener('click', () => {
+            if (touched) {
+              fetch('/app/lock', { method: 'POST', credentials: 'same-origin', redirect: 'manual', body: fields() })
+                .finally(lock);
+              return;
+            }
             const form = document.querySelector('form[action="/app/lock"]');
             blank();
             form.submit();

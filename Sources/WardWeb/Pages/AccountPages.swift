@@ -18,7 +18,7 @@ extension Visit {
             Markup.element(
                 "p", [], .text("Signed in as "), name(person.displayName), .text(" ("),
                 Markup.element("strong", [], .text(person.loginName)), .text(").")),
-            signInHistory(of: person),
+            signInHistory(of: person), keptForms,
             heading("Your roles"), Markup.element("ul", [], .all(roles)),
             person.mayUseEmergencyAccess
                 ? paragraph("You may declare an emergency to open a record; each one is reviewed.") : .all([]),

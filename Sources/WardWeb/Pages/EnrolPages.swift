@@ -1,3 +1,4 @@
+import WardCore
 import WardIdentity
 import WardMarkup
 
@@ -90,7 +91,7 @@ extension Visit {
 
     var passkeyName: String {
         let typed = (form["name"] ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return typed.isEmpty ? deviceName(request.userAgent) : String(typed.prefix(60))
+        return typed.isEmpty || typed.hasHiddenCharacters ? deviceName(request.userAgent) : String(typed.prefix(60))
     }
 
     func enrolPassword() async -> WebAnswer {

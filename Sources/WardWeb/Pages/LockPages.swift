@@ -20,7 +20,7 @@ extension Visit {
             "Locked", problems: problems,
             Markup.element(
                 "p", [], .text("This session of "), name(person.displayName),
-                .text(" is locked. Show who you are to go on where you were.")),
+                .text(" is locked. Show who you are to go on where you were.")), keptNote,
             proofForms("/app/unlock", "Unlock", problems),
             postForm("/sign-out", [], button("Sign out", kind: "quiet")))
     }
@@ -28,7 +28,7 @@ extension Visit {
     func stepUpPage(_ problems: [Problem] = []) -> WebAnswer {
         page(
             "Confirm that it is you", problems: problems,
-            paragraph("What you are about to do needs a proof that is less than five minutes old."),
+            paragraph("What you are about to do needs a proof that is less than five minutes old."), keptNote,
             proofForms("/app/step-up", "Confirm", problems), Markup.element("p", [], link(back.text, "Not now")))
     }
 

@@ -11,6 +11,10 @@ struct FormFields {
 
     private init() {}
 
+    init(_ fields: [(name: String, value: String)]) {
+        self.fields = fields
+    }
+
     /// Nil for what is no form, for bytes that are no UTF-8, and for too many fields.
     init?(_ bytes: [UInt8]) {
         guard !bytes.isEmpty else { return }

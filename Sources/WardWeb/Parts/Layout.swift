@@ -35,6 +35,13 @@ extension WebAnswer {
     /// To a path of this site.
     static func redirect(to path: String) -> WebAnswer { plain(303, "text/plain", []).adding("Location", path) }
 
+    /// To a page that asks who somebody is, and from there to `back`.
+    static func proof(_ page: String, for back: String) -> WebAnswer {
+        var answer = redirect(to: "\(page)?back=\(back)")
+        answer.proofPage = page
+        return answer
+    }
+
     func adding(_ name: String, _ value: String) -> WebAnswer {
         var copy = self
         copy.headers.append((name, value))
@@ -105,16 +112,7 @@ extension Visit {
         return notice("Refused", text, status: 403)
     }
 
-    func askStepUp() -> WebAnswer {
-        let page =
-            switch route {
-            case .roleRequest, .recovery: ["app", "people"]
-            case .invite, .askRoles, .disable, .askRecovery, .emergencyReview, .emergencyStop, .accessOf, .consent:
-                Array(request.path.prefix(3))
-            default: Array(request.path.prefix(2))
-            }
-        return .redirect(to: "/app/step-up?back=\(BackPath(segments: page).text)")
-    }
+    func askStepUp() -> WebAnswer { .proof("/app/step-up", for: pageOfForm) }
 
     /// A page that goes on by itself, with a link for browsers that do not.
     func continuing(at path: String) -> WebAnswer {

@@ -40,6 +40,11 @@ struct Problem {
         case .tooManyEmergencies:
             self.init(
                 "patient", "Five emergencies are open already. End one that is over, or ask a colleague.", status: 409)
+        case .reviewsOverdue:
+            self.init(
+                nil,
+                "Reviews of your earlier emergencies are overdue. Ask a privacy officer to review them, or a colleague "
+                    + "to open the record.", status: 409)
         case .alreadyOpen: self.init("patient", "You have this patient's record open already.", status: 409)
         case .stillRunning: self.init(nil, "It still runs. End it first, or wait until it is over.", status: 409)
         case .lastAdministrator:
@@ -49,6 +54,7 @@ struct Problem {
         case .busy: self.init(nil, "Something else is being changed here. Try again.", status: 409)
         case .secondPersonNeeded:
             self.init(nil, "Somebody else has to decide this: neither who asked nor whom it is about.", status: 403)
+        case .tooLarge: self.init(nil, "This is too long. Make it shorter.", status: 413)
         case .unknownLink: self.init(nil, "This link was used or is too old. Ask for a new one.", status: 410)
         case .unknownPerson, .unknownRequest: self.init(nil, "This is not there, or not any more.", status: 404)
         case .sessionEnded, .stepUpNeeded: self.init(nil, "Show again who you are.", status: 403)

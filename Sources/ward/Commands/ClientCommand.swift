@@ -28,6 +28,7 @@ struct ClientCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Key file; read if it is there, made if not. By default NAME.key.json here.")
         var key: String?
 
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
@@ -50,7 +51,7 @@ struct ClientCommand: AsyncParsableCommand {
             guard let publicKey = ClientKey(jwk: bytes) else {
                 throw CommandFailure("\(path) holds no P-384 key, or RSA key of 2048 to 4096 bits (JWK)")
             }
-            try await Operator.perform(store) { _ in
+            try await Operator.perform(store, confirm: confirm) { _ in
                 OperatorRequest(
                     command: .clientAdd,
                     options: [
@@ -77,10 +78,11 @@ struct ClientCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Approve an app that registered itself: from then on it may ask people for leave.")
         @Argument(help: "The app's client_id, as in ward client list.") var name: String
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in
+            try await Operator.perform(store, confirm: confirm) { _ in
                 OperatorRequest(command: .clientApprove, options: ["name": name])
             }
         }
@@ -102,10 +104,11 @@ struct ClientCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove a client: its tokens end at once, its name stays taken.")
         @Argument(help: "Name of the client.") var name: String
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in
+            try await Operator.perform(store, confirm: confirm) { _ in
                 OperatorRequest(command: .clientRemove, options: ["name": name])
             }
             Terminal.say("client \(name) removed")

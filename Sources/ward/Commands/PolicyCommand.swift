@@ -155,6 +155,7 @@ struct PolicyCommand: ParsableCommand {
             discussion: "Without a file: say which one holds. Look first: ward policy diff, ward policy test.")
         @Argument(help: "A policy document (JSON).") var file: String?
         @Flag(name: .long, help: "Go back to the policy that the program carries.") var builtIn = false
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
@@ -166,7 +167,7 @@ struct PolicyCommand: ParsableCommand {
             }
             let request = OperatorRequest(
                 command: file == nil && !builtIn ? .policyShow : .policyAdopt, options: options)
-            try await Operator.perform(store) { _ in request }
+            try await Operator.perform(store, confirm: confirm) { _ in request }
         }
     }
 }

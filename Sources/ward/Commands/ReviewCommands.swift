@@ -27,16 +27,21 @@ struct EmergencyCommand: AsyncParsableCommand {
         @Option(name: .long, help: "appropriate, not-appropriate or needs-follow-up.") var outcome: String
         @Option(name: .long, help: "What was looked at and what follows; without it, standard input is read.")
         var note: String?
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
         @Flag(name: .long, help: "JSON instead of text.") var json = false
 
         func run() async throws {
+            // The code comes first where both are read from standard input.
+            let confirmation = try confirm.options()
             var lines: [String] = []
             // Not on the command line, where other users of the machine could see who is spoken of.
             while note == nil, let line = readLine() { lines.append(line) }
             let request = OperatorRequest(
                 command: .emergencyReview,
-                options: ["id": id, "outcome": outcome, "note": note ?? lines.joined(separator: "\n")])
+                options: ["id": id, "outcome": outcome, "note": note ?? lines.joined(separator: "\n")].merging(
+                    confirmation
+                ) { $1 })
             try await Operator.perform(store) { _ in request }
             Terminal.say(json ? #"{"id":"\#(id)","outcome":"\#(outcome)"}"# : "review of \(id) recorded")
         }

@@ -12,7 +12,9 @@ struct ListenOptions: ParsableArguments {
     @Option(name: .long, help: "HOST:PORT to listen on.")
     var listen = "127.0.0.1:8443"
 
-    @Option(name: .long, help: "A further name or address the certificate shall be for; may be repeated.")
+    @Option(
+        name: .long,
+        help: "Name or address under which people find the server; the first is its own, in links and for passkeys.")
     var host: [String] = []
 
     @Option(name: .long, help: "Own certificate chain (PEM); read again when it changes. Needs --tls-key.")
@@ -42,11 +44,30 @@ struct ListenOptions: ParsableArguments {
         }
         guard (1...1024).contains(maximumBody) else { throw CommandFailure("--maximum-body is 1 to 1024") }
         let address = String(listen[..<colon]).filter { $0 != "[" && $0 != "]" }
-        var names = ["localhost", "127.0.0.1", "::1"] + host
-        if let own = hostName(), !names.contains(own) { names.append(own) }
+        var names: [String] = []
+        // Lower case, as browsers write them in their origin.
+        for name in host.map({ $0.lowercased() }) {
+            guard Self.isName(name) else { throw CommandFailure("--host is a name or an address, without a port") }
+            names.append(name)
+        }
+        names += ["localhost", "127.0.0.1", "::1"] + [hostName()].compactMap { $0 }
+        var seen: Set<String> = []
+        names = names.filter { seen.insert($0).inserted }
         return ServerSettings(
             host: address, port: port, names: names, isDemo: isDemo, proxies: Set(proxy), offersHTTP2: http2,
             logsAllRequests: accessLog, largestBody: maximumBody << 20, started: .now())
+    }
+
+    /// Letters, digits, `-`, `.` and `_`, or an address of IPv6.
+    private static func isName(_ text: String) -> Bool {
+        (1...253).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+                case 0x3A: text.utf8.count { $0 == 0x3A } > 1
+                default: false
+                }
+            }
     }
 
     private func hostName() -> String? {

@@ -7,7 +7,7 @@ struct UserCommand: AsyncParsableCommand {
         commandName: "user", abstract: "Add people, give them roles, end their access.",
         discussion: """
             Nobody is given a password: a new person opens a one-time link and chooses a passkey, or a password with an
-            authenticator app. What is done here is done by whoever holds the machine's keys, and is logged as that.
+            authenticator app. Once somebody may manage people, they confirm what is done here: --as LOGIN.
             """,
         subcommands: [
             Add.self, List.self, Roles.self, Link.self, Recover.self, Disable.self, Sessions.self, End.self,
@@ -46,6 +46,7 @@ struct UserCommand: AsyncParsableCommand {
         var patient: [String] = []
         @Option(name: .long, help: "Day on which access ends by itself, YYYY-MM-DD, at its beginning in UTC.")
         var ends: String?
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
@@ -55,7 +56,7 @@ struct UserCommand: AsyncParsableCommand {
             if let practitioner { options["practitioner"] = practitioner }
             if let ends { options["ends"] = ends }
             let request = OperatorRequest(command: .userAdd, options: options, paths: patient)
-            try await Operator.perform(store) { _ in request }
+            try await Operator.perform(store, confirm: confirm) { _ in request }
         }
     }
 
@@ -75,13 +76,14 @@ struct UserCommand: AsyncParsableCommand {
             abstract: "Set a person's roles; what they are signed in to ends.")
         @Argument(help: "Login name.") var login: String
         @OptionGroup var rights: RightsOptions
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
             var options = rights.options
             options["login"] = login
             let request = OperatorRequest(command: .userRoles, options: options)
-            try await Operator.perform(store) { _ in request }
+            try await Operator.perform(store, confirm: confirm) { _ in request }
             Terminal.say("roles of \(login) set")
         }
     }
@@ -90,9 +92,10 @@ struct UserCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print a new one-time link for somebody who has not enrolled; the earlier one ends.")
         @Argument(help: "Login name.") var login: String
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
-        func run() async throws { try await send(.userLink, login, store) }
+        func run() async throws { try await send(.userLink, login, store, confirm) }
     }
 
     struct Recover: AsyncParsableCommand {
@@ -100,19 +103,36 @@ struct UserCommand: AsyncParsableCommand {
             abstract: "Print a one-time link that replaces all factors of somebody who lost theirs.",
             discussion: "Check first, away from the screen, that it is this person who asks.")
         @Argument(help: "Login name.") var login: String
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
-        func run() async throws { try await send(.userRecover, login, store) }
+        @Flag(
+            name: .long, help: "Instead of --as: ask for the code of the store's recovery kit, when nobody can confirm."
+        )
+        var recoveryKit = false
+
+        func run() async throws {
+            var options = ["login": login]
+            var confirmation: ConfirmOptions? = confirm
+            if recoveryKit {
+                guard confirm.person == nil else { throw CommandFailure("--recovery-kit takes the place of --as") }
+                options["kit"] = try ConfirmOptions.code(confirm.codeFile, prompt: "recovery code of the store: ")
+                confirmation = nil
+            }
+            let request = OperatorRequest(command: .userRecover, options: options)
+            try await Operator.perform(store, confirm: confirmation) { _ in request }
+        }
     }
 
     struct Disable: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End a person's access: sessions, links and factors at once; the name stays taken.")
         @Argument(help: "Login name.") var login: String
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await send(.userDisable, login, store)
+            try await send(.userDisable, login, store, confirm)
             Terminal.say("access of \(login) ended")
         }
     }
@@ -136,21 +156,22 @@ struct UserCommand: AsyncParsableCommand {
             abstract: "End somebody's sessions, or one of them; they can sign in again.")
         @Argument(help: "Login name.") var login: String
         @Option(name: .long, help: "Number of one session; all without it.") var session: String?
+        @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
             var options = ["login": login]
             if let session { options["session"] = session }
             let request = OperatorRequest(command: .userEndSessions, options: options)
-            try await Operator.perform(store) { _ in request }
+            try await Operator.perform(store, confirm: confirm) { _ in request }
             Terminal.say(session == nil ? "sessions of \(login) ended" : "session ended")
         }
     }
 
     private static func send(
-        _ command: OperatorRequest.Command, _ login: String, _ store: StoreOptions
+        _ command: OperatorRequest.Command, _ login: String, _ store: StoreOptions, _ confirm: ConfirmOptions
     ) async throws {
         let request = OperatorRequest(command: command, options: ["login": login])
-        try await Operator.perform(store) { _ in request }
+        try await Operator.perform(store, confirm: confirm) { _ in request }
     }
 }

@@ -50,10 +50,11 @@ final class PeopleHouse {
 
     /// Somebody with rights and a link, and nothing else.
     func invited(
-        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false, practitioner: String? = nil
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: "Dr \(login)", byOperator: Self.admin, source: source, at: now)
+            login: login, displayName: "Dr \(login)", practitioner: practitioner, byOperator: Self.admin,
+            source: source, at: now)
         try await people.grant(
             Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.admin, source: source)
         let link = try await people.invite(person.id, byOperator: Self.admin, source: source, at: now)
@@ -62,9 +63,9 @@ final class PeopleHouse {
 
     /// Somebody with a password and an authenticator app, signed in.
     func member(
-        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], listed: Bool = false, practitioner: String? = nil
     ) async throws -> Member {
-        let (person, link) = try await invited(login, roles, listed: listed)
+        let (person, link) = try await invited(login, roles, listed: listed, practitioner: practitioner)
         let token = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(token, password: Password(typed: Self.password), at: now)
         let enrolled = try await people.enrol(token, code: code(seed), context: context, at: now)

@@ -1,0 +1,211 @@
+import Testing
+import WardAudit
+import WardCore
+import WardIdentity
+import WardPolicy
+import WardStorage
+import WardTestKit
+import WardWeb
+
+@Suite struct `A form that comes too late` {
+    private static let emergency = [
+        ("patient", "p1"), ("reason", "urgent-care"), ("text", "Chest pain, unknown medication"),
+    ]
+
+    private func proof(_ browser: Browser, back: String) -> [(String, String)] {
+        [("password", WebHouse.password), ("code", browser.code), ("back", back)]
+    }
+
+    /// Where a redirect to a page that asks for a proof goes back to.
+    private func back(_ answer: WebAnswer, from page: String) throws -> String {
+        let location = try #require(answer.location)
+        #expect(answer.status == 303 && location.hasPrefix("\(page)?back=/app/continue/"), "\(location)")
+        return String(location.dropFirst("\(page)?back=".count))
+    }
+
+    @Test func `for a locked session is shown again after unlocking, and done by one button, once`() async throws {
+        let house = try WebHouse()
+        let anna = try await house.member("anna", listed: true)
+        let form = try await anna.formToken("/app/emergency")
+        house.pass(900)
+        let locked = try await anna.post("/app/emergency", [("form", form)] + Self.emergency)
+        let place = try back(locked, from: "/app/locked")
+        let page = try await anna.get(try #require(locked.location)).text
+        #expect(page.contains("What you sent was not done yet") && !page.contains("Chest pain"))
+        // Not to be seen before the person is back.
+        #expect(try await anna.get(place).location == "/app/locked?back=\(place)")
+        let unlocked = try await anna.submit("/app/unlock", on: "/app/locked", proof(anna, back: place))
+        #expect(unlocked.location == place)
+        let kept = try await anna.get(place)
+        #expect(kept.status == 200 && kept.text.contains("Open a record in an emergency"))
+        #expect(kept.text.contains("Chest pain") && kept.text.contains("Send it now"))
+        #expect(try await anna.get("/app").text.contains(place))
+        // Nothing happened by looking at it.
+        #expect(house.people.emergencies.list(at: house.now).isEmpty)
+        let sent = try await anna.submit(place, on: place)
+        #expect(sent.status == 303 && sent.location == "/app/emergency")
+        #expect(house.people.emergencies.list(at: house.now).map(\.patient) == ["p1"])
+        let token = house.people.formToken(for: anna.cookies["__Host-ward-session"] ?? "")
+        #expect(try await anna.post(place, [("form", token)]).status == 404)
+        #expect(try await anna.get(place).status == 404)
+        #expect(house.people.emergencies.list(at: house.now).count == 1)
+        #expect(try await anna.get("/app").text.contains("Not sent yet") == false)
+    }
+
+    @Test func `with an old proof is shown again after the step-up`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(300)
+        let late = try await boss.post("/app/people", [("form", form), ("login", "kern"), ("shown", "<b>Kern")])
+        let place = try back(late, from: "/app/step-up")
+        #expect(house.people.directory.people.count == 1)
+        _ = try await boss.submit("/app/step-up", on: try #require(late.location), proof(boss, back: place))
+        let page = try await boss.get(place).text
+        #expect(page.contains("Add a person") && page.contains("kern") && page.contains("&lt;b&gt;Kern"))
+        let sent = try await boss.submit(place, on: place)
+        #expect(sent.location?.hasPrefix("/app/people/") == true && house.people.directory.people.count == 2)
+    }
+
+    @Test func `is parked again if the proof is old once more`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(300)
+        let first = try back(
+            try await boss.post("/app/people", [("form", form), ("login", "kern"), ("shown", "Kern")]),
+            from: "/app/step-up")
+        let again = try back(try await boss.submit(first, on: first), from: "/app/step-up")
+        #expect(again != first && house.people.directory.people.count == 1)
+        #expect(try await boss.get(first).status == 404)
+    }
+
+    @Test func `from a page of before the session was unlocked is shown, and not done`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(900)
+        _ = try await boss.submit("/app/unlock", on: "/app/locked", proof(boss, back: "/app"))
+        let fields = [("form", form), ("login", "kern"), ("shown", "Kern")]
+        let answer = try await boss.post("/app/people", fields)
+        let place = try #require(answer.location)
+        #expect(place.hasPrefix("/app/continue/") && house.people.directory.people.count == 1)
+        _ = try await boss.submit(place, on: place)
+        #expect(house.people.directory.people.count == 2)
+        // What is not kept is refused as ever.
+        #expect(try await boss.post("/app/step-up", [("form", form), ("password", "x")]).status == 403)
+        boss.origin = "https://evil.example"
+        #expect(try await boss.post("/app/people", fields).status == 403)
+    }
+
+    @Test(arguments: [
+        ("/app/account/password", [("password", "secret-canary"), ("again", "secret-canary"), ("code", "123456")]),
+        ("/app/account/passkeys", [("name", "x"), ("credential", "secret-canary")]),
+        ("/app/step-up", [("password", "secret-canary"), ("code", "123456")]),
+    ])
+    func `is not kept if it holds secrets`(_ path: String, _ fields: [(String, String)]) async throws {
+        let store = MemoryStore()
+        let house = try WebHouse(store: store)
+        let anna = try await house.member("anna")
+        let form = try await anna.formToken("/app")
+        house.pass(900)
+        let answer = try await anna.post(path, [("form", form)] + fields)
+        #expect(answer.location?.hasPrefix("/app/locked?back=") == true)
+        #expect(answer.location?.contains("continue") == false)
+        #expect(try store.entries(.parkedForm).isEmpty)
+    }
+
+    @Test func `is kept without fields that its page does not have`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(900)
+        let answer = try await boss.post(
+            "/app/people",
+            [("form", form), ("login", "kern"), ("shown", "Kern"), ("password", "canary"), ("code", "123456")])
+        _ = try back(answer, from: "/app/locked")
+        guard
+            case .locked(_, let session) = house.people.standing(
+                of: boss.cookies["__Host-ward-session"] ?? "", at: house.now, isActivity: false)
+        else { throw IdentityFailure.sessionEnded }
+        let kept = try #require(house.people.parked.forms(of: session, at: house.now).first)
+        #expect(kept.fields.map(\.name) == ["login", "shown"])
+    }
+
+    @Test func `is nobody else's to see, to send or to drop`() async throws {
+        let house = try WebHouse()
+        let anna = try await house.member("anna", listed: true)
+        let berta = try await house.member("berta", listed: true)
+        let form = try await anna.formToken("/app/emergency")
+        house.pass(400)
+        let late = try await anna.post("/app/emergency", [("form", form)] + Self.emergency)
+        let place = try back(late, from: "/app/step-up")
+        let token = try await berta.formToken("/app")
+        let seen = try await berta.get(place)
+        #expect(seen.status == 404 && !seen.text.contains("Chest pain"))
+        #expect(try await berta.post(place, [("form", token)]).status == 404)
+        #expect(try await berta.post("\(place)/drop", [("form", token)]).status == 404)
+        #expect(try await anna.post(place, [("form", token)]).status == 403)
+        #expect(try await anna.post(place, []).status == 403)
+        #expect(try await anna.get(place).text.contains("Chest pain"))
+        #expect(try await anna.submit("\(place)/drop", on: place).location == "/app")
+        #expect(try await anna.get(place).status == 404)
+    }
+
+    @Test func `without a right form token is not kept`() async throws {
+        let store = MemoryStore()
+        let house = try WebHouse(store: store)
+        let anna = try await house.member("anna", listed: true)
+        let foreign = try await house.member("berta").formToken("/app")
+        house.pass(900)
+        for token in [[], [("form", foreign)], [("form", "")]] as [[(String, String)]] {
+            let answer = try await anna.post("/app/emergency", token + Self.emergency)
+            #expect(answer.location == "/app/locked?back=/app/emergency")
+        }
+        anna.origin = "https://evil.example"
+        let form = house.people.formToken(for: anna.cookies["__Host-ward-session"] ?? "")
+        #expect(try await anna.post("/app/emergency", [("form", form)] + Self.emergency).status == 403)
+        #expect(try store.entries(.parkedForm).isEmpty)
+    }
+
+    @Test func `sent by the page itself at the lock is kept, and keeps no session awake`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(890)
+        let fields = [("form", form), ("keep", "1"), ("login", "kern"), ("shown", "Ke")]
+        let answer = try await boss.post("/app/people", fields)
+        #expect(answer.location?.hasPrefix("/app/continue/") == true && house.people.directory.people.count == 1)
+        house.pass(10)
+        #expect(try await boss.get("/app").location == "/app/locked?back=/app")
+        // A form that is not kept is not done either.
+        let gone = try await boss.post("/app/sessions/end", [("form", form), ("keep", "1")])
+        #expect(gone.location?.hasPrefix("/app/locked?back=/app/continue/") == true)
+        let page = try await boss.post("/app/account/password", [("form", form), ("keep", "1"), ("password", "x")])
+        #expect(page.location == "/app/locked?back=/app/account")
+    }
+
+    @Test func `is not promised to be kept while nothing can be written`() async throws {
+        let store = FailingStore(MemoryStore())
+        let house = try WebHouse(store: store)
+        let anna = try await house.member("anna", listed: true)
+        let form = try await anna.formToken("/app/emergency")
+        house.pass(900)
+        store.expect(.everything(.full))
+        let answer = try await anna.post("/app/emergency", [("form", form)] + Self.emergency)
+        #expect(answer.status == 503 && answer.location == nil && answer.text.contains("could not be kept"))
+    }
+
+    @Test func `goes when its person signs out`() async throws {
+        let store = MemoryStore()
+        let house = try WebHouse(store: store)
+        let anna = try await house.member("anna", listed: true)
+        let form = try await anna.formToken("/app/emergency")
+        house.pass(900)
+        _ = try back(
+            try await anna.post("/app/emergency", [("form", form)] + Self.emergency), from: "/app/locked")
+        #expect(try store.entries(.parkedForm).count == 1)
+        _ = try await anna.submit("/sign-out", on: "/app/locked")
+        #expect(try store.entries(.parkedForm).isEmpty)
+    }
+}
