@@ -2,6 +2,7 @@ import WardAudit
 import WardCore
 import WardFHIR
 import WardIdentity
+import WardPolicy
 
 /// What is decided on apps at the machine itself, by whoever holds its keys.
 extension OperatorService {

@@ -2,6 +2,7 @@ import WardAudit
 import WardCore
 import WardFHIR
 import WardIdentity
+import WardPolicy
 
 /// Emergencies, access and sessions at the machine itself, by whoever holds its keys; logged as that.
 extension OperatorService {
