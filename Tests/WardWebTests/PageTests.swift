@@ -58,7 +58,7 @@ struct PageTests {
 
     @Test(arguments: [
         #""><script>alert(1)</script>"#, "\"\u{0301}><script>alert(1)</script>", "<\u{0338}img src=x onerror=alert(1)>",
-        "' onmouseover='alert(1)", "\u{202E}reversed", "&lt;b&gt;",
+        "' onmouseover='alert(1)", "&lt;b&gt;",
     ])
     func `escapes hostile names`(_ name: String) async throws {
         let house = try WebHouse()

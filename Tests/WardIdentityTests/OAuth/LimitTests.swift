@@ -161,6 +161,7 @@ import WardTestKit
         let app = try await house.app()
         let mine = try house.begin(app)
         let first = try house.begin(app, from: source("2001:db8::1"))
+        house.house.pass(1)
         for host in 0..<100 { _ = try house.begin(app, from: source("2001:db8::\(String(host, radix: 16))")) }
         #expect(!waits(first) && waits(mine))
         // Behind the same address, whoever decides at this moment goes on.
