@@ -8,6 +8,14 @@ final class FailureThrottle: Sendable {
     /// Seconds.
     static let window: Int64 = 30
 
+    private let limit: Int
+    private let window: Int64
+
+    init(limit: Int = FailureThrottle.limit, window: Int64 = FailureThrottle.window) {
+        self.limit = limit
+        self.window = window
+    }
+
     private struct Count {
         var failures: Int
         let until: Instant
@@ -19,7 +27,7 @@ final class FailureThrottle: Sendable {
     func isBlocked(_ address: String, now: Instant) -> Bool {
         counts.withLock { counts in
             guard let count = counts[address], count.until > now else { return false }
-            return count.failures >= Self.limit
+            return count.failures >= limit
         }
     }
 
@@ -29,7 +37,7 @@ final class FailureThrottle: Sendable {
             if let count = counts[address], count.until > now {
                 counts[address] = Count(failures: count.failures + 1, until: count.until)
             } else {
-                counts[address] = Count(failures: 1, until: now.adding(seconds: Self.window))
+                counts[address] = Count(failures: 1, until: now.adding(seconds: window))
             }
         }
     }
