@@ -25,7 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
 // WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
-// WARD_SCOPE=bench adds the measurement of the audit log alone (scripts/bench-log).
+// WARD_SCOPE=append is core with the measurement of appending to and verifying the log (scripts/bench-log).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
 let scope = Context.environment["WARD_SCOPE"]
 
@@ -134,12 +134,12 @@ if scope == "fuzz" {
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))
-} else if scope == "bench" {
+} else if scope == "append" {
     targets.append(
         .executableTarget(
-            name: "log-bench",
+            name: "AppendBench",
             dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
-            path: "Benchmarks/LogBench", swiftSettings: strict))
+            path: "Benchmarks/AppendBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {

@@ -125,7 +125,7 @@ struct OperatorService: Sendable {
         reply(.output(String(note.dropLast())))
     }
 
-    private func verifyLog(_ request: OperatorRequest, _ reply: Reply) async throws {
+    private func verifyLog(_ request: OperatorRequest, _ reply: @escaping Reply) async throws {
         let earlier = try earlierCheckpoint(request)
         let total = Int(house.log.checkpoint.size)
         let result: AuditVerification

@@ -1,6 +1,7 @@
 import Testing
 import WardAudit
 import WardCrypto
+import WardStorage
 import WardTestKit
 
 @Suite struct `A proof of one event` {
@@ -201,7 +202,7 @@ import WardTestKit
         let log = try house.open(store)
         for number in 0..<600 { _ = try await log.append(event("\(number)")) }
         let leaves = try store.leaves(from: 0, limit: 600).map(\.leaf)
-        func place(_ level: Int?, _ number: Int64, _ width: Int) throws -> TilePlace {
+        func at(_ level: Int?, _ number: Int64, _ width: Int) throws -> TilePlace {
             try #require(TilePlace(level: level, number: number, width: width))
         }
         let restarted = try house.open(store)
@@ -209,18 +210,18 @@ import WardTestKit
             for (number, width) in [(0, 256), (0, 1), (1, 256), (1, 200), (2, 88), (2, 1)] {
                 let part = leaves[(number * 256)..<(number * 256 + width)]
                 let hashes = part.flatMap { MerkleHash.leaf($0).bytes }
-                #expect(try log.tile(try self.place(0, Int64(number), width)) == hashes)
-                let bundle = try #require(try log.bundle(try self.place(nil, Int64(number), width)))
+                #expect(try log.tile(try at(0, Int64(number), width)) == hashes)
+                let bundle = try #require(try log.bundle(try at(nil, Int64(number), width)))
                 #expect(EntryBundle.entries(bundle, width: width) == Array(part))
                 #expect(bundle.count == width * 67)
             }
             let upper = [0, 256].map { MerkleProof.root(leaves[$0..<$0 + 256].map(MerkleHash.leaf)[...]) }
-            #expect(try log.tile(try self.place(1, 0, 2)) == upper.flatMap(\.bytes))
+            #expect(try log.tile(try at(1, 0, 2)) == upper.flatMap(\.bytes))
             for (level, number, width) in [
                 (0, 2, 89), (0, 2, 256), (0, 3, 1), (1, 0, 3), (1, 0, 256), (1, 1, 1), (2, 0, 1), (63, 0, 1),
-            ] { #expect(try log.tile(try self.place(level, Int64(number), width)) == nil) }
+            ] { #expect(try log.tile(try at(level, Int64(number), width)) == nil) }
             for (number, width) in [(2, 89), (2, 256), (3, 1), (1 << 40, 1)] {
-                #expect(try log.bundle(try self.place(nil, Int64(number), width)) == nil)
+                #expect(try log.bundle(try at(nil, Int64(number), width)) == nil)
             }
         }
         #expect(EntryBundle.entries([0], width: 1) == nil)

@@ -37,7 +37,7 @@ struct WitnessHouse {
     }
 
     func offered(at now: Instant = Self.now) throws -> SignedNote {
-        try #require(SignedNote(try #require(log.offeredCheckpoint(now: now))))
+        try #require(log.offeredCheckpoint(now: now).flatMap { SignedNote($0) })
     }
 
     /// What the witness hands in: the log's line and its own.
@@ -76,7 +76,7 @@ struct WitnessHouse {
         #expect(await house.handIn(try house.cosigned(note, by: 2)) == .accepted)
         let standing = house.log.witnessStanding
         #expect(standing.isWitnessed && standing.newest?.names == ["w0", "w2"] && standing.since == 3)
-        let witnessed = try #require(SignedNote(try #require(house.log.witnessedCheckpoint)))
+        let witnessed = try #require(house.log.witnessedCheckpoint.flatMap { SignedNote($0) })
         #expect(witnessed.text == note.text && witnessed.signatures.count == 3)
         // From now on the newest is handed out again.
         #expect(Checkpoint(text: try house.offered().text)?.size == house.log.checkpoint.size)
@@ -138,7 +138,7 @@ struct WitnessHouse {
             #expect(await house.handIn(try house.cosigned(note, by: 0)) == .contradicts)
         }
         let elsewhere = Checkpoint(origin: "ward/other", size: 4, root: digest(1))
-        let note = try #require(SignedNote(try #require(elsewhere.signed(with: house.house.signing))))
+        let note = try #require(elsewhere.signed(with: house.house.signing).flatMap { SignedNote($0) })
         #expect(await house.handIn(try house.cosigned(note, by: 0)) == .refused)
         #expect(house.log.witnessStanding.newest == nil)
     }
@@ -169,7 +169,7 @@ struct WitnessHouse {
             try last.verify(leaf: nil, log: restarted.verifier, policy: standing.policy)
         }
         // Said again, nothing changes.
-        let early = try #require(SignedNote(try #require(house.log.proof(of: 7)?.checkpoint.note)))
+        let early = try #require(try house.log.proof(of: 7)).checkpoint
         #expect(await house.handIn(early) == .accepted)
     }
 

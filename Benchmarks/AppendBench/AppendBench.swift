@@ -9,16 +9,16 @@ import WardStorage
 
 /// Measures the audit log on the real store, every commit synced: appending by many and by one, restart, verification.
 ///
-/// `log-bench FOLDER [EVENTS]`; the folder is made, must be empty, and is left for a second look.
+/// `AppendBench FOLDER [EVENTS]`; the folder is made, must be empty, and is left for a second look.
 @main
-struct LogBench {
+struct AppendBench {
     static let callers = 64
     private static let patientType = ResourceType("Patient")
 
     static func main() async throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 2, let events = arguments.count > 2 ? Int(arguments[2]) : 1_000_000 else {
-            return say("log-bench FOLDER [EVENTS]")
+            return say("AppendBench FOLDER [EVENTS]")
         }
         let folder = arguments[1]
         try PrivateFile.makeFolder(folder)
