@@ -11,7 +11,8 @@ extension OperatorService {
         }
         let proof: LogProof?
         do throws(AuditFailure) { proof = try house.log.proof(of: index) } catch {
-            throw CommandFailure("the log does not agree with its checkpoint or could not be read; run: ward audit verify")
+            throw CommandFailure(
+                "the log does not agree with its checkpoint or could not be read; run: ward audit verify")
         }
         guard let proof else { throw CommandFailure("the log has no event \(index)") }
         guard let out = request.options["out"] else { return reply(.output(String(proof.text.dropLast()))) }
@@ -82,7 +83,9 @@ extension OperatorService {
         do {
             switch request.options["do"] {
             case "add":
-                guard let key = request.options["key"].flatMap({ VerifierKey($0) }) else { throw WitnessFault.notAWitnessKey }
+                guard let key = request.options["key"].flatMap({ VerifierKey($0) }) else {
+                    throw WitnessFault.notAWitnessKey
+                }
                 try await house.log.changeWitnesses("witness=\(name)", by: nil, source: Self.source) {
                     policy throws(WitnessFault) in try policy.add(name, key)
                 }

@@ -144,7 +144,8 @@ struct OperatorService: Sendable {
         _ = try? await house.log.append(
             .system(
                 .auditVerified,
-                decision: (result.isWhole ? "whole" : "faults-found") + (request.options["tree"] != nil ? "-tree" : "")))
+                decision: (result.isWhole ? "whole" : "faults-found") + (request.options["tree"] != nil ? "-tree" : ""))
+        )
         if !result.isWhole { reply(.unsound) }
     }
 

@@ -66,7 +66,8 @@ struct WitnessRun {
     /// - Returns: the size that was cosigned, and what the log said to that.
     func look() async throws -> (size: Int64, answer: String) {
         guard !PrivateFile.exists("\(place)/contradiction") else {
-            throw Contradiction(what: "this log has contradicted itself before; nothing is cosigned for it", evidence: place)
+            throw Contradiction(
+                what: "this log has contradicted itself before; nothing is cosigned for it", evidence: place)
         }
         let seen = try lastSeen()
         let answer = try await client.get("checkpoint", limit: SignedNote.largestSize)
@@ -85,7 +86,8 @@ struct WitnessRun {
         try keep("\(place)/seen.checkpoint", cosigned.note)
         let said = try await client.post("cosignature", Array(cosigned.note.utf8))
         guard said.status == 200 || said.status == 409 else {
-            throw CommandFailure("the log did not take the cosignature (\(said.status)); is this witness in its policy?")
+            throw CommandFailure(
+                "the log did not take the cosignature (\(said.status)); is this witness in its policy?")
         }
         return (size: checkpoint.size, answer: said.status == 200 ? "accepted" : "not needed")
     }

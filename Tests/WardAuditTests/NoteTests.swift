@@ -82,7 +82,8 @@ enum PublishedNote {
         #expect(SignedNote(text: note.text, signatures: note.signatures + [forged]).standing(of: key) == .invalid)
         #expect(SignedNote(text: note.text, signatures: [forged] + note.signatures).standing(of: key) == .invalid)
         let foreign = SignedNote.Signature(name: "somebody", keyID: [1, 2, 3, 4], bytes: [5])
-        #expect(SignedNote(text: note.text, signatures: [foreign] + note.signatures).standing(of: key) == .valid(time: nil))
+        #expect(
+            SignedNote(text: note.text, signatures: [foreign] + note.signatures).standing(of: key) == .valid(time: nil))
     }
 
     @Test(arguments: [
@@ -114,7 +115,8 @@ enum PublishedNote {
 }
 
 @Suite struct `A verifier's key` {
-    @Test(arguments: PublishedNote.witnessesInUse + [PublishedNote.key, PublishedNote.logKey, PublishedNote.witnessKey])
+    @Test(
+        arguments: PublishedNote.witnessesInUse + [PublishedNote.key, PublishedNote.logKey, PublishedNote.witnessKey])
     func `is read as published`(text: String) {
         #expect(VerifierKey(text)?.text == text)
     }

@@ -105,7 +105,9 @@ import WardTestKit
         refused(text.replacing("index 2\n", with: "index \u{0662}\n"), .index)
         refused(text.replacing("index 2\n", with: "index 2\nextra AAAA\n"), .path)
         refused(text.replacing("extra ", with: "extra  "), .extra)
-        refused(text.replacing("index 2\n", with: "index 2\n" + String(repeating: base64(leaf.bytes) + "\n", count: 61)), .path)
+        refused(
+            text.replacing("index 2\n", with: "index 2\n" + String(repeating: base64(leaf.bytes) + "\n", count: 61)),
+            .path)
         refused(text.replacing("index 2\n", with: "index 2\n\(base64(leaf.bytes))\n"), .inclusion)
         refused(text.replacing("index 2\n", with: "index 2\n\(base64(leaf.bytes).dropLast())\n"), .path)
         refused(text.replacing("index 2\n", with: "index 2\n\(base64(leaf.bytes + [0]))\n"), .path)

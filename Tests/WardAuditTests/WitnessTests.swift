@@ -213,7 +213,9 @@ struct WitnessHouse {
         }
     }
 
-    @Test func `that asks for less makes what was too little enough, and a removed witness counts no more`() async throws {
+    @Test func `that asks for less makes what was too little enough, and a removed witness counts no more`()
+        async throws
+    {
         let house = try await WitnessHouse()
         let note = try house.offered()
         #expect(await house.handIn(try house.cosigned(note, by: 0)) == .accepted)
@@ -239,7 +241,8 @@ struct WitnessHouse {
         #expect(throws: WitnessFault.known) { try policy.add("b", renamed) }
         let log = try #require(VerifierKey(PublishedNote.logKey))
         #expect(throws: WitnessFault.notAWitnessKey) { try policy.add("b", log) }
-        for name in ["", "a b", "none", "all", "any", "witnesses", "a\nb", "\u{E4}", String(repeating: "x", count: 65)] {
+        for name in ["", "a b", "none", "all", "any", "witnesses", "a\nb", "\u{E4}", String(repeating: "x", count: 65)]
+        {
             #expect(throws: WitnessFault.badName) { try policy.add(name, keys[1]) }
         }
         for count in [-1, 0, 2] { #expect(throws: WitnessFault.badQuorum) { try policy.require(count) } }

@@ -43,14 +43,16 @@ public struct LogProof: Hashable, Sendable {
             guard let bytes = base64Decoded(String(next.dropFirst(6))), let following = line() else { throw .extra }
             (extra, next) = (bytes, following)
         }
-        guard next.hasPrefix("index "), let index = Int64(next.dropFirst(6)), index >= 0, next == "index \(index)" else {
+        guard next.hasPrefix("index "), let index = Int64(next.dropFirst(6)), index >= 0, next == "index \(index)"
+        else {
             throw .index
         }
         var path: [Digest] = []
         while true {
             guard let hash = line() else { throw .path }
             if hash.isEmpty { break }
-            guard path.count < Self.longestPath, let bytes = base64Decoded(hash), let digest = Digest(bytes: bytes) else {
+            guard path.count < Self.longestPath, let bytes = base64Decoded(hash), let digest = Digest(bytes: bytes)
+            else {
                 throw .path
             }
             path.append(digest)
@@ -105,7 +107,8 @@ public struct LogProof: Hashable, Sendable {
 
 /// What is wrong with a proof; never a value from it.
 public enum ProofFault: Error, Hashable, Sendable {
-    case checkpoint, cosignature, extra, header, inclusion, index, noLeaf, note, origin, otherLeaf, outside, path, signature
+    case checkpoint, cosignature, extra, header, inclusion, index, noLeaf, note, origin, otherLeaf, outside, path,
+        signature
     case quorum(found: Int, needed: Int)
     case tooLarge, unsigned
 

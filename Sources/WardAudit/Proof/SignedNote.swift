@@ -50,7 +50,8 @@ public struct SignedNote: Hashable, Sendable {
             return nil
         }
         // The last empty line parts the text from its signatures.
-        guard let separator = bytes.indices.dropLast(2).last(where: { bytes[$0] == 0x0A && bytes[$0 + 1] == 0x0A }) else {
+        guard let separator = bytes.indices.dropLast(2).last(where: { bytes[$0] == 0x0A && bytes[$0 + 1] == 0x0A })
+        else {
             return nil
         }
         let lines = bytes[(separator + 2)...].dropLast().split(separator: 0x0A, omittingEmptySubsequences: false)

@@ -12,7 +12,8 @@ public struct TilePlace: Hashable, Sendable {
 
     /// - Returns: nil for numbers that no tree of this kind has.
     public init?(level: Int?, number: Int64, width: Int) {
-        guard (0...63).contains(level ?? 0), number >= 0, number <= Int64.max >> 8, (1...Self.full).contains(width) else {
+        guard (0...63).contains(level ?? 0), number >= 0, number <= Int64.max >> 8, (1...Self.full).contains(width)
+        else {
             return nil
         }
         self.level = level

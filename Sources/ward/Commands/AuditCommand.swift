@@ -44,7 +44,8 @@ struct AuditCommand: AsyncParsableCommand {
                 at. Without --checkpoint a log that was rolled back as a whole does not show.
                 """)
         @OptionGroup var checkpoint: CheckpointOptions
-        @Flag(name: .long, help: "The tree alone, in seconds: edited, lost or moved entries show; events are not opened.")
+        @Flag(
+            name: .long, help: "The tree alone, in seconds: edited, lost or moved entries show; events are not opened.")
         var treeOnly = false
         @OptionGroup var store: StoreOptions
 

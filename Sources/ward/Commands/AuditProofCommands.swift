@@ -88,8 +88,12 @@ struct CheckProofCommand: ParsableCommand {
             writer.endObject()
             return Terminal.say(String(decoding: writer.bytes, as: UTF8.self))
         }
-        Terminal.say("event \(proof.index) is in the log \(verified.checkpoint.origin), under its checkpoint of \(verified.checkpoint.size) events")
-        if !hasReceipt { Terminal.say("no receipt was given: the proof is of the leaf in it, whatever that stands for") }
+        Terminal.say(
+            "event \(proof.index) is in the log \(verified.checkpoint.origin), under its checkpoint of \(verified.checkpoint.size) events"
+        )
+        if !hasReceipt {
+            Terminal.say("no receipt was given: the proof is of the leaf in it, whatever that stands for")
+        }
         if let oldest {
             Terminal.say(
                 "\(verified.cosigned.count) of \(policy.witnesses.count) given witnesses vouch for it, since "
