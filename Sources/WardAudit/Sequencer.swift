@@ -203,7 +203,7 @@ extension Sequencer {
                 let first = full * Int64(TileBuilder.width)
                 let pending =
                     level == 0
-                    ? try store.leafEntries(from: first, limit: count).map { MerkleHash.leaf($0.leaf) }
+                    ? try store.leaves(from: first, limit: count).map { MerkleHash.leaf($0.leaf) }
                     : try (0..<count).map { offset in
                         guard let tile = try store.tile(level: level - 1, number: first + Int64(offset)) else {
                             throw AuditFailure.damaged
