@@ -25,6 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // WARD_SCOPE=core leaves out the network surface and its libraries, so that the sanitizer runs (scripts/test-sanitizers)
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
 // WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
+// WARD_SCOPE=append is core with the measurement of appending to and verifying the log (scripts/bench-log).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
 let scope = Context.environment["WARD_SCOPE"]
 
@@ -133,6 +134,12 @@ if scope == "fuzz" {
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))
+} else if scope == "append" {
+    targets.append(
+        .executableTarget(
+            name: "AppendBench",
+            dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
+            path: "Benchmarks/AppendBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {
@@ -189,7 +196,9 @@ if scope == "fuzz" {
                 "WardKeys", "WardServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ], swiftSettings: strict,
             // Takes the place of the C library's allocator: a read costs a tenth less CPU (docs/decisions/0008). Not in
             // debug builds, which tests run under a shifted clock: libfaketime and jemalloc cannot share a process.

@@ -9,6 +9,7 @@ public struct AuditKeys: Sendable {
     let segment: SealingKey
     let token: MacKey
     let signing: SigningKey
+    let witnesses: SealingKey
     let tenant: TenantID
     private let recent = RecentTokens()
 
@@ -19,6 +20,7 @@ public struct AuditKeys: Sendable {
         payload = SealingKey(material.derived("ward/audit-payload/1"))
         segment = SealingKey(material.derived("ward/audit-segment/1"))
         token = MacKey(material.derived("ward/audit-token/1"))
+        witnesses = SealingKey(material.derived("ward/witnesses/1"))
         self.signing = signing
         self.tenant = tenant
     }

@@ -14,7 +14,8 @@ public final class AuditLog: Sendable {
     let keys: AuditKeys
     let store: any SealedStore
     let index: AuditIndex
-    private let sequencer: Sequencer
+    let sequencer: Sequencer
+    let witnesses: LogWitnesses
     private let queue = DispatchQueue(label: "ward.audit")
     private let intake = Mutex(Intake())
 
@@ -33,6 +34,13 @@ public final class AuditLog: Sendable {
         self.origin = origin
         index = try AuditIndex(store: store, keys: keys)
         sequencer = try Sequencer(store: store, keys: keys, origin: origin, index: index)
+        guard let verifier = VerifierKey(name: origin, algorithm: .ed25519, publicKey: keys.publicKey) else {
+            throw .damaged
+        }
+        self.verifier = verifier
+        witnesses = try LogWitnesses(
+            store: store, keys: keys, verifier: verifier, tiles: LogTiles(store: store, sequencer: sequencer))
+        try checkWitnessPolicy()
     }
 
     /// Records an event; returns when it is durable.
@@ -85,6 +93,13 @@ public final class AuditLog: Sendable {
         }
     }
 
+    /// Runs `work` on the log's own queue, where alone it writes.
+    func betweenCommits<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
+        await withCheckedContinuation { continuation in
+            queue.async { continuation.resume(returning: work()) }
+        }
+    }
+
     /// Size and root of what is durable.
     public var checkpoint: Checkpoint { sequencer.state.withLock { $0.checkpoint(origin: origin) } }
 
@@ -95,7 +110,7 @@ public final class AuditLog: Sendable {
     public var publicKey: [UInt8] { keys.publicKey }
 
     /// The same in the form of signed notes.
-    public var verifierKey: String { Checkpoint.verifierKey(origin: origin, publicKey: keys.publicKey) }
+    public let verifier: VerifierKey
 
     private func submit(_ submission: Submission) {
         let isAccepted = intake.withLock { intake in

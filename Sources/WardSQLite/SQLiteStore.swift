@@ -164,6 +164,17 @@ public final class SQLiteStore: SealedStore {
         }
     }
 
+    public func leafEntries(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf] {
+        try read { connection throws(StorageFailure) in
+            var found: [StoredLeaf] = []
+            try connection.query(
+                "SELECT number, leaf FROM leaf WHERE number >= ? ORDER BY number LIMIT ?", .integer(index),
+                .integer(Int64(limit))
+            ) { found.append(StoredLeaf(index: $0.integer(0), leaf: $0.bytes(1), payload: [])) }
+            return found
+        }
+    }
+
     public func leafCount() throws(StorageFailure) -> Int64 {
         try read { connection throws(StorageFailure) in
             try connection.integer("SELECT coalesce(max(number), -1) + 1 FROM leaf") ?? 0

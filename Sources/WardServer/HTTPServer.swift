@@ -9,6 +9,7 @@ import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 import UnixSignals
+public import WardAudit
 public import WardClinic
 public import WardCore
 public import WardIdentity
@@ -93,7 +94,7 @@ public struct HTTPServer: Sendable {
 
     public init(
         clinic: Clinic, authenticator: Authenticator, people: People, settings: ServerSettings,
-        certificate: ServerCertificate, log: OperationalLog
+        certificate: ServerCertificate, auditLog: AuditLog, log: OperationalLog
     ) {
         let site = WebSite(
             people: people,
@@ -103,7 +104,7 @@ public struct HTTPServer: Sendable {
                 isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder)
         responder = WardResponder(
             clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
-            log: log)
+            auditLog: auditLog, log: log)
         self.people = people
         self.certificate = certificate
         self.settings = settings

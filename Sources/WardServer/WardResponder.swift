@@ -24,12 +24,18 @@ struct WardResponder: HTTPResponder {
     let settings: ServerSettings
     let log: OperationalLog
     let throttle = FailureThrottle()
+    let auditLog: AuditLog
+    /// Requests for what strangers may see of the log; a mirror makes many.
+    let readers = FailureThrottle(limit: 4000, window: 10)
+    /// Cosignatures that were not.
+    let cosigners = FailureThrottle()
     private let requestIDs = RequestIDs()
 
     init(
         clinic: Clinic, authenticator: Authenticator, oauth: OAuth, site: WebSite, settings: ServerSettings,
-        log: OperationalLog
+        auditLog: AuditLog, log: OperationalLog
     ) {
+        self.auditLog = auditLog
         self.oauth = oauth
         self.clinic = clinic
         self.site = site
@@ -55,6 +61,7 @@ struct WardResponder: HTTPResponder {
         if let name = HeaderNames.contentSecurityPolicy, response.headers.contains(name) {
             for field in response.headers { headers[field.name] = nil }
         }
+        if response.headers[.cacheControl] != nil { headers[.cacheControl] = nil }
         for field in response.headers { headers.append(field) }
         if let name = HeaderNames.requestID { headers.append(HTTPField(name: name, value: source.request)) }
         allowOrigin(request, &headers)
@@ -86,6 +93,7 @@ struct WardResponder: HTTPResponder {
             return ("/oauth/token", await token(request, source))
         default:
             if let endpoint = await oauthEndpoint(request, path, source) { return endpoint }
+            if let endpoint = await logEndpoint(request, path, source) { return endpoint }
             if let page = await page(request, path, source) { return page }
             return ("/{other}", response(ClinicAnswer.failure(404, "not-found", "there is nothing at this address")))
         }

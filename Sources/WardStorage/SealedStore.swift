@@ -35,6 +35,9 @@ public protocol SealedStore: Sendable {
     /// Audit leaves in log order, starting at `index`.
     func leaves(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf]
 
+    /// As ``leaves(from:limit:)`` with empty payloads, for whoever needs the tree alone.
+    func leafEntries(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf]
+
     /// Number of audit leaves.
     func leafCount() throws(StorageFailure) -> Int64
 
@@ -77,6 +80,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case keyring
     /// The newest signed checkpoint of the audit log.
     case checkpoint
+    /// Checkpoints of the log with cosignatures of witnesses.
+    case cosigned
     /// The checkpoint key's seed, sealed under the tenant.
     case signingKey
     /// Certificate authority and server certificate with their keys, sealed under the tenant.
@@ -112,6 +117,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case policy = 22
     /// A form that came while its session was locked.
     case parkedForm = 28
+    /// Who witnesses the log.
+    case witnesses = 40
 }
 
 /// The current version of a resource, or one line of its history.

@@ -106,6 +106,11 @@ package final class FailingStore: SealedStore {
         return try inner.leaves(from: index, limit: limit)
     }
 
+    package func leafEntries(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf] {
+        try step()
+        return try inner.leafEntries(from: index, limit: limit)
+    }
+
     package func leafCount() throws(StorageFailure) -> Int64 {
         try step()
         return try inner.leafCount()

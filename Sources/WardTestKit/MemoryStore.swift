@@ -99,6 +99,10 @@ package final class MemoryStore: SealedStore {
         return found
     }
 
+    package func leafEntries(from index: Int64, limit: Int) throws(StorageFailure) -> [StoredLeaf] {
+        try leaves(from: index, limit: limit).map { StoredLeaf(index: $0.index, leaf: $0.leaf, payload: []) }
+    }
+
     package func leafCount() throws(StorageFailure) -> Int64 {
         let leaves = try snapshot().leaves
         // As max(number) + 1 does; without gaps it is the count.

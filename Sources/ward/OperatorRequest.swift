@@ -5,6 +5,7 @@ struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
+        case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
             userRecover, userRoles,

@@ -20,8 +20,12 @@ struct OperatorService: Sendable {
         do {
             switch request.command {
             case .auditCheckpoint: try checkpoint(reply)
+            case .auditMirror: try await mirror(request, reply)
+            case .auditProve: try prove(request, reply)
             case .auditSearch: try await searchLog(request, reply)
+            case .auditStatus: status(request, reply)
             case .auditVerify: try await verifyLog(request, reply)
+            case .auditWitnesses: try await changeWitnesses(request, reply)
             case .clientAdd: try await addClient(request)
             case .clientApprove: try await approveApp(request, reply)
             case .clientList:
@@ -124,20 +128,27 @@ struct OperatorService: Sendable {
         reply(.output(String(note.dropLast())))
     }
 
-    private func verifyLog(_ request: OperatorRequest, _ reply: Reply) async throws {
+    private func verifyLog(_ request: OperatorRequest, _ reply: @escaping Reply) async throws {
         let earlier = try earlierCheckpoint(request)
         let total = Int(house.log.checkpoint.size)
         let result: AuditVerification
         do throws(AuditFailure) {
-            result = try house.log.verify(
-                against: earlier,
-                progress: { reply(.progress(done: Int($0), total: total, what: "events verified")) })
+            let progress: @Sendable (Int64) -> Void = {
+                reply(.progress(done: Int($0), total: total, what: "events verified"))
+            }
+            result =
+                request.options["tree"] != nil
+                ? try house.log.verifyTree(against: earlier, progress: progress)
+                : try house.log.verify(against: earlier, progress: progress)
         } catch {
             throw CommandFailure("the log could not be read")
         }
         report(result, against: earlier, request, reply)
         _ = try? await house.log.append(
-            .system(.auditVerified, decision: result.isWhole ? "whole" : "faults-found"))
+            .system(
+                .auditVerified,
+                decision: (result.isWhole ? "whole" : "faults-found") + (request.options["tree"] != nil ? "-tree" : ""))
+        )
         if !result.isWhole { reply(.unsound) }
     }
 
@@ -169,6 +180,7 @@ struct OperatorService: Sendable {
         for fault in result.faults { reply(.output("FAULT  \(fault.text)")) }
         guard result.isWhole else { return }
         reply(.output("\(result.leaves) events verified: nothing edited, missing, reordered or added out of turn"))
+        if request.options["tree"] != nil { reply(.output("the tree alone: no event was opened")) }
         reply(
             .output(
                 earlier == nil

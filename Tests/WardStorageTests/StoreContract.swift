@@ -61,6 +61,7 @@ func version(
         #expect(try store.patientKey(place(1)) == nil)
         #expect(try store.entry(place(1), kind: .client) == nil)
         #expect(try store.leaves(from: 0, limit: 10).isEmpty)
+        #expect(try store.leafEntries(from: 0, limit: 10).isEmpty)
         #expect(try store.leafCount() == 0)
         #expect(try store.tile(level: 0, number: 0) == nil)
         #expect(try store.auditChunk(segment: 0, chunk: 0) == nil)
@@ -182,6 +183,9 @@ func version(
         #expect(try store.leaves(from: 5, limit: 1) == [StoredLeaf(index: 5, leaf: [5], payload: [1, 1, 1, 1, 1])])
         #expect(try store.leaves(from: 0, limit: 1).first?.payload == [])
         #expect(try store.leaves(from: 3, limit: 0).isEmpty)
+        #expect(try store.leafEntries(from: 0, limit: 100).map(\.index) == Array(0..<7))
+        #expect(try store.leafEntries(from: 5, limit: 1) == [StoredLeaf(index: 5, leaf: [5], payload: [])])
+        #expect(try store.leafEntries(from: 7, limit: 10).isEmpty)
         #expect(try store.leaves(from: 7, limit: 10).isEmpty)
     }
 

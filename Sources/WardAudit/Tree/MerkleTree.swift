@@ -5,21 +5,18 @@ public enum MerkleHash {
     /// The root of a tree without leaves.
     public static let empty = sha256([])
 
-    public static func leaf(_ data: [UInt8]) -> Digest { sha256([0], data) }
+    public static func leaf(_ data: [UInt8]) -> Digest { TreeHash.leaf(data) }
 
-    public static func node(_ left: Digest, _ right: Digest) -> Digest {
-        var input: [UInt8] = [1]
-        input.reserveCapacity(65)
-        left.append(to: &input)
-        right.append(to: &input)
-        return sha256(input)
-    }
+    public static func node(_ left: Digest, _ right: Digest) -> Digest { TreeHash.node(left, right) }
 
     /// The root over a power of two of equal subtrees, for full tiles.
     static func root(ofPerfect hashes: [Digest]) -> Digest {
         var row = hashes
         while row.count > 1 {
-            row = stride(from: 0, to: row.count, by: 2).map { node(row[$0], row[$0 + 1]) }
+            // In place: each half row over the front of the one below.
+            let half = row.count / 2
+            for place in 0..<half { row[place] = node(row[2 * place], row[2 * place + 1]) }
+            row.removeLast(row.count - half)
         }
         return row.first ?? empty
     }
@@ -83,6 +80,18 @@ package struct TileBuilder: Sendable {
         levels[level].pending.removeAll(keepingCapacity: true)
         levels[level].full += 1
         return [tile] + append(MerkleHash.root(ofPerfect: hashes), level: level + 1)
+    }
+
+    /// The tiles that are not full yet, lowest level first; a mirror keeps them as partial ones.
+    package var edges: [Tile] {
+        levels.enumerated().map { level, edge in
+            Tile(level: level, number: edge.full, hashes: edge.pending.flatMap(\.bytes))
+        }
+    }
+
+    /// How many tiles of a level are full, and the hashes of the one after them.
+    func edge(level: Int) -> (full: Int64, pending: [Digest]) {
+        level < levels.count ? (full: levels[level].full, pending: levels[level].pending) : (full: 0, pending: [])
     }
 
     /// Sets a level as it was at a restart.

@@ -24,10 +24,19 @@ public final class FailureThrottle: Sendable {
 
     private let counts = Mutex<[Key: Count]>([:])
     private let capacity: Int
+    private let limit: Int
+    private let window: Int64
 
-    /// - Parameter capacity: counts kept at once, whatever comes.
-    public init(capacity: Int = 10_000) {
+    /// - Parameters:
+    ///   - capacity: counts kept at once, whatever comes.
+    ///   - limit: what an address may do in one window.
+    ///   - window: seconds.
+    public init(
+        capacity: Int = 10_000, limit: Int = FailureThrottle.limit, window: Int64 = FailureThrottle.window
+    ) {
         self.capacity = capacity
+        self.limit = limit
+        self.window = window
     }
 
     /// Counts kept at the moment.
@@ -38,7 +47,7 @@ public final class FailureThrottle: Sendable {
         let key = Key(group: AddressGroup.of(address), client: client)
         return counts.withLock { counts in
             guard let count = counts[key], count.until > now else { return false }
-            return count.failures >= Self.limit
+            return count.failures >= limit
         }
     }
 
@@ -57,7 +66,7 @@ public final class FailureThrottle: Sendable {
             return
         }
         if counts.count >= capacity { makeRoom(in: &counts, now) }
-        counts[key] = Count(failures: 1, until: now.adding(seconds: Self.window))
+        counts[key] = Count(failures: 1, until: now.adding(seconds: window))
     }
 
     /// What is over goes first, then who is far from the limit: a flood of new addresses evicts itself.

@@ -31,7 +31,10 @@ struct CheckpointOptions: ParsableArguments {
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Verify, search and hand out the audit log.",
-        subcommands: [Checkpoint.self, Search.self, Verify.self])
+        subcommands: [
+            Checkpoint.self, Search.self, Verify.self, ProveCommand.self, CheckProofCommand.self, MirrorCommand.self,
+            StatusCommand.self, WitnessesCommand.self,
+        ])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -41,10 +44,13 @@ struct AuditCommand: AsyncParsableCommand {
                 at. Without --checkpoint a log that was rolled back as a whole does not show.
                 """)
         @OptionGroup var checkpoint: CheckpointOptions
+        @Flag(
+            name: .long, help: "The tree alone, in seconds: edited, lost or moved entries show; events are not opened.")
+        var treeOnly = false
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            let options = try checkpoint.options()
+            let options = try checkpoint.options().merging(treeOnly ? ["tree": ""] : [:]) { first, _ in first }
             try await Operator.verify(store) { _ in OperatorRequest(command: .auditVerify, options: options) }
         }
     }

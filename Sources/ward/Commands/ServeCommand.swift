@@ -129,7 +129,7 @@ struct Serving: Sendable {
         }
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
-            certificate: certificate, log: log)
+            certificate: certificate, auditLog: house.log, log: log)
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
