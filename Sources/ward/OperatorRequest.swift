@@ -8,7 +8,7 @@ struct OperatorRequest: Codable, Sendable {
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
             userRecover, userRoles,
-            verify
+            verify, verifyStatus
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

@@ -89,26 +89,3 @@ struct AuditCommand: AsyncParsableCommand {
         }
     }
 }
-
-/// Log and records together.
-struct VerifyCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify",
-        abstract: "Verify the log, then every stored version and index card against it; exits with 2 on any fault.",
-        discussion: """
-            Exits with 2 as well if the log is refused as damaged before it is read. Acts as a client of role \
-            administrator.
-            """)
-    @OptionGroup var checkpoint: CheckpointOptions
-    @OptionGroup var principal: PrincipalOptions
-    @OptionGroup var store: StoreOptions
-
-    func run() async throws {
-        let given = try checkpoint.options()
-        try await Operator.verify(store) { storeID in
-            let assertion = try await principal.assertion(storeID: storeID)
-            return OperatorRequest(
-                command: .verify, options: given.merging(["assertion": assertion]) { first, _ in first })
-        }
-    }
-}
