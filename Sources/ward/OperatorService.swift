@@ -46,6 +46,13 @@ struct OperatorService: Sendable {
             case .userRecover: try await recoverUser(request, reply)
             case .userRoles: try await setRoles(request)
             case .userSessions: try listUserSessions(request, reply)
+            case .auditClock: try await acceptClock(request, reply)
+            case .auditDiscover: try await discover(request, reply)
+            case .auditHoldEnd: try await endHold(request)
+            case .auditHoldList: try await listHolds(request, reply)
+            case .auditHoldPlace: try await placeHold(request)
+            case .auditPrune: try await prune(request, reply)
+            case .auditRetention: try await retention(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }

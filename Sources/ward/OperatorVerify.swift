@@ -95,7 +95,7 @@ struct DailyVerification: Sendable {
     /// Asks a verification that runs to keep what it has and stop.
     func end() { stop.set() }
 
-    private let stop = Flag()
+    private let stop = StopSign()
     private let started = Instant.now()
 
     init(house: House, log: OperationalLog) {
@@ -116,7 +116,7 @@ struct DailyVerification: Sendable {
 }
 
 /// Set once.
-final class Flag: Sendable {
+final class StopSign: Sendable {
     private let state = Mutex(false)
 
     func set() { state.withLock { $0 = true } }

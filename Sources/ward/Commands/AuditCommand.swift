@@ -31,7 +31,10 @@ struct CheckpointOptions: ParsableArguments {
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Verify, search and hand out the audit log.",
-        subcommands: [Checkpoint.self, Search.self, Verify.self])
+        subcommands: [
+            Checkpoint.self, Search.self, Verify.self, AuditPrune.self, AuditRetention.self, AuditHold.self,
+            AuditDiscover.self, AuditClock.self,
+        ])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
