@@ -74,6 +74,12 @@ final class AuditClock: Sendable {
         }
     }
 
+    /// Notes that an event was written now.
+    func note() {
+        let now = read()
+        state.withLock { $0.newest = max($0.newest, now.wall) }
+    }
+
     /// Takes the clock as it is: somebody vouches for it.
     func accept() {
         let now = read()

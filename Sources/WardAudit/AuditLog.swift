@@ -71,6 +71,7 @@ public final class AuditLog: Sendable {
                     leaves: leaves, writes: writes, entries: entries, pruned: pruned, applied: applied,
                     answer: { continuation.resume(returning: $0) }))
         }
+        clock.note()
         return try result.get()
     }
 

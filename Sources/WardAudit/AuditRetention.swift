@@ -58,8 +58,8 @@ extension AuditLog {
         }
         guard years >= Retention.floorYears, !isSet || years >= current, years <= 1000 else { throw .belowFloor }
         var event = event
-        event.kind = .policyAdopted
-        event.decision = "retention \(years) years"
+        event.kind = .retentionSet
+        event.decision = "\(years) years"
         try await put(Array(String(years).utf8), at: Self.retentionPlace, .retention, event)
     }
 
@@ -146,7 +146,8 @@ extension AuditEvent {
     fileprivate var isNeededByStore: Bool {
         if !entries.isEmpty || records.contains(where: { $0.hash != nil }) { return true }
         switch kind {
-        case .auditPruned, .clockJumped, .holdEnded, .holdPlaced, .keysCreated, .policyAdopted: return true
+        case .auditPruned, .clockJumped, .holdEnded, .holdPlaced, .keysCreated, .policyAdopted, .retentionSet:
+            return true
         case .storeVerified: return decision == "adopted"
         default: return false
         }

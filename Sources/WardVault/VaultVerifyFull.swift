@@ -29,13 +29,17 @@ final class FullCheck {
         let (replay, scan) = (state.replay, state.scan ?? RecordScan())
         let isEven = scan.versions == replay.versions && scan.rows == scan.places
         var findings: [Finding] = []
+        var areHeadsTrue = true
         var isDoubtful = !isEven || scan.isDoubtful
         if !isDoubtful { isDoubtful = try !areCardsCurrent(upTo: state.lastRecord) }
-        if !isDoubtful { isDoubtful = try !areHeadsTrue(replay) }
+        if !isDoubtful {
+            areHeadsTrue = try self.areHeadsTrue(replay)
+            isDoubtful = !areHeadsTrue
+        }
         if isDoubtful {
             findings = try FaultSearch(vault, upTo: log.checkpoint).findings(among: replay.versionCount)
-            if findings.isEmpty, !isEven {
-                findings.append(Finding(locator: nil, record: "a stored version", fault: .unaccounted))
+            if findings.isEmpty, !isEven || !areHeadsTrue {
+                findings.append(Finding(locator: nil, record: "a row of a record", fault: .unaccounted))
             }
         }
         if replay.isCovered, try !arePatientKeysTrue(replay) {
@@ -128,9 +132,10 @@ final class FullCheck {
             while true {
                 let page = try vault.store.cards(after: last, limit: 1000)
                 guard let final = page.last else { return true }
-                for card in page where card.record <= record {
+                for card in page {
                     let head = try vault.store.head(of: card.locator)
-                    if let head, head.record > record { continue }
+                    // Written over meanwhile.
+                    if let head, head.record > record, head.record > card.record { continue }
                     guard head == Head(record: card.record, version: card.version, isDeleted: false) else {
                         return false
                     }

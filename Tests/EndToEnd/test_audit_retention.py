@@ -40,6 +40,13 @@ class Shifted:
     def set(self, seconds):
         self.clock.write_text(f"{seconds:+.0f}\n")
 
+    def make(self):
+        """A store whose first event is of that day."""
+        assert self.ward("init").returncode == 0
+        for role in ("administrator", "integration"):
+            options = ["--purpose", "TREAT"] if role == "integration" else []
+            assert self.ward("client", "add", role, "--role", role, *options).returncode == 0
+
     def ward(self, *arguments):
         return subprocess.run(
             ["/usr/bin/env", str(self.house.binary), *map(str, arguments), "--data", str(self.house.data)],
@@ -48,11 +55,9 @@ class Shifted:
 
 
 @pytest.fixture
-def shifted(houses, tmp_path):
-    binary = debug_build()
-    house = houses(start=False, roles=())
-    house.__class__ = OfAnotherDay
-    house.binary = binary
+def shifted(ward, tmp_path):
+    house = OfAnotherDay(ward, debug_build(), tmp_path / "house")
+    house.folder.mkdir()
     made = Shifted(house, tmp_path / "offset")
     house.environment, house.wrapper = made.environment, ("/usr/bin/env",)
     yield made
@@ -81,11 +86,8 @@ def verified(shifted):
 
 
 def test_events_are_pruned_after_their_retention_and_not_before(shifted):
-    old = -7 * YEAR
-    shifted.set(old)
-    for role in ("administrator", "integration"):
-        options = ["--purpose", "TREAT"] if role == "integration" else []
-        assert shifted.ward("client", "add", role, "--role", role, *options).returncode == 0
+    shifted.set(-7 * YEAR)
+    shifted.make()
     fhir = serve(shifted)
     for name in ("anna", "berta"):
         assert fhir.put(f"Patient/{name}", {"resourceType": "Patient", "id": name}).status_code == 201
@@ -273,10 +275,14 @@ def test_a_discovery_signed_by_another_log_is_refused_by_the_right_key(discovery
 # MARK: The clock
 
 
+def jumps(shifted):
+    done = shifted.ward("audit", "search", "--client", "administrator", "--json", "--kind", "clock-jumped")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line)["decision"] for line in done.stdout.splitlines() if line]
+
+
 def test_while_the_clock_is_behind_the_log_nothing_of_records_is_answered(shifted):
-    for role in ("administrator", "integration"):
-        options = ["--purpose", "TREAT"] if role == "integration" else []
-        assert shifted.ward("client", "add", role, "--role", role, *options).returncode == 0
+    shifted.make()
     shifted.set(600)
     fhir = serve(shifted)
     resource = {"resourceType": "Patient", "id": "p", "name": [{"family": "Zwetkowa"}]}
@@ -287,10 +293,9 @@ def test_while_the_clock_is_behind_the_log_nothing_of_records_is_answered(shifte
     for answer in (fhir.get("Patient/p"), fhir.get("Patient"), fhir.put("Patient/p", resource), fhir.get("Patient/q")):
         assert answer.status_code == 503 and "clock" in answer.text and "Zwetkowa" not in answer.text
     assert fhir.get("metadata").status_code == 200
-    told = shifted.ward("audit", "search", "--client", "administrator", "--json", "--kind", "clock-jumped").stdout
-    assert [json.loads(line)["decision"][:9] for line in told.splitlines() if line] == ["behind by"], "once"
     # Not even after a restart.
     shifted.house.stop()
+    assert [words[:9] for words in jumps(shifted)] == ["behind by"], "once"
     fhir = serve(shifted)
     assert fhir.get("Patient/p").status_code == 503
     assert "behind" in shifted.ward("audit", "clock").stdout
@@ -299,23 +304,22 @@ def test_while_the_clock_is_behind_the_log_nothing_of_records_is_answered(shifte
     assert fhir.get("Patient/p").status_code == 200
     shifted.set(0)
     assert fhir.get("Patient/p").status_code == 503
+    shifted.house.stop()
     done = shifted.ward("audit", "clock", "--accept", "--client", "administrator")
     assert done.returncode == 0 and "not behind" in done.stdout, done.stdout + done.stderr
+    fhir = serve(shifted)
     assert fhir.get("Patient/p").status_code == 200
     shifted.house.stop()
     verified(shifted)
 
 
 def test_a_leap_ahead_is_told_and_stops_nobody(shifted):
-    for role in ("administrator", "integration"):
-        options = ["--purpose", "TREAT"] if role == "integration" else []
-        assert shifted.ward("client", "add", role, "--role", role, *options).returncode == 0
+    shifted.make()
     fhir = serve(shifted)
     assert fhir.put("Patient/p", {"resourceType": "Patient", "id": "p"}).status_code == 201
     shifted.set(290)
     assert fhir.get("Patient/p").status_code == 200
     shifted.set(290 + 305)
     assert fhir.get("Patient/p").status_code == 200
-    told = shifted.ward("audit", "search", "--client", "administrator", "--json", "--kind", "clock-jumped").stdout
-    assert [json.loads(line)["decision"][:8] for line in told.splitlines() if line] == ["ahead by"]
+    assert [words[:8] for words in jumps(shifted)] == ["ahead by"]
     shifted.house.stop()

@@ -137,7 +137,7 @@ struct AuditClock: AsyncParsableCommand {
         commandName: "clock", abstract: "Say whether the clock is behind the newest event, or go on with it as it is.",
         discussion: """
             While the clock is more than two minutes behind the newest event, nothing about records is answered. Set \
-            the clock; only if it was ahead for a while and is right now, use --accept. It is logged.
+            the clock; only if it was ahead for a while and is right now, stop the server and use --accept. It is logged.
             """)
     @Flag(name: .long, help: "Go on with the clock as it is.") var accept = false
     @Option(name: .long, help: "Client that acts; needed with --accept.") var client: String?
