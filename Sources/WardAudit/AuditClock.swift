@@ -99,7 +99,9 @@ extension AuditLog {
     }
 
     /// Goes on with the clock as it is, though it is behind the newest event: after a clock that was wrong for a while.
-    public func acceptClock(by actor: AuditActor?, purpose: PurposeOfUse?, source: RequestSource) async throws(AuditFailure) {
+    public func acceptClock(by actor: AuditActor?, purpose: PurposeOfUse?, source: RequestSource)
+        async throws(AuditFailure)
+    {
         var event = AuditEvent(
             kind: .clockJumped, time: .now(), outcome: .success, actor: actor, purpose: purpose, source: source,
             decision: Self.acceptance)

@@ -62,7 +62,8 @@ extension AuditLog {
         guard let note = end.signed(with: keys.signing) else { throw .sealing }
         var prover = try TreeReader(store, size: end.size)
         var (events, pruned) = ([ProvenEvent](), 0)
-        for number in try index.leaves(with: [keys.token(.patient(patient))], before: end.size, limit: .max).reversed() {
+        for number in try index.leaves(with: [keys.token(.patient(patient))], before: end.size, limit: .max).reversed()
+        {
             guard let stored = try stored(from: number, limit: 1).first, stored.index == number else { throw .damaged }
             if stored.isPruned {
                 guard try isPruned(number) else { throw .damaged }
@@ -74,7 +75,8 @@ extension AuditLog {
             guard let salted = try? keys.payload.open(stored.payload, boundTo: keys.context) else { throw .damaged }
             events.append(
                 ProvenEvent(
-                    index: number, leaf: stored.leaf, salt: Array(salted.prefix(16)), event: Array(salted.dropFirst(16)),
+                    index: number, leaf: stored.leaf, salt: Array(salted.prefix(16)),
+                    event: Array(salted.dropFirst(16)),
                     path: try prover.path(of: number)))
         }
         return Discovery(

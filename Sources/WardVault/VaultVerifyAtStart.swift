@@ -41,7 +41,9 @@ extension Vault {
         do throws(AuditFailure) {
             verification = try log.verify(
                 from: replay.position, to: target, event: { replay.take($0.event, keys) },
-                progress: { progress(VerificationProgress(step: .events, done: $0 - first, total: target.size - first)) })
+                progress: {
+                    progress(VerificationProgress(step: .events, done: $0 - first, total: target.size - first))
+                })
         } catch {
             throw .storage
         }
@@ -99,7 +101,8 @@ extension Vault {
     public func verifyInBackground(
         isStopped: @escaping @Sendable () -> Bool
     ) async throws(VaultFailure) -> StoreVerification? {
-        let result: Result<(StoreVerification, StoreReplay)?, VaultFailure> = await withCheckedContinuation { continuation in
+        let result: Result<(StoreVerification, StoreReplay)?, VaultFailure> = await withCheckedContinuation {
+            continuation in
             DispatchQueue(label: "ward.verify", qos: .background).async {
                 let pace = Pace()
                 continuation.resume(

@@ -145,7 +145,8 @@ extension OperatorService {
         reply(
             .output(
                 house.log.isClockBehind()
-                    ? "\(now): behind the newest event; nothing about records is answered" : "\(now): not behind the log"))
+                    ? "\(now): behind the newest event; nothing about records is answered"
+                    : "\(now): not behind the log"))
     }
 }
 

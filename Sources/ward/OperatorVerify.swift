@@ -29,7 +29,8 @@ extension OperatorService {
         if result.notCovered > 0 {
             reply(
                 .output(
-                    "\(result.notCovered) entries and keys are older than the log's account of them: not covered before"))
+                    "\(result.notCovered) entries and keys are older than the log's account of them: not covered before"
+                ))
         }
     }
 

@@ -43,7 +43,9 @@ import WardTestKit
     @Test func `is no jump when time passes, or a time service corrects it`() async throws {
         let (store, hands) = (MemoryStore(), Hands())
         let log = try open(store, hands)
-        for (wall, steady) in [(1, 1), (3600, 3600), (86_400, 86_400), (-119, 0), (119, 0), (300, 0), (0, 500)] as [(Int64, Int64)] {
+        for (wall, steady) in [(1, 1), (3600, 3600), (86_400, 86_400), (-119, 0), (119, 0), (300, 0), (0, 500)]
+            as [(Int64, Int64)]
+        {
             hands.move(wall: wall, steady: steady)
             #expect(!log.isClockBehind())
         }

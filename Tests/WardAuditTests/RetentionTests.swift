@@ -28,7 +28,8 @@ import WardTestKit
                 let record = AuditedRecord(
                     type: try .named("Patient"), id: patient, version: 1, hash: String(repeating: "0", count: 32),
                     interaction: .update)
-                _ = try await log.append(event("writer", kind: .update, day: 10_000, patients: [patient], records: [record]))
+                _ = try await log.append(
+                    event("writer", kind: .update, day: 10_000, patients: [patient], records: [record]))
             } else if number % 100 == 8 {
                 _ = try await log.commit(
                     event("writer", kind: .personChanged, day: 10_000),

@@ -50,7 +50,9 @@ import WardVault
     }
 
     @Test(arguments: kinds)
-    func `finds an entry that was altered or removed, by its kind and never by its content`(kind: EntryKind) async throws {
+    func `finds an entry that was altered or removed, by its kind and never by its content`(kind: EntryKind)
+        async throws
+    {
         let altered = try await faults { content in
             let id = try #require(content.entries[kind]?.keys.first)
             content.entries[kind]?[id]?[20] ^= 1
@@ -97,7 +99,9 @@ import WardVault
 
     @Test func `finds patients' keys that are gone, altered or planted`() async throws {
         let words = "patients' keys are missing, altered or added"
-        let gone = try await faults { content in content.patientKeys.removeValue(forKey: try #require(content.patientKeys.keys.first)) }
+        let gone = try await faults { content in
+            content.patientKeys.removeValue(forKey: try #require(content.patientKeys.keys.first))
+        }
         #expect(gone.start == [words] && gone.full.contains("a patient's key altered"))
         let planted = try await faults { $0.patientKeys[Locator(high: 1, low: 1)] = [1] }
         #expect(planted.start == [words] && planted.full == ["a patient's key altered"])
@@ -182,7 +186,9 @@ import WardVault
         let house = try TestHouse(store)
         #expect(try await house.vault.verifyAtStart().events == 0)
         let principal = try await house.signIn()
-        for number in 0..<30 { try await house.put(Chart.patient("p\(number % 7)", family: "F\(number)"), as: principal) }
+        for number in 0..<30 {
+            try await house.put(Chart.patient("p\(number % 7)", family: "F\(number)"), as: principal)
+        }
         let size = house.log.checkpoint.size
         #expect(try await house.reopened().vault.verifyAtStart().events == size)
         let officer = try await house.signIn("officer", role: .administrator, purpose: .systemAdministration)
@@ -269,5 +275,30 @@ import WardVault
         #expect(try await house.vault.verifyInBackground(isStopped: { true }) == nil)
         store.tamper { $0.metadata[.verification]?[30] ^= 1 }
         #expect(try house.vault.verificationStatus().unfinished == nil)
+    }
+
+    @Test func `vouches for nothing that the store did not answer`() async throws {
+        let inner = MemoryStore()
+        let store = FailingStore(inner)
+        let house = try TestHouse(store)
+        #expect(try await house.vault.verifyAtStart().isWhole)
+        let principal = try await house.signIn()
+        for number in 0..<5 { try await house.put(Chart.patient("p\(number)"), as: principal) }
+        inner.tamper { content in
+            content.heads[content.versions[1]?.locator ?? .none] = nil
+        }
+        store.expect(.none)
+        #expect(try await !house.vault.verifyAtStart().isWhole)
+        let steps = store.steps
+        #expect(steps > 10)
+        for number in 1...steps {
+            store.expect(.step(number, .engine(10)))
+            // It fails, or finds the fault; it never finds nothing.
+            let result = try? await house.vault.verifyAtStart()
+            #expect(result?.isWhole != true)
+            store.expect(.step(number, .engine(10)))
+            let full = try? await house.vault.verifyInBackground(isStopped: { false })
+            #expect(full.flatMap { $0 }?.isWhole != true)
+        }
     }
 }
