@@ -121,6 +121,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case recoveryAsked = "recovery-asked"
     /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
     case requestRefused = "request-refused"
+    /// How long events are kept was set.
+    case retentionSet = "retention-set"
     case rolesGranted = "roles-granted"
     case rolesRefused = "roles-refused"
     case rolesRequested = "roles-requested"

@@ -1,7 +1,7 @@
-import WardCore
+public import WardCore
 import WardCrypto
 import WardFHIR
-import WardStorage
+public import WardStorage
 
 extension AuditEvent {
     /// The event as one or more events that each fit a leaf: all but records, patients and entries repeats.
@@ -117,10 +117,21 @@ extension AuditEvent {
 }
 
 extension AuditedEntry {
+    /// Names what is stored by its hash.
+    public init(kind: EntryKind, id: Locator, sealed: [UInt8]) {
+        self.init(kind: kind, id: id, hash: hex(Array(sha256(sealed).bytes.prefix(16))))
+    }
+
+    /// The patient key that a write makes; nil if it makes none.
+    init?(_ write: RecordWrite) {
+        guard let key = write.newKey else { return nil }
+        self.init(kind: .patientKey, id: key.id, sealed: key.wrapped)
+    }
+
     init(_ write: EntryWrite) {
         switch write {
         case .put(let entry, let kind):
-            self.init(kind: kind, id: entry.id, hash: hex(Array(sha256(entry.sealed).bytes.prefix(16))))
+            self.init(kind: kind, id: entry.id, sealed: entry.sealed)
         case .remove(let id, let kind):
             self.init(kind: kind, id: id, hash: nil)
         }

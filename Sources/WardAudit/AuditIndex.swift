@@ -59,6 +59,7 @@ final class AuditIndex: Sendable {
             guard first <= size else { throw AuditFailure.damaged }
             state.withLock { $0.directories = directories }
             var next = first
+            var pruned: [Int64] = []
             while next < size {
                 let page = try store.leaves(from: next, limit: 1000)
                 guard page.first?.index == next, page.last?.index == next + Int64(page.count) - 1 else {
@@ -66,10 +67,16 @@ final class AuditIndex: Sendable {
                 }
                 add(
                     try page.map { leaf in
-                        let event = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
-                        return PlacedLeaf(index: leaf.index, tokens: keys.tokens(of: event), event: event)
+                        let tokens =
+                            try leaf.isPruned ? [] : keys.tokens(of: keys.open(leaf: leaf.leaf, payload: leaf.payload))
+                        return (index: leaf.index, tokens: tokens)
                     })
+                pruned += page.filter(\.isPruned).map(\.index)
                 next += Int64(page.count)
+            }
+            if !pruned.isEmpty {
+                let prunings = try Prunings(self, store, keys)
+                guard pruned.allSatisfy(prunings.cover) else { throw AuditFailure.damaged }
             }
         } catch let failure as AuditFailure {
             throw failure
@@ -78,8 +85,13 @@ final class AuditIndex: Sendable {
         }
     }
 
+    /// Number of segments that are whole on disk.
+    var segmentCount: Int64 { state.withLock { Int64($0.directories.count) } }
+
     /// Makes committed leaves findable.
-    func add(_ leaves: [PlacedLeaf]) {
+    func add(_ leaves: [PlacedLeaf]) { add(leaves.map { (index: $0.index, tokens: $0.tokens) }) }
+
+    private func add(_ leaves: [(index: Int64, tokens: [Int64])]) {
         let full: Generation? = state.withLock { state in
             for leaf in leaves {
                 let segment = leaf.index / Self.segmentSize

@@ -8,6 +8,8 @@ public struct AuditKeys: Sendable {
     let payload: SealingKey
     let segment: SealingKey
     let token: MacKey
+    /// Holds and settings of the log itself.
+    let entry: SealingKey
     let signing: SigningKey
     let witnesses: SealingKey
     let tenant: TenantID
@@ -21,6 +23,7 @@ public struct AuditKeys: Sendable {
         segment = SealingKey(material.derived("ward/audit-segment/1"))
         token = MacKey(material.derived("ward/audit-token/1"))
         witnesses = SealingKey(material.derived("ward/witnesses/1"))
+        entry = SealingKey(material.derived("ward/audit-entry/1"))
         self.signing = signing
         self.tenant = tenant
     }
@@ -132,6 +135,15 @@ extension AuditKeys {
         guard Array(leaf[1..<33]) == commitment(salted).bytes, let event = AuditEvent(decoding: Array(salted[16...]))
         else { throw .damaged }
         return event
+    }
+
+    /// Tokens of the facets that every event was findable by since the first version.
+    func basicTokens(of event: AuditEvent) -> Set<Int64> {
+        var tokens: Set = [token(.kind(event.kind)), token(.day(event.day))]
+        if let actor = event.actor { tokens.insert(token(.actor(actor.id))) }
+        for patient in event.patients { tokens.insert(token(.patient(patient))) }
+        for record in event.records { tokens.insert(token(.record(type: record.type, id: record.id))) }
+        return tokens
     }
 
     func tokens(of event: AuditEvent) -> [Int64] {

@@ -14,6 +14,7 @@ public final class AuditLog: Sendable {
     let keys: AuditKeys
     let store: any SealedStore
     let index: AuditIndex
+    let clock: AuditClock
     let sequencer: Sequencer
     let witnesses: LogWitnesses
     private let queue = DispatchQueue(label: "ward.audit")
@@ -27,13 +28,18 @@ public final class AuditLog: Sendable {
 
     /// Opens the log in `store` and restores its tree.
     ///
+    /// - Parameter clock: the machine's; tests have their own.
     /// - Throws: ``AuditFailure/damaged`` if the stored tree contradicts itself or its newest checkpoint.
-    public init(store: any SealedStore, keys: AuditKeys, origin: String) throws(AuditFailure) {
+    public init(
+        store: any SealedStore, keys: AuditKeys, origin: String,
+        clock: @escaping @Sendable () -> ClockReading = { .now() }
+    ) throws(AuditFailure) {
         self.store = store
         self.keys = keys
         self.origin = origin
         index = try AuditIndex(store: store, keys: keys)
         sequencer = try Sequencer(store: store, keys: keys, origin: origin, index: index)
+        self.clock = AuditClock(newest: try Self.newestTime(store, keys, index), read: clock)
         guard let verifier = VerifierKey(name: origin, algorithm: .ed25519, publicKey: keys.publicKey) else {
             throw .damaged
         }
@@ -54,22 +60,26 @@ public final class AuditLog: Sendable {
 
     /// Records an event and makes the writes that it accounts for, in one transaction.
     ///
+    /// - Parameters:
+    ///   - pruned: leaves whose payloads go with the event.
+    ///   - adopted: what the event accounts for without writing it: see ``StoreReplay``.
     /// - Throws: ``SubmissionFailure/conflict`` if a record's current version is not the expected one;
     ///   ``SubmissionFailure/unavailable`` if the log cannot be written, in which case nobody may be answered.
     public func commit(
-        _ event: AuditEvent, writes: [RecordWrite] = [], entries: [EntryWrite] = [],
-        applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
+        _ event: AuditEvent, writes: [RecordWrite] = [], entries: [EntryWrite] = [], pruned: [Int64] = [],
+        adopted: [AuditedEntry] = [], applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
     ) async throws(SubmissionFailure) -> Committed {
         var event = event
-        event.entries = entries.map(AuditedEntry.init)
+        event.entries = adopted + entries.map(AuditedEntry.init) + writes.compactMap(AuditedEntry.init)
         guard let leaves = try? keys.seal(event) else { throw .unavailable }
         // Detached from the caller's cancellation: a client that hangs up never takes its audit record along.
         let result: Result<Committed, SubmissionFailure> = await withCheckedContinuation { continuation in
             submit(
                 Submission(
-                    leaves: leaves, writes: writes, entries: entries, applied: applied,
+                    leaves: leaves, writes: writes, entries: entries, pruned: pruned, applied: applied,
                     answer: { continuation.resume(returning: $0) }))
         }
+        clock.note()
         return try result.get()
     }
 
@@ -100,6 +110,11 @@ public final class AuditLog: Sendable {
         }
     }
 
+    /// What is durable: size and root, and the last record that was written by then.
+    public var position: (checkpoint: Checkpoint, lastRecord: RecordNumber) {
+        sequencer.state.withLock { ($0.checkpoint(origin: origin), $0.lastRecord) }
+    }
+
     /// Size and root of what is durable.
     public var checkpoint: Checkpoint { sequencer.state.withLock { $0.checkpoint(origin: origin) } }
 
@@ -112,7 +127,7 @@ public final class AuditLog: Sendable {
     /// The same in the form of signed notes.
     public let verifier: VerifierKey
 
-    private func submit(_ submission: Submission) {
+    func submit(_ submission: Submission) {
         let isAccepted = intake.withLock { intake in
             guard !intake.isClosed else { return false }
             intake.waiting.append(submission)

@@ -24,105 +24,44 @@ extension AuditLog {
     public func events(
         with facets: [AuditFacet], before: Int64 = .max, limit: Int
     ) throws(AuditFailure) -> [LoggedEvent] {
-        let (before, limit) = (max(before, 0), max(limit, 0))
-        let indexes: [Int64]
-        if facets.isEmpty {
-            let end = min(before, checkpoint.size)
-            indexes = Array((max(0, end - Int64(limit))..<end).reversed())
-        } else {
-            indexes = try index.leaves(with: facets.map(keys.token), before: before, limit: limit)
-        }
+        let limit = max(limit, 0)
+        var before = max(before, 0)
+        let tokens = facets.map(keys.token)
         var found: [LoggedEvent] = []
-        for index in indexes {
-            guard let leaf = try stored(from: index, limit: 1).first, leaf.index == index else { throw .damaged }
-            found.append(LoggedEvent(index: index, event: try keys.open(leaf: leaf.leaf, payload: leaf.payload)))
+        var prunings: Prunings?
+        while found.count < limit {
+            let wanted = limit - found.count
+            let indexes: [Int64]
+            if facets.isEmpty {
+                let end = min(before, checkpoint.size)
+                indexes = Array((max(0, end - Int64(min(wanted, Int(end))))..<end).reversed())
+            } else {
+                indexes = try index.leaves(with: tokens, before: before, limit: wanted)
+            }
+            guard let last = indexes.last else { break }
+            before = last
+            for index in indexes {
+                guard let leaf = try stored(from: index, limit: 1).first, leaf.index == index else { throw .damaged }
+                // Its time is over: nobody reads it any more.
+                if leaf.isPruned {
+                    if prunings == nil { prunings = try self.prunings() }
+                    if prunings?.cover(index) ?? false { continue }
+                }
+                found.append(LoggedEvent(index: index, event: try keys.open(leaf: leaf.leaf, payload: leaf.payload)))
+            }
         }
         return found
     }
 
-    /// Walks the whole log and derives everything anew: payload hashes, commitments, tree, tiles, checkpoint.
-    ///
-    /// - Parameters:
-    ///   - earlier: a checkpoint kept elsewhere; the log must be a continuation of it.
-    ///   - event: called with each event in order.
-    ///   - progress: called with the number of leaves done.
-    public func verify(
-        against earlier: Checkpoint? = nil, event: (LoggedEvent) throws(AuditFailure) -> Void = { _ in },
-        progress: (Int64) -> Void = { _ in }
-    ) throws(AuditFailure) -> AuditVerification {
-        let expected = checkpoint
-        var faults: [AuditVerification.Fault] = []
-        var frontier = MerkleFrontier()
-        var tiles = TileBuilder()
-        if let earlier, earlier.size > expected.size || earlier.origin != origin { faults.append(.truncated) }
-        if let earlier, earlier.size == 0, earlier.root != MerkleHash.empty { faults.append(.forked) }
-        while frontier.size < expected.size {
-            let page = try stored(from: frontier.size, limit: 512)
-            guard !page.isEmpty else {
-                faults.append(.missing(frontier.size))
-                break
-            }
-            for leaf in page where frontier.size < expected.size {
-                guard leaf.index == frontier.size else {
-                    faults.append(.missing(frontier.size))
-                    return AuditVerification(checkpoint: expected, leaves: frontier.size, faults: faults)
-                }
-                do throws(AuditFailure) {
-                    let opened = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
-                    try event(LoggedEvent(index: leaf.index, event: opened))
-                } catch {
-                    guard error == .damaged else { throw error }
-                    faults.append(.altered(leaf.index))
-                }
-                let hash = MerkleHash.leaf(leaf.leaf)
-                frontier.append(hash)
-                for tile in tiles.append(hash) where try stored(tile) != tile.hashes {
-                    faults.append(.tile(level: tile.level, number: tile.number))
-                }
-                if let earlier, earlier.size == frontier.size, earlier.root != frontier.root { faults.append(.forked) }
-            }
-            progress(frontier.size)
-        }
-        if frontier.size == expected.size, frontier.root != expected.root { faults.append(.rootMismatch) }
-        return AuditVerification(checkpoint: expected, leaves: frontier.size, faults: faults)
-    }
-
-    private func stored(from index: Int64, limit: Int) throws(AuditFailure) -> [StoredLeaf] {
+    func stored(from index: Int64, limit: Int) throws(AuditFailure) -> [StoredLeaf] {
         do throws(StorageFailure) { return try store.leaves(from: index, limit: limit) } catch { throw .storage }
     }
 
-    private func stored(_ tile: TileBuilder.Tile) throws(AuditFailure) -> [UInt8]? {
+    func stored(_ tile: TileBuilder.Tile) throws(AuditFailure) -> [UInt8]? {
         do throws(StorageFailure) {
             return try store.tile(level: tile.level, number: tile.number)
         } catch {
             throw .storage
         }
-    }
-}
-
-/// What a verification found.
-public struct AuditVerification: Sendable {
-    public enum Fault: Hashable, Sendable {
-        /// A leaf or its payload is not what was written.
-        case altered(Int64)
-        /// The log is not a continuation of the earlier checkpoint.
-        case forked
-        case missing(Int64)
-        case rootMismatch
-        case tile(level: Int, number: Int64)
-        /// The log is shorter than the earlier checkpoint, or another log.
-        case truncated
-    }
-
-    public let checkpoint: Checkpoint
-    public let leaves: Int64
-    public let faults: [Fault]
-
-    public var isWhole: Bool { faults.isEmpty }
-
-    init(checkpoint: Checkpoint, leaves: Int64, faults: [Fault]) {
-        self.checkpoint = checkpoint
-        self.leaves = leaves
-        self.faults = faults
     }
 }

@@ -71,6 +71,16 @@ struct SealedSegment: Sendable {
         stride(from: 0, to: content.count - 7, by: 8).map { Int64(bitPattern: integer(content, $0, bytes: 8)) }
     }
 
+    /// What an opened chunk holds, in its order.
+    static func entries(_ content: [UInt8]) -> [(token: Int64, place: Int64)] {
+        stride(from: 0, to: content.count - (entrySize - 1), by: entrySize).map { offset in
+            (
+                token: Int64(bitPattern: integer(content, offset, bytes: 8)),
+                place: Int64(integer(content, offset + 8, bytes: 4))
+            )
+        }
+    }
+
     /// Places in the segment of the leaves that carry `token`, from an opened chunk.
     static func places(of token: Int64, in content: [UInt8]) -> [Int64] {
         stride(from: 0, to: content.count - (entrySize - 1), by: entrySize).compactMap { offset in

@@ -170,6 +170,7 @@ final class Sequencer: Sendable {
             case .remove(let id, let kind): try transaction.removeEntry(id, kind: kind)
             }
         }
+        for index in submission.pruned { try transaction.prunePayload(of: index) }
         return records
     }
 
@@ -193,7 +194,31 @@ extension Sequencer {
     ) throws(AuditFailure) -> State {
         do {
             let size = try store.leafCount()
-            var state = State(frontier: MerkleFrontier(), tiles: TileBuilder(), lastRecord: RecordNumber(0))
+            let (frontier, tiles) = try edge(of: size, store)
+            var state = State(frontier: frontier, tiles: tiles, lastRecord: RecordNumber(0))
+            if let note = try store.metadata(.checkpoint) {
+                let checkpoint = Checkpoint(note: String(decoding: note, as: UTF8.self), publicKey: keys.publicKey)
+                guard checkpoint == state.checkpoint(origin: origin) else { throw AuditFailure.damaged }
+            } else if size > 0 {
+                throw AuditFailure.damaged
+            }
+            var last = RecordNumber(0)
+            try store.commit { transaction throws(StorageFailure) in last = try transaction.lastRecordNumber() }
+            state.lastRecord = last
+            return state
+        } catch let failure as AuditFailure {
+            throw failure
+        } catch {
+            throw .storage
+        }
+    }
+
+    /// The right edge of the tree as it was at `size` leaves, as the stored tiles have it.
+    static func edge(
+        of size: Int64, _ store: any SealedStore
+    ) throws(AuditFailure) -> (frontier: MerkleFrontier, tiles: TileBuilder) {
+        do {
+            var (frontier, tiles) = (MerkleFrontier(), TileBuilder())
             var level = 0
             var edges: [(level: Int, pending: [Digest])] = []
             var width = size
@@ -211,25 +236,16 @@ extension Sequencer {
                         return MerkleHash.root(ofPerfect: try digests(of: tile))
                     }
                 guard pending.count == count else { throw AuditFailure.damaged }
-                state.tiles.restore(level: level, full: full, pending: pending)
+                tiles.restore(level: level, full: full, pending: pending)
                 edges.append((level: level, pending: pending))
                 width = full
                 level += 1
             }
             for edge in edges.reversed() {
-                for hash in edge.pending { state.frontier.append(hash, height: edge.level * 8) }
+                for hash in edge.pending { frontier.append(hash, height: edge.level * 8) }
             }
-            guard state.frontier.size == size else { throw AuditFailure.damaged }
-            if let note = try store.metadata(.checkpoint) {
-                let checkpoint = Checkpoint(note: String(decoding: note, as: UTF8.self), publicKey: keys.publicKey)
-                guard checkpoint == state.checkpoint(origin: origin) else { throw AuditFailure.damaged }
-            } else if size > 0 {
-                throw AuditFailure.damaged
-            }
-            var last = RecordNumber(0)
-            try store.commit { transaction throws(StorageFailure) in last = try transaction.lastRecordNumber() }
-            state.lastRecord = last
-            return state
+            guard frontier.size == size else { throw AuditFailure.damaged }
+            return (frontier, tiles)
         } catch let failure as AuditFailure {
             throw failure
         } catch {

@@ -46,6 +46,8 @@ struct Submission: Sendable {
     let leaves: [SealedLeaf]
     let writes: [RecordWrite]
     let entries: [EntryWrite]
+    /// Leaves whose payloads go.
+    var pruned: [Int64] = []
     /// Runs on the sequencer after the commit and before anybody is answered: the index learns of the write here.
     let applied: @Sendable ([RecordNumber]) -> Void
     let answer: @Sendable (Result<Committed, SubmissionFailure>) -> Void

@@ -17,6 +17,7 @@ extension ClinicAnswer {
     public init(_ failure: GateFailure) {
         switch failure {
         case .auditUnavailable: self = .auditUnavailable
+        case .clockBehind: self = .clockBehind
         case .denied(let refusal):
             self = .failure(
                 403, "forbidden", "policy does not permit this; the code names the rule", expression: refusal.reason,
@@ -100,6 +101,13 @@ extension ClinicAnswer {
     }
 
     /// The log could not take the event, so nothing is answered (45 CFR 164.312(b)).
+    static var clockBehind: ClinicAnswer {
+        .failure(
+            503, "transient",
+            "the server's clock is behind its newest audit event, so nothing about records is answered; set the clock",
+            headers: [(name: "Retry-After", value: "60")])
+    }
+
     static var auditUnavailable: ClinicAnswer {
         .failure(
             503, "transient", "the audit log cannot be written, so nothing is released",

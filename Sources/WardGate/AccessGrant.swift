@@ -103,6 +103,11 @@ public protocol Interaction: Sendable {
     static var eventKind: AuditEventKind { get }
 }
 
+extension Interaction {
+    /// Whether records are seen or changed by it: those wait for a clock that is right.
+    static var isAboutRecords: Bool { action != .readAudit && action != .administer }
+}
+
 public enum Read: Interaction {
     public static var action: Action { .read }
     public static var eventKind: AuditEventKind { .read }

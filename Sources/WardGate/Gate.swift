@@ -22,10 +22,11 @@ public struct Gate: Sendable {
     /// by ``AccessGrant/residual``. A refusal is durable in the log before this throws.
     ///
     /// - Throws: ``GateFailure/denied(_:)`` with the receipt of the logged refusal, or ``GateFailure/auditUnavailable``
-    ///   if the log could not take it.
+    ///   if the log could not take it, or ``GateFailure/clockBehind``.
     public func authorize<Leave: Interaction>(
         _ leave: Leave.Type, on subject: GrantSubject, principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> AccessGrant<Leave> {
+        guard !Leave.isAboutRecords || !log.isClockBehind() else { throw .clockBehind }
         var reason = "no-type"
         var isPermitted = false
         let residual = ResidualFilter(principal.standpoint(at: .now()), policy, emergencies)
@@ -73,6 +74,8 @@ public struct Gate: Sendable {
 /// Why there is no grant.
 public enum GateFailure: Error, Hashable, Sendable {
     case auditUnavailable
+    /// The machine's clock is behind the newest event: nothing about records is answered.
+    case clockBehind
     case denied(Refusal)
 }
 

@@ -107,6 +107,12 @@ struct SQLiteTransaction: StoreTransaction {
             .bytes(leaf.payload))
     }
 
+    func prunePayload(of index: Int64) throws(StorageFailure) {
+        // Written over first: what a row no longer holds would stay in its page.
+        try connection.query("UPDATE leaf SET payload = zeroblob(length(payload)) WHERE number = ?", .integer(index))
+        try connection.query("UPDATE leaf SET payload = x'' WHERE number = ?", .integer(index))
+    }
+
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure) {
         try connection.query(
             "INSERT INTO tile (level, number, hashes) VALUES (?, ?, ?)", .integer(Int64(level)), .integer(number),

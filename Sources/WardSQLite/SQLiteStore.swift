@@ -95,6 +95,35 @@ public final class SQLiteStore: SealedStore {
         }
     }
 
+    public func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion] {
+        try read { connection throws(StorageFailure) in
+            var found: [StoredVersion] = []
+            try connection.query(
+                """
+                SELECT record, locator, version, deleted, owner, body FROM version
+                WHERE record > ? ORDER BY record LIMIT ?
+                """, .integer(record.value), .integer(Int64(limit))
+            ) { row throws(StorageFailure) in found.append(try row.version()) }
+            return found
+        }
+    }
+
+    public func eachHead(_ body: (Locator, Head) -> Void) throws(StorageFailure) {
+        try read { connection throws(StorageFailure) in
+            try connection.query("SELECT record, version, deleted, locator FROM head") { row throws(StorageFailure) in
+                body(try row.locator(3), row.head)
+            }
+        }
+    }
+
+    public func eachPatientKey(_ body: (Locator, [UInt8]) -> Void) throws(StorageFailure) {
+        try read { connection throws(StorageFailure) in
+            try connection.query("SELECT id, wrapped FROM patient_key") { row throws(StorageFailure) in
+                body(try row.locator(0), row.bytes(1))
+            }
+        }
+    }
+
     public func history(of locator: Locator) throws(StorageFailure) -> [Head] {
         try read { connection throws(StorageFailure) in
             var found: [Head] = []

@@ -18,6 +18,15 @@ public protocol SealedStore: Sendable {
 
     func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion?
 
+    /// Stored versions in commit order, those after `record`.
+    func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion]
+
+    /// Every row that says which version is current, as one commit left them, in no particular order.
+    func eachHead(_ body: (Locator, Head) -> Void) throws(StorageFailure)
+
+    /// Every wrapped patient key, as one commit left them, in no particular order.
+    func eachPatientKey(_ body: (Locator, [UInt8]) -> Void) throws(StorageFailure)
+
     /// Every version of a resource, newest first.
     func history(of locator: Locator) throws(StorageFailure) -> [Head]
 
@@ -66,6 +75,8 @@ public protocol StoreTransaction {
     func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure)
     func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure)
     func append(_ leaf: StoredLeaf) throws(StorageFailure)
+    /// Lets go of a leaf's payload: it reads as empty from then on. The leaf stays.
+    func prunePayload(of index: Int64) throws(StorageFailure)
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure)
     /// Takes the place of a chunk that is there: a segment half written when the process ended is written again.
     func putAuditChunk(segment: Int64, chunk: Int64, sealed: [UInt8]) throws(StorageFailure)
@@ -88,6 +99,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case certificates
     /// Under which address people found the server last, sealed under the tenant.
     case origin
+    /// How far a full verification has come that has not ended, sealed.
+    case verification
 }
 
 /// What a sealed entry describes.
@@ -119,6 +132,14 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case parkedForm = 28
     /// Who witnesses the log.
     case witnesses = 40
+    /// Never stored as an entry: how an event names a patient's wrapped key, which has a table of its own.
+    case patientKey = 48
+    /// Up to where the log was held against the store, and what the store held then.
+    case verifiedMark = 49
+    /// A legal hold on a patient's events.
+    case legalHold = 50
+    /// How long events are kept.
+    case retention = 51
 }
 
 /// The current version of a resource, or one line of its history.
@@ -190,6 +211,9 @@ public struct StoredLeaf: Hashable, Sendable {
     public let index: Int64
     public let leaf: [UInt8]
     public let payload: [UInt8]
+
+    /// Whether the payload is gone; the log says whether it may be.
+    public var isPruned: Bool { payload.isEmpty }
 
     public init(index: Int64, leaf: [UInt8], payload: [UInt8]) {
         self.index = index

@@ -76,6 +76,21 @@ package final class FailingStore: SealedStore {
         return try inner.version(record)
     }
 
+    package func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion] {
+        try step()
+        return try inner.versions(after: record, limit: limit)
+    }
+
+    package func eachHead(_ body: (Locator, Head) -> Void) throws(StorageFailure) {
+        try step()
+        try inner.eachHead(body)
+    }
+
+    package func eachPatientKey(_ body: (Locator, [UInt8]) -> Void) throws(StorageFailure) {
+        try step()
+        try inner.eachPatientKey(body)
+    }
+
     package func history(of locator: Locator) throws(StorageFailure) -> [Head] {
         try step()
         return try inner.history(of: locator)
@@ -184,6 +199,11 @@ private struct FailingTransaction: StoreTransaction {
     func append(_ leaf: StoredLeaf) throws(StorageFailure) {
         try store.step()
         try inner.append(leaf)
+    }
+
+    func prunePayload(of index: Int64) throws(StorageFailure) {
+        try store.step()
+        try inner.prunePayload(of: index)
     }
 
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure) {

@@ -65,6 +65,20 @@ package final class MemoryStore: SealedStore {
         try snapshot().versions[record.value]
     }
 
+    package func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion] {
+        let content = try snapshot()
+        let numbers = content.versions.keys.filter { $0 > record.value }.sorted().prefix(limit)
+        return numbers.compactMap { content.versions[$0] }
+    }
+
+    package func eachHead(_ body: (Locator, Head) -> Void) throws(StorageFailure) {
+        for (locator, head) in try snapshot().heads { body(locator, head) }
+    }
+
+    package func eachPatientKey(_ body: (Locator, [UInt8]) -> Void) throws(StorageFailure) {
+        for (id, wrapped) in try snapshot().patientKeys { body(id, wrapped) }
+    }
+
     package func history(of locator: Locator) throws(StorageFailure) -> [Head] {
         let content = try snapshot()
         let past = content.past[locator].map { Array($0.values) } ?? []
@@ -182,6 +196,11 @@ private final class MemoryTransaction: StoreTransaction {
     func removeEntry(_ id: Locator, kind: EntryKind) { content.entries[kind]?[id] = nil }
 
     func append(_ leaf: StoredLeaf) throws(StorageFailure) { try insert(leaf, at: leaf.index, of: \.leaves) }
+
+    func prunePayload(of index: Int64) {
+        guard let old = content.leaves[index] else { return }
+        content.leaves[index] = StoredLeaf(index: index, leaf: old.leaf, payload: [])
+    }
 
     func putTile(level: Int, number: Int64, hashes: [UInt8]) throws(StorageFailure) {
         try insert(hashes, at: MemoryStore.Content.Place(Int64(level), number), of: \.tiles)

@@ -23,6 +23,8 @@ public final class Vault: Sendable {
     let relationships = Relationships()
     let consents = Consents()
     private let readiness = Mutex(false)
+    /// The cards that the check at the start says there are.
+    private let expectedCards = Mutex<DigestSum?>(nil)
 
     /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.
     public init(store: any SealedStore, material: KeyMaterial, tenant: TenantID, log: AuditLog, ownBase: String) {
@@ -47,6 +49,7 @@ public final class Vault: Sendable {
     public func rebuildIndex(progress: (Int) -> Void = { _ in }) throws(VaultFailure) {
         var last = RecordNumber(0)
         var count = 0
+        var sum = DigestSum()
         while true {
             let page: [StoredCard]
             do throws(StorageFailure) { page = try store.cards(after: last, limit: 1000) } catch { throw .storage }
@@ -54,6 +57,7 @@ public final class Vault: Sendable {
             var changes: [IndexChange] = []
             changes.reserveCapacity(page.count)
             for stored in page {
+                sum.add(keys.verification.card(stored.locator, stored.version, stored.record))
                 changes.append(.add(stored.record, stored.locator, try open(stored)))
             }
             index.apply(changes)
@@ -61,8 +65,15 @@ public final class Vault: Sendable {
             count += page.count
             progress(count)
         }
+        // One too many would bring back what was changed or deleted; without one a record is hidden.
+        guard expectedCards.withLock({ $0 ?? sum }) == sum else { throw .damaged }
+        // Writes follow.
+        expectedCards.withLock { $0 = nil }
         readiness.withLock { $0 = true }
     }
+
+    /// Notes which cards the index must be built of.
+    func expectCards(_ sum: DigestSum) { expectedCards.withLock { $0 = sum } }
 
     /// How many current records of each type there are.
     public var counts: [(type: String, count: Int)] {

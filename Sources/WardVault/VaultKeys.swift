@@ -18,6 +18,7 @@ struct VaultKeys: Sendable {
     /// For records that belong to no single patient.
     private let shared: RecordKeys
     private let cache = PatientKeyCache()
+    let verification: VerificationKeys
 
     init(_ material: KeyMaterial, tenant: TenantID) {
         self.tenant = tenant
@@ -28,6 +29,7 @@ struct VaultKeys: Sendable {
         wrapping = SealingKey(material.derived("ward/patient-key-wrap/1"))
         importMarks = MacKey(material.derived("ward/import-mark/1"))
         shared = RecordKeys(material.derived("ward/shared-records/1"))
+        verification = VerificationKeys(material.derived("ward/verification/1"))
     }
 
     /// The key id of a patient; unrelated to the locator of the Patient resource, so that rows do not point at it.

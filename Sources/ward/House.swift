@@ -54,15 +54,20 @@ struct House: Sendable {
         }
         let house = try wire(folder, header, store, tenant, origin: "https://localhost")
         _ = try await house.log.append(.system(.keysCreated, decision: keyring.provider.rawValue))
+        // From here on the log accounts for everything that is stored.
+        _ = try await house.vault.verifyAtStart()
         await house.close()
     }
 
     /// Opens a store with its key.
     ///
-    /// - Parameter origin: what links begin with; nil for where the server was last.
+    /// - Parameters:
+    ///   - origin: what links begin with; nil for where the server was last.
+    ///   - isChecked: whether the store is held against the log first; a verification comes to look at a store that does
+    ///     not pass.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?
+        origin: String?, isChecked: Bool = true
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -96,8 +101,32 @@ struct House: Sendable {
                     + "keep the folder as evidence",
                 isDamage: true)
         }
+        if isChecked {
+            do { try await house.check() } catch {
+                await house.close()
+                throw error
+            }
+        }
         _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
         return house
+    }
+
+    /// Refuses a store that is not what its log says.
+    private func check() async throws {
+        let result: StartVerification
+        do throws(VaultFailure) {
+            result = try await vault.verifyAtStart {
+                if $0.total > 10_000 { Terminal.progress(Int($0.done), of: Int($0.total), "events replayed") }
+            }
+        } catch {
+            throw CommandFailure("the store could not be held against its log")
+        }
+        guard !result.isWhole else { return }
+        for fault in result.faults.prefix(20) { Terminal.warn(fault) }
+        throw CommandFailure(
+            "the store does not agree with its audit log; nothing is opened. keep the folder as evidence, "
+                + "and see what it is with: ward verify",
+            isDamage: true)
     }
 
     private static func wire(

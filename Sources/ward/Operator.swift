@@ -4,9 +4,11 @@ import WardVault
 
 /// Runs a command where the store is: in the running server, or here.
 enum Operator {
-    /// - Parameter make: builds the request once the store's id is known; it may sign an assertion for it.
+    /// - Parameters:
+    ///   - isChecked: whether the store is held against the log before it is opened here: for what reads records.
+    ///   - make: builds the request once the store's id is known; it may sign an assertion for it.
     static func perform(
-        _ options: StoreOptions, confirm: ConfirmOptions? = nil,
+        _ options: StoreOptions, confirm: ConfirmOptions? = nil, isChecked: Bool = false,
         make ask: @Sendable (String) async throws -> OperatorRequest
     ) async throws {
         let outcome = Outcome()
@@ -21,7 +23,7 @@ enum Operator {
         let lock = try FolderLock(options.folder)
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(
-            options.folder, kind: nil, unlock: options.unlock, origin: nil)
+            options.folder, kind: nil, unlock: options.unlock, origin: nil, isChecked: isChecked)
         let request = try await make(house.header.id)
         if request.command.needsIndex { try await rebuildIndex(of: house) }
         await OperatorService(house: house).run(request, reply: outcome.take) {}

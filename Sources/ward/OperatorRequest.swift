@@ -9,7 +9,8 @@ struct OperatorRequest: Codable, Sendable {
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
             userRecover, userRoles,
-            verify
+            verify, verifyStatus
+        case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

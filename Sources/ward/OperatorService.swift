@@ -50,7 +50,15 @@ struct OperatorService: Sendable {
             case .userRecover: try await recoverUser(request, reply)
             case .userRoles: try await setRoles(request)
             case .userSessions: try listUserSessions(request, reply)
+            case .auditClock: try await acceptClock(request, reply)
+            case .auditDiscover: try await discover(request, reply)
+            case .auditHoldEnd: try await endHold(request)
+            case .auditHoldList: try await listHolds(request, reply)
+            case .auditHoldPlace: try await placeHold(request)
+            case .auditPrune: try await prune(request, reply)
+            case .auditRetention: try await retention(request, reply)
             case .verify: try await verify(request, reply)
+            case .verifyStatus: try verificationStatus(request, reply)
             }
             reply(.finished)
         } catch let failure as CommandFailure {
@@ -152,7 +160,7 @@ struct OperatorService: Sendable {
         if !result.isWhole { reply(.unsound) }
     }
 
-    private func earlierCheckpoint(_ request: OperatorRequest) throws -> Checkpoint? {
+    func earlierCheckpoint(_ request: OperatorRequest) throws -> Checkpoint? {
         guard let note = request.options["checkpoint"] else { return nil }
         guard let checkpoint = Checkpoint(note: note, publicKey: house.log.publicKey) else {
             throw CommandFailure("the checkpoint file is not one that this log has signed")
@@ -160,7 +168,7 @@ struct OperatorService: Sendable {
         return checkpoint
     }
 
-    private func report(
+    func report(
         _ result: AuditVerification, against earlier: Checkpoint?, _ request: OperatorRequest, _ reply: Reply
     ) {
         if request.options["json"] != nil {
@@ -234,29 +242,6 @@ struct OperatorService: Sendable {
         for logged in events { reply(.output(request.options["json"] != nil ? logged.json : logged.line)) }
         if events.isEmpty { reply(.output(request.options["json"] != nil ? "" : "no events")) }
     }
-
-    private func verify(_ request: OperatorRequest, _ reply: Reply) async throws {
-        let principal = try await principal(request)
-        let earlier = try earlierCheckpoint(request)
-        let result: StoreVerification
-        do {
-            let grant = try await house.gate.authorize(
-                Administer.self, on: .store, principal: principal, source: Self.source)
-            let total = Int(house.log.checkpoint.size)
-            result = try await house.vault.verify(
-                against: earlier, with: grant,
-                progress: { reply(.progress(done: Int($0), total: total, what: "events verified")) })
-        } catch let failure as GateFailure {
-            throw CommandFailure(ClinicAnswer(failure).sentence)
-        }
-        report(result.log, against: earlier, request, reply)
-        for fault in result.faults { reply(.output("FAULT  \(fault.record): \(fault.fault)")) }
-        if result.isWhole {
-            reply(.output("\(result.records) stored versions agree with the log"))
-        } else {
-            reply(.unsound)
-        }
-    }
 }
 
 extension AuditVerification.Fault {
@@ -267,6 +252,8 @@ extension AuditVerification.Fault {
         case .missing(let index): "event \(index) is missing or out of order"
         case .rootMismatch: "the events do not add up to the log's root"
         case .tile(let level, let number): "tree tile \(level)/\(number) is not what was written"
+        case .pruned: "payloads are gone that no pruning let go of"
+        case .segment(let number): "search segment \(number) does not say what its events say"
         case .truncated: "the log is shorter than the given checkpoint, or another log"
         }
     }

@@ -63,12 +63,17 @@ struct PrincipalOptions: ParsableArguments {
 
     /// A signed assertion for this store.
     func assertion(storeID: String) async throws -> String {
-        let pair = try keyPair(client, key)
-        do throws(IdentityFailure) {
-            return try await pair.assertion(audience: controlAudience(storeID))
-        } catch {
-            throw CommandFailure("the key file of client \(client) cannot sign")
-        }
+        try await clientAssertion(client, key, storeID: storeID)
+    }
+}
+
+/// A client's signed assertion for a store.
+func clientAssertion(_ client: String, _ key: String?, storeID: String) async throws -> String {
+    let pair = try keyPair(client, key)
+    do throws(IdentityFailure) {
+        return try await pair.assertion(audience: controlAudience(storeID))
+    } catch {
+        throw CommandFailure("the key file of client \(client) cannot sign")
     }
 }
 

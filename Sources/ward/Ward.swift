@@ -31,7 +31,7 @@ struct Ward: AsyncParsableCommand {
             }
         } catch let failure as CommandFailure {
             Terminal.warn(failure.text)
-            Glibc.exit(1)
+            Glibc.exit(failure.isDamage ? 2 : 1)
         } catch {
             exit(withError: error)
         }

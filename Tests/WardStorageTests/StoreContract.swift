@@ -56,6 +56,9 @@ func version(
         #expect(try store.head(of: place(1)) == nil)
         #expect(try store.current(of: place(1)) == nil)
         #expect(try store.version(RecordNumber(1)) == nil)
+        #expect(try store.versions(after: RecordNumber(0), limit: 10).isEmpty)
+        try store.eachHead { _, _ in Issue.record("a head") }
+        try store.eachPatientKey { _, _ in Issue.record("a key") }
         #expect(try store.history(of: place(1)).isEmpty)
         #expect(try store.cards(after: RecordNumber(0), limit: 10).isEmpty)
         #expect(try store.patientKey(place(1)) == nil)
@@ -166,6 +169,67 @@ func version(
         #expect(try store.tile(level: 3, number: 1) == nil)
         #expect(try store.auditChunk(segment: 2, chunk: 4) == [2, 4])
         #expect(try store.auditChunk(segment: 4, chunk: 2) == nil)
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `shows every version, head and patient key once`(engine: Engine) throws {
+        let (first, reopen) = try engine.make()
+        try first.commit { transaction throws(StorageFailure) in
+            for number in 1...25 {
+                try transaction.put(
+                    version(Int64(number), at: place(UInt64(number)), 1), card: [UInt8(number)], replacing: nil)
+                try transaction.putPatientKey(place(UInt64(number)), wrapped: [UInt8(number)])
+            }
+            let old = try transaction.head(of: place(3))
+            try transaction.put(version(26, at: place(3), 2, deleted: true, body: []), card: nil, replacing: old)
+        }
+        let store = try reopen()
+        var seen: [StoredVersion] = []
+        while true {
+            let page = try store.versions(after: seen.last?.record ?? RecordNumber(0), limit: 10)
+            guard !page.isEmpty else { break }
+            #expect(page.count <= 10)
+            seen += page
+        }
+        #expect(seen.map(\.record.value) == Array(1...26))
+        #expect(seen.last == version(26, at: place(3), 2, deleted: true, body: []))
+        var heads: [Locator: Head] = [:]
+        try store.eachHead { locator, head in #expect(heads.updateValue(head, forKey: locator) == nil) }
+        #expect(heads.count == 25)
+        #expect(heads[place(3)] == Head(record: RecordNumber(26), version: 2, isDeleted: true))
+        #expect(heads[place(4)] == Head(record: RecordNumber(4), version: 1, isDeleted: false))
+        var keys: [Locator: [UInt8]] = [:]
+        try store.eachPatientKey { id, wrapped in #expect(keys.updateValue(wrapped, forKey: id) == nil) }
+        #expect(keys.count == 25 && keys[place(7)] == [7])
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `lets go of a payload and keeps its leaf, in the transaction or not at all`(engine: Engine) throws {
+        let (first, reopen) = try engine.make()
+        let long = [UInt8](repeating: 5, count: 20_000)
+        try first.commit { transaction throws(StorageFailure) in
+            for index in Int64(0)..<4 {
+                try transaction.append(StoredLeaf(index: index, leaf: [UInt8(index)], payload: long))
+            }
+        }
+        #expect(throws: StorageFailure.full) {
+            try first.commit { transaction throws(StorageFailure) in
+                try transaction.prunePayload(of: 1)
+                throw .full
+            }
+        }
+        #expect(try first.leaves(from: 1, limit: 1).first?.payload == long)
+        try first.commit { transaction throws(StorageFailure) in
+            try transaction.prunePayload(of: 1)
+            try transaction.prunePayload(of: 2)
+            try transaction.prunePayload(of: 2)
+            try transaction.prunePayload(of: 99)
+        }
+        let store = try reopen()
+        #expect(try store.leafCount() == 4)
+        #expect(try store.leaves(from: 0, limit: 9).map(\.isPruned) == [false, true, true, false])
+        #expect(try store.leaves(from: 0, limit: 9).map(\.leaf) == [[0], [1], [2], [3]])
+        #expect(try store.leaves(from: 0, limit: 1).first?.payload == long)
     }
 
     @Test(arguments: Engine.allCases)

@@ -33,7 +33,8 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit", abstract: "Verify, search and hand out the audit log.",
         subcommands: [
             Checkpoint.self, Search.self, Verify.self, ProveCommand.self, CheckProofCommand.self, MirrorCommand.self,
-            StatusCommand.self, WitnessesCommand.self,
+            StatusCommand.self, WitnessesCommand.self, AuditPrune.self, AuditRetention.self, AuditHold.self,
+            AuditDiscover.self, AuditClock.self,
         ])
 
     struct Verify: AsyncParsableCommand {
@@ -92,29 +93,6 @@ struct AuditCommand: AsyncParsableCommand {
                 if json { options["json"] = "" }
                 return OperatorRequest(command: .auditSearch, options: options)
             }
-        }
-    }
-}
-
-/// Log and records together.
-struct VerifyCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "verify",
-        abstract: "Verify the log, then every stored version and index card against it; exits with 2 on any fault.",
-        discussion: """
-            Exits with 2 as well if the log is refused as damaged before it is read. Acts as a client of role \
-            administrator.
-            """)
-    @OptionGroup var checkpoint: CheckpointOptions
-    @OptionGroup var principal: PrincipalOptions
-    @OptionGroup var store: StoreOptions
-
-    func run() async throws {
-        let given = try checkpoint.options()
-        try await Operator.verify(store) { storeID in
-            let assertion = try await principal.assertion(storeID: storeID)
-            return OperatorRequest(
-                command: .verify, options: given.merging(["assertion": assertion]) { first, _ in first })
         }
     }
 }

@@ -68,7 +68,7 @@ struct KeysCommand: AsyncParsableCommand {
             let house = try await House.open(
                 folder, kind: nil,
                 unlock: { header, _ in .keyFile(try KeyFile.read(path, storeID: header.id)) },
-                origin: nil)
+                origin: nil, isChecked: false)
             await house.close()
             Terminal.say("new key file   \(path)")
         }

@@ -134,6 +134,8 @@ struct Serving: Sendable {
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
         }
+        let daily = DailyVerification(house: house, log: log)
+        let verification = Task.detached { await daily.run() }
         let rebuild = Task.detached {
             // Reads by id are answered meanwhile; searches and writes say that they wait.
             do {
@@ -153,10 +155,15 @@ struct Serving: Sendable {
             log.error("the server ended with a failure")
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
+            verification.cancel()
+            daily.end()
             await house.close()
             throw ExitCode.failure
         }
         control.cancel()
+        verification.cancel()
+        daily.end()
+        await verification.value
         _ = try? await house.log.append(.system(.stop))
         await house.close()
         log.info("stopped")

@@ -15,7 +15,7 @@ struct ImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let absolute = paths.map(absolutePath)
-        try await Operator.perform(store) { storeID in
+        try await Operator.perform(store, isChecked: true) { storeID in
             OperatorRequest(
                 command: .importFiles, options: ["assertion": try await principal.assertion(storeID: storeID)],
                 paths: absolute)
@@ -35,7 +35,7 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
-        try await Operator.perform(store) { storeID in
+        try await Operator.perform(store, isChecked: true) { storeID in
             var options = ["assertion": try await principal.assertion(storeID: storeID)]
             if let types { options["types"] = types }
             return OperatorRequest(command: .export, options: options, paths: [absolutePath(out)])

@@ -1,0 +1,90 @@
+import WardCore
+import WardCrypto
+import WardStorage
+
+/// Which payloads the log says it let go of.
+///
+/// Each event of kind ``AuditEventKind/auditPruned`` names a range of leaves, how many of them lost their payload, and
+/// a keyed sum over their numbers. A payload that is gone outside of every range is a fault by its number; one inside
+/// of a range, of a leaf that was to stay, by the sums.
+struct Prunings: Sendable {
+    private var ranges: [Range<Int64>] = []
+    private(set) var sum = PrunedSum()
+
+    init() {}
+
+    /// Reads every pruning that the log tells of.
+    init(_ index: AuditIndex, _ store: any SealedStore, _ keys: AuditKeys) throws(AuditFailure) {
+        for number in try index.leaves(with: [keys.token(.kind(.auditPruned))], before: .max, limit: .max) {
+            let leaf: StoredLeaf?
+            do throws(StorageFailure) { leaf = try store.leaves(from: number, limit: 1).first } catch { throw .storage }
+            guard let leaf, leaf.index == number else { throw .damaged }
+            if let note = try keys.open(leaf: leaf.leaf, payload: leaf.payload).query.flatMap({ PruningNote($0) }) {
+                add(note)
+            }
+        }
+    }
+
+    func cover(_ index: Int64) -> Bool { ranges.contains { $0.contains(index) } }
+
+    mutating func add(_ note: PruningNote) {
+        ranges.append(note.range)
+        sum.add(note.sum)
+    }
+}
+
+/// Number and keyed sum of some leaves.
+struct PrunedSum: Hashable, Sendable {
+    private(set) var count: Int64 = 0
+    private var sum = DigestSum()
+
+    init() {}
+
+    fileprivate init(count: Int64, sum: DigestSum) {
+        self.count = count
+        self.sum = sum
+    }
+
+    mutating func add(_ index: Int64, _ keys: AuditKeys) {
+        count += 1
+        sum.add(keys.token.tag(Array("pruned".utf8), Array(String(index).utf8)))
+    }
+
+    mutating func add(_ other: PrunedSum) {
+        count += other.count
+        sum.add(other.sum)
+    }
+
+    fileprivate var text: String { "\(count) \(base64URL(sum.bytes))" }
+}
+
+/// What one pruning let go of, as its event's query holds it.
+struct PruningNote: Sendable {
+    let range: Range<Int64>
+    let sum: PrunedSum
+
+    init(range: Range<Int64>, sum: PrunedSum) {
+        self.range = range
+        self.sum = sum
+    }
+
+    var text: String { "\(range.lowerBound) \(range.upperBound) \(sum.text)" }
+
+    init?(_ text: String) {
+        let parts = text.split(separator: " ")
+        guard
+            parts.count == 4, let first = Int64(parts[0]), let end = Int64(parts[1]), first >= 0, first <= end,
+            let count = Int64(parts[2]), let bytes = base64URLDecoded(String(parts[3])),
+            let sum = DigestSum(bytes: bytes)
+        else { return nil }
+        self.init(range: first..<end, sum: PrunedSum(count: count, sum: sum))
+    }
+}
+
+extension AuditLog {
+    /// Everything that was ever pruned.
+    func prunings() throws(AuditFailure) -> Prunings { try Prunings(index, store, keys) }
+
+    /// Whether the log says that this leaf's payload is gone.
+    func isPruned(_ index: Int64) throws(AuditFailure) -> Bool { try prunings().cover(index) }
+}

@@ -1,0 +1,161 @@
+import ArgumentParser
+
+/// Lets go of old events' contents.
+struct AuditPrune: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune", abstract: "Let go of the contents of events past their retention.",
+        discussion: """
+            Leaves, tree and checkpoints stay, so that every proof stays valid. Events that wrote records or accounts \
+            stay, and those of patients under a legal hold. Acts as a client of role administrator; it is logged with \
+            what went.
+            """)
+    @Option(name: .long, help: "UTC day, YYYY-MM-DD; no later than the retention allows.") var before: String
+    @Flag(name: .long, help: "Say what would go, and let go of nothing.") var dryRun = false
+    @OptionGroup var principal: PrincipalOptions
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await Operator.perform(store) { storeID in
+            var options = ["assertion": try await principal.assertion(storeID: storeID), "before": before]
+            if dryRun { options["dry-run"] = "" }
+            return OperatorRequest(command: .auditPrune, options: options)
+        }
+    }
+}
+
+/// How long events are kept.
+struct AuditRetention: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retention", abstract: "Show how long events are kept, or set it.",
+        discussion: """
+            10 years unless set; at least 6 (45 CFR 164.316(b)(2)(i)). Once set, it can only be raised. Setting it acts \
+            as a client of role administrator.
+            """)
+    @Option(name: .long, help: "Years to keep events.") var years: Int?
+    @Option(name: .long, help: "Client that acts; needed with --years.") var client: String?
+    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
+    var key: String?
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if years != nil, client == nil { throw ValidationError("--years needs --client") }
+    }
+
+    func run() async throws {
+        try await Operator.perform(store) { storeID in
+            var options: [String: String] = [:]
+            if let years, let client {
+                options = ["years": "\(years)", "assertion": try await clientAssertion(client, key, storeID: storeID)]
+            }
+            return OperatorRequest(command: .auditRetention, options: options)
+        }
+    }
+}
+
+/// Legal holds.
+struct AuditHold: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hold", abstract: "Legal holds: a patient's events that stay, whatever their age.",
+        subcommands: [Place.self, End.self, List.self])
+
+    struct Place: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Place a hold; it is logged.")
+        @Option(name: .long, help: "Logical id of the patient.") var patient: String
+        @Option(name: .long, help: "Why: the matter it belongs to. Sealed.") var reason: String
+        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { storeID in
+                OperatorRequest(
+                    command: .auditHoldPlace,
+                    options: [
+                        "assertion": try await principal.assertion(storeID: storeID), "patient": patient,
+                        "reason": reason,
+                    ])
+            }
+        }
+    }
+
+    struct End: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "End a hold; it is logged.")
+        @Option(name: .long, help: "Logical id of the patient.") var patient: String
+        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { storeID in
+                OperatorRequest(
+                    command: .auditHoldEnd,
+                    options: ["assertion": try await principal.assertion(storeID: storeID), "patient": patient])
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Holds in force; the look is logged.")
+        @Flag(name: .long, help: "One JSON object a line.") var json = false
+        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            try await Operator.perform(store) { storeID in
+                var options = ["assertion": try await principal.assertion(storeID: storeID)]
+                if json { options["json"] = "" }
+                return OperatorRequest(command: .auditHoldList, options: options)
+            }
+        }
+    }
+}
+
+/// A patient's events for somebody who has no key of the store.
+struct AuditDiscover: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "discover", abstract: "Export a patient's events, each with its proof.",
+        discussion: """
+            Writes DIR/discovery.ndjson, mode 600. tools/verify_discovery.py checks it with the log's public key alone. \
+            Acts as a client of role administrator; that it left is in the log first.
+            """)
+    @Option(name: .long, help: "Logical id of the patient.") var patient: String
+    @Option(name: .long, help: "Folder for the file.") var out: String
+    @OptionGroup var principal: PrincipalOptions
+    @OptionGroup var store: StoreOptions
+
+    func run() async throws {
+        try await Operator.perform(store) { storeID in
+            OperatorRequest(
+                command: .auditDiscover,
+                options: ["assertion": try await principal.assertion(storeID: storeID), "patient": patient],
+                paths: [absolutePath(out)])
+        }
+    }
+}
+
+/// The machine's clock against the log.
+struct AuditClock: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clock", abstract: "Say whether the clock is behind the newest event, or go on with it as it is.",
+        discussion: """
+            While the clock is more than two minutes behind the newest event, nothing about records is answered. Set \
+            the clock; only if it was ahead for a while and is right now, stop the server and use --accept. It is logged.
+            """)
+    @Flag(name: .long, help: "Go on with the clock as it is.") var accept = false
+    @Option(name: .long, help: "Client that acts; needed with --accept.") var client: String?
+    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
+    var key: String?
+    @OptionGroup var store: StoreOptions
+
+    func validate() throws {
+        if accept, client == nil { throw ValidationError("--accept needs --client") }
+    }
+
+    func run() async throws {
+        try await Operator.perform(store) { storeID in
+            var options: [String: String] = [:]
+            if accept, let client {
+                options = ["accept": "", "assertion": try await clientAssertion(client, key, storeID: storeID)]
+            }
+            return OperatorRequest(command: .auditClock, options: options)
+        }
+    }
+}
