@@ -80,7 +80,7 @@ extension AuditLog {
                     path: try prover.path(of: number)))
         }
         return Discovery(
-            patient: patient, checkpoint: note, verifierKey: verifierKey, events: events, pruned: pruned)
+            patient: patient, checkpoint: note, verifierKey: verifier.text, events: events, pruned: pruned)
     }
 }
 

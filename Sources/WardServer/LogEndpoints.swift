@@ -3,6 +3,7 @@ import Hummingbird
 import NIOCore
 import WardAudit
 import WardCore
+import WardIdentity
 import WardTelemetry
 
 /// The log as strangers may see it: checkpoints, tree hashes and entries (C2SP tlog-tiles), and cosignatures handed in.

@@ -184,6 +184,8 @@ def test_both_verifiers_find_it(scene, copy, case):
     alone, report, errors = run_verifier(copy.data, "--key", scene.key)
     assert alone == (UNSOUND if CASES[case] else WHOLE), (report, errors)
     # Last, since opening the store writes to its log.
+    done = copy.ward("audit", "verify", "--tree-only", "--checkpoint", scene.kept)
+    assert done.returncode == UNSOUND, done.stdout + done.stderr
     done = copy.ward("audit", "verify", "--checkpoint", scene.kept)
     assert done.returncode == UNSOUND, done.stdout + done.stderr
 
@@ -194,6 +196,8 @@ def test_both_verifiers_find_nothing_where_nothing_is(scene, copy):
         assert (found, report["faults"]) == (WHOLE, []), errors
         done = copy.ward("audit", "verify", "--checkpoint", kept)
         assert done.returncode == WHOLE, done.stdout + done.stderr
+        done = copy.ward("audit", "verify", "--tree-only", "--checkpoint", kept)
+        assert done.returncode == WHOLE and "no event was opened" in done.stdout, done.stdout + done.stderr
     assert "nothing edited" in subprocess.run(
         [sys.executable, ROOT / "tools/verify_log.py", copy.data / "ward.db", "--key", scene.key], text=True,
         capture_output=True).stdout

@@ -48,7 +48,7 @@ extension AuditLog {
                     if stored != tile.hashes { faults.append(.tile(level: tile.level, number: tile.number)) }
                 }
             }
-            if part.isCut { return AuditVerification(checkpoint: expected, leaves: frontier.size, faults: faults) }
+            if part.isCut { return AuditVerification(checkpoint: expected, leaves: frontier.size, pruned: 0, faults: faults) }
         }
         let rest = part(from: full * width, to: expected.size)
         if let failure = rest.failure { throw failure }
@@ -58,7 +58,7 @@ extension AuditLog {
         if frontier.size == expected.size, frontier.root != expected.root { faults.append(.rootMismatch) }
         // The tiles are those of the leaves by now, so that any earlier root follows from them.
         if faults.isEmpty, let earlier, try !self.tiles.holds(earlier) { faults.append(.forked) }
-        return AuditVerification(checkpoint: expected, leaves: frontier.size, faults: faults)
+        return AuditVerification(checkpoint: expected, leaves: frontier.size, pruned: 0, faults: faults)
     }
 
     /// What a stretch of leaves adds up to.
