@@ -199,4 +199,50 @@ struct Seeded: RandomNumberGenerator {
         changed.chunks[Place(0, 0)]?[50] ^= 1
         #expect(throws: AuditFailure.damaged) { try house.open(MemoryStore(changed)) }
     }
+
+    /// Whoever has the log's keys can seal a segment that leaves an event out: searches would not show it.
+    @Test func `verifies that a segment hides nothing, adds nothing and is in order`() async throws {
+        let (house, original, _) = try await Fixture.shared.content()
+        typealias Place = MemoryStore.Content.Place
+        let content = try original.snapshot()
+        let log = try house.open(MemoryStore(content))
+        #expect(try log.verify().isWhole)
+        let key = SealingKey(house.material.derived("ward/audit-segment/1"))
+        func context(_ segment: UInt8, _ chunk: UInt8) -> [UInt8] {
+            Array("ward/audit-segment/1".utf8) + [0, 0, 0, 1] + [0, 0, 0, 0, 0, 0, 0, segment]
+                + [0, 0, 0, 0, 0, 0, 0, chunk]
+        }
+        let changes: [(inout [UInt8]) -> Void] = [
+            { $0.removeLast(12) },
+            { $0.removeSubrange(600..<612) },
+            { $0.removeSubrange(0..<12) },
+            { $0[611] ^= 1 },
+            { $0.swapAt(611, 623) },
+            { content in content += content.suffix(12) },
+            { content in for place in 600..<612 { content.swapAt(place, place + 12) } },
+            { $0 = [] },
+        ]
+        for segment: UInt8 in 0..<2 {
+            for (number, change) in changes.enumerated() {
+                var changed = content
+                let sealed = try #require(content.chunks[Place(Int64(segment), 2)])
+                var opened = try key.open(sealed, boundTo: context(segment, 2))
+                let before = opened
+                change(&opened)
+                guard opened != before else { continue }
+                changed.chunks[Place(Int64(segment), 2)] = try key.seal(opened, boundTo: context(segment, 2))
+                let found = try house.open(MemoryStore(changed)).verify().faults
+                #expect(found == [.segment(Int64(segment))], "change \(number)")
+            }
+        }
+        for damage in 0..<3 {
+            var changed = content
+            switch damage {
+            case 0: changed.chunks[Place(0, 1)]?[100] ^= 1
+            case 1: changed.chunks[Place(0, 1)] = content.chunks[Place(1, 1)]
+            default: changed.chunks[Place(0, 1)] = nil
+            }
+            #expect(try house.open(MemoryStore(changed)).verify().faults == [.segment(0)])
+        }
+    }
 }
