@@ -143,7 +143,7 @@ extension AuditLog {
         }
         var newest = Instant(microseconds: 0)
         var first = max(0, size - 64)
-        if let number = try index.leaves(with: [keys.token(.kind(.clockJumped))], before: .max, limit: 1).first,
+        if let number = try index.leaves(carrying: .kind(.clockJumped), keys, limit: 1).first,
             let jump = try event(number)
         {
             if jump.decision == acceptance { first = max(first, number) }

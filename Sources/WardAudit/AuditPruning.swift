@@ -15,7 +15,7 @@ struct Prunings: Sendable {
 
     /// Reads every pruning that the log tells of.
     init(_ index: AuditIndex, _ store: any SealedStore, _ keys: AuditKeys) throws(AuditFailure) {
-        for number in try index.leaves(with: [keys.token(.kind(.auditPruned))], before: .max, limit: .max) {
+        for number in try index.leaves(carrying: .kind(.auditPruned), keys) {
             let leaf: StoredLeaf?
             do throws(StorageFailure) { leaf = try store.leaves(from: number, limit: 1).first } catch { throw .storage }
             guard let leaf, leaf.index == number else { throw .damaged }
@@ -78,6 +78,15 @@ struct PruningNote: Sendable {
             let sum = DigestSum(bytes: bytes)
         else { return nil }
         self.init(range: first..<end, sum: PrunedSum(count: count, sum: sum))
+    }
+}
+
+extension AuditIndex {
+    /// Every leaf with a facet, newest first.
+    func leaves(
+        carrying facet: AuditFacet, _ keys: AuditKeys, before: Int64 = .max, limit: Int = .max
+    ) throws(AuditFailure) -> [Int64] {
+        try leaves(with: [keys.token(facet)], before: before, limit: limit)
     }
 }
 

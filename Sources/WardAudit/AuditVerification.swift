@@ -176,8 +176,8 @@ private struct VerifyingWalk {
 
 /// Holds a sealed search segment against the events that it is to find.
 ///
-/// Every event's kind, day, people, emergency, patients and records must be findable; facets that a later version added
-/// may be, and nothing else.
+/// Every event must be findable by its kind, day, actor, patients and records. It may be by facets that a later version
+/// added, and by nothing else.
 private struct SegmentCheck {
     private let log: AuditLog
     private let count: Int64

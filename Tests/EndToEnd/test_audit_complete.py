@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from conftest import matches, receipt
+from test_people import Browser, chromium, enrol, link_for  # noqa: F401 (fixture)
 
 ROUNDS = 3
 ROUNDS_SLOW = 40
@@ -282,3 +283,31 @@ def test_every_answer_is_in_the_log_once_and_nothing_else_is(houses):
 @pytest.mark.slow
 def test_many_kills_leave_the_log_complete(houses):
     complete(houses, ROUNDS_SLOW, 5).kill()
+
+
+def test_each_sign_in_on_the_pages_is_in_the_log_once(houses, chromium):  # noqa: F811
+    house = houses()
+    browser = Browser(chromium, house.origin)
+    started = time.time()
+    enrol(browser, link_for(house, "anna", "clinician"))
+    for _ in range(3):
+        browser.open("/app")
+        browser.press("Sign out")
+        browser.page.wait_for_url("**/sign-in*")
+        browser.open("/sign-in")
+        browser.press("Sign in with a passkey")
+        browser.page.wait_for_url("**/app")
+    browser.context.close()
+    ended = time.time()
+    house.kill()
+    house.start()
+    # Whoever enrols is signed in by it.
+    for kind, count in (("signed-in", 4), ("session-ended", 3), ("enrolment-issued", 1), ("enrolment-used", 1)):
+        events = house.events("--kind", kind)
+        assert len(events) == count, (kind, events)
+        if kind in ("signed-in", "session-ended"):
+            assert len({event["request"] for event in events}) == len(events)
+            assert all(event["who"].startswith("person/") and event["from"] in ("127.0.0.1", "::1") and event["session"]
+                       and event["outcome"] == "success" and started - 0.01 <= seconds(event) <= ended + 0.01
+                       for event in events), events
+    house.kill()

@@ -199,4 +199,42 @@ struct Seeded: RandomNumberGenerator {
         changed.chunks[Place(0, 0)]?[50] ^= 1
         #expect(throws: AuditFailure.damaged) { try house.open(MemoryStore(changed)) }
     }
+
+    /// Whoever has the log's keys can seal a segment that leaves an event out: searches would not show it.
+    @Test func `verifies that a segment hides nothing, adds nothing and is in order`() async throws {
+        let (house, original, _) = try await Fixture.shared.content()
+        typealias Place = MemoryStore.Content.Place
+        let content = try original.snapshot()
+        let log = try house.open(MemoryStore(content))
+        #expect(try log.verify().isWhole)
+        let key = SealingKey(house.material.derived("ward/audit-segment/1"))
+        func context(_ segment: UInt8, _ chunk: UInt8) -> [UInt8] {
+            Array("ward/audit-segment/1".utf8) + [0, 0, 0, 1] + [0, 0, 0, 0, 0, 0, 0, segment]
+                + [0, 0, 0, 0, 0, 0, 0, chunk]
+        }
+        let changes: [(inout [UInt8]) -> Void] = [
+            { $0.removeLast(12) },
+            { $0.removeSubrange(600..<612) },
+            { $0.removeSubrange(0..<12) },
+            { $0[611] ^= 1 },
+            { $0.swapAt(611, 623) },
+            { content in content += content.suffix(12) },
+            { content in for place in 600..<612 { content.swapAt(place, place + 12) } },
+            { $0 = [] },
+        ]
+        let sealed = try #require(content.chunks[Place(1, 2)])
+        let whole = try key.open(sealed, boundTo: context(1, 2))
+        for (number, change) in changes.enumerated() {
+            var opened = whole
+            change(&opened)
+            guard opened != whole else { continue }
+            var changed = content
+            changed.chunks[Place(1, 2)] = try key.seal(opened, boundTo: context(1, 2))
+            let found = try house.open(MemoryStore(changed)).verify().faults
+            #expect(found == [.segment(1)], "change \(number)")
+        }
+        var changed = content
+        changed.chunks[Place(0, 1)] = content.chunks[Place(1, 1)]
+        #expect(try house.open(MemoryStore(changed)).verify().faults == [.segment(0)])
+    }
 }
