@@ -47,6 +47,8 @@ struct AccountKnowledge: Sendable {
     /// How far unexplained looks have drifted above what is usual, in bits.
     var drift: Double = 0
     var driftEvents: [Int64] = []
+    /// Alerts of single looks today: of many, a burst tells.
+    var looksAlerted: Double = 0
     /// The most unrelated patients within an hour.
     var mostOfHour: Double = 0
     var hour: [Recent] = []
@@ -85,6 +87,7 @@ struct AccountKnowledge: Sendable {
         patients = []
         strangers = []
         unexplainedToday = 0
+        looksAlerted = 0
         visits = Self.newest(visits, Self.mostVisits) { $0.last }
         written = Self.newest(written, Self.mostVisits) { $0 }
         alerted = Self.newest(alerted, Self.mostVisits) { $0 }

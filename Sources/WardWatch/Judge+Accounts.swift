@@ -74,9 +74,6 @@ extension Judge {
                 WatchFinding(.oddHour, 100 * account.share(of: hour, peers), usual: 100.0 / 168, weight: hourOdd))
         }
         odd += judgeSuccess(actor, network, isOfClinic, &account, &known, &findings)
-        known.arrivals.add(at: now)
-        known.newDevices.add(isNewDevice ? 1 : 0, at: now)
-        known.newNetworks.add(isNewNetwork ? 1 : 0, at: now)
         refresh(network, device, &account)
         if owners.count < 3, !owners.contains(mark(actor)) { known.networks[network] = owners + [mark(actor)] }
         if known.networks.count > WatchKnowledge.mostAddresses {
@@ -84,6 +81,9 @@ extension Judge {
         }
         account.arrivals[key] = .init(last: now, days: isJudged ? odd : 0)
         guard isJudged else { return (0, []) }
+        known.arrivals.add(at: now)
+        known.newDevices.add(isNewDevice ? 1 : 0, at: now)
+        known.newNetworks.add(isNewNetwork ? 1 : 0, at: now)
         let needed = Self.arrivalBits + Double(known.steps(rule, actor, role: account.role))
         if odd >= needed, isNewDevice || isNewNetwork {
             raise(

@@ -46,7 +46,9 @@ extension Judge {
         guard known.daysKnown >= settings.learningDays else { return }
         let rule = Self.rule(signs)
         let needed = threshold + Double(known.steps(rule, look.actor, role: account.role))
-        if score >= needed {
+        // Of one account, so many a day; those whom the curious look for are named beyond that.
+        if score >= needed, account.looksAlerted < 3 || rule != .noRelationship {
+            account.looksAlerted += 1
             findings.append(WatchFinding(.score, score, usual: needed))
             raise(
                 rule, look.actor, patient: look.patient, score >= needed + 4 ? .high : .medium, every: 7, findings,

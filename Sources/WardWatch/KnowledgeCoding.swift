@@ -186,7 +186,7 @@ extension AccountKnowledge {
     fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
         coder.text(&role)
         let numbers = [
-            \Self.first, \.last, \.today, \.activeDays, \.unexplainedToday, \.drift, \.mostOfHour, \.exportMost,
+            \Self.first, \.last, \.today, \.activeDays, \.unexplainedToday, \.drift, \.looksAlerted, \.mostOfHour, \.exportMost,
             \.exports, \.exportDay,
         ]
         for path in numbers { coder.number(&self[keyPath: path]) }
