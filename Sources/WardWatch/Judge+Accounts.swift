@@ -104,7 +104,8 @@ extension Judge {
     /// The first 24 bits of an address of four bytes, the first 48 of one of sixteen; nil for what is no network.
     static func network(_ address: String) -> UInt64? {
         if address.contains(":") {
-            return mark(address.split(separator: ":", omittingEmptySubsequences: false).prefix(3).joined(separator: ":"))
+            return mark(
+                address.split(separator: ":", omittingEmptySubsequences: false).prefix(3).joined(separator: ":"))
         }
         let parts = address.split(separator: ".")
         guard parts.count == 4 else { return nil }

@@ -62,7 +62,8 @@ extension Judge {
         guard digits.count > 0, !isRelated else { return }
         let number = digits.reversed().reduce(UInt64(0)) { $0 * 10 + UInt64($1 - 0x30) }
         account.trail.removeAll { now - $0.day > 10 / 1440.0 }
-        account.trail = Array((account.trail + [.init(day: now, key: number, count: 1, index: logged.index)]).suffix(40))
+        account.trail = Array(
+            (account.trail + [.init(day: now, key: number, count: 1, index: logged.index)]).suffix(40))
     }
 
     mutating func judgeTrail(

@@ -116,7 +116,8 @@ struct Judge {
         let places = Array(Set(events ?? [logged.index]).sorted().suffix(50))
         alerts.append(
             Alert(
-                id: "\(places.last ?? logged.index)-\(rule.rawValue)-\(hexadecimal(key))", rule: rule, actor: actor, patient: patient,
+                id: "\(places.last ?? logged.index)-\(rule.rawValue)-\(hexadecimal(key))", rule: rule, actor: actor,
+                patient: patient,
                 severity: severity, time: event.time, explanation: findings, events: places))
     }
 

@@ -56,7 +56,9 @@ struct KnowledgeCoder {
         value = String(decoding: raw, as: UTF8.self)
     }
 
-    mutating func list<Value>(_ values: inout [Value], empty: Value, _ walk: (inout KnowledgeCoder, inout Value) -> Void) {
+    mutating func list<Value>(
+        _ values: inout [Value], empty: Value, _ walk: (inout KnowledgeCoder, inout Value) -> Void
+    ) {
         var count = UInt64(values.count)
         number(&count)
         if isReading {
@@ -141,7 +143,8 @@ extension WatchLesson {
         coder.text(&subject)
         coder.number(&steps)
         self = WatchLesson(
-            rule: WatchRule(rawValue: name) ?? rule, subject: subject, steps: max(0, min(Int(clamping: steps), Self.most)))
+            rule: WatchRule(rawValue: name) ?? rule, subject: subject,
+            steps: max(0, min(Int(clamping: steps), Self.most)))
     }
 }
 
@@ -186,7 +189,8 @@ extension AccountKnowledge {
     fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
         coder.text(&role)
         let numbers = [
-            \Self.first, \.last, \.today, \.activeDays, \.unexplainedToday, \.drift, \.looksAlerted, \.mostOfHour, \.exportMost,
+            \Self.first, \.last, \.today, \.activeDays, \.unexplainedToday, \.drift, \.looksAlerted, \.mostOfHour,
+            \.exportMost,
             \.exports, \.exportDay,
         ]
         for path in numbers { coder.number(&self[keyPath: path]) }

@@ -89,7 +89,8 @@ public struct WatchFinding: Hashable, Sendable {
         case .terminated: return "the account's access had ended"
         case .twoNetworks: return "two networks at once, \(count) minutes apart; where they are is not known here"
         case .unexplained: return "\(count) unexplained looks added up; usual for this person a day: \(than)"
-        case .unrelated: return "no part in the patient's care, schedule or account; of this person's looks \(count) % are so"
+        case .unrelated:
+            return "no part in the patient's care, schedule or account; of this person's looks \(count) % are so"
         case .vip: return "the patient is marked as somebody whom the curious look for"
         }
     }

@@ -47,7 +47,8 @@ public struct WebSite: Sendable {
         let form = isPost ? FormFields(request.body) : FormFields([])
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
-            watch: watch, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
+            watch: watch, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held,
+            newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
                 .adding("Allow", route.methods.allow)

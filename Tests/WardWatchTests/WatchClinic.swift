@@ -39,7 +39,9 @@ final class WatchClinic {
     init() {
         watch = Watch(facts: facts)
         for (number, id) in Self.clinicians.enumerated() {
-            facts.set(id, WatchedPerson(roles: ["clinician"], surname: UInt64(9000 + number), household: UInt64(9000 + number)))
+            facts.set(
+                id,
+                WatchedPerson(roles: ["clinician"], surname: UInt64(9000 + number), household: UInt64(9000 + number)))
         }
         for id in Self.desk { facts.set(id, WatchedPerson(roles: ["front-desk"], surname: 8000, household: 8000)) }
         for number in 0..<600 {

@@ -1,7 +1,9 @@
 import WardAudit
 import WardCore
+import WardFHIR
 import WardIdentity
 import WardMarkup
+import WardPolicy
 import WardWatch
 
 /// Alerts of odd access: what was found, compared with what, which events show it, and what became of it.

@@ -1,6 +1,7 @@
 import WardIdentity
 import WardMarkup
 import WardPolicy
+import WardWatch
 
 /// A place of the application that not everybody has.
 struct OfficePlace {

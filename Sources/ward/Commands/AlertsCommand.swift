@@ -110,7 +110,8 @@ struct WatchCommand: AsyncParsableCommand {
         commandName: "watch", abstract: "Records that nobody has a reason to open.", subcommands: [Decoy.self])
 
     struct Decoy: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "decoy", abstract: "Plant them.", subcommands: [Plant.self])
+        static let configuration = CommandConfiguration(
+            commandName: "decoy", abstract: "Plant them.", subcommands: [Plant.self])
     }
 
     struct Plant: AsyncParsableCommand {
