@@ -1,6 +1,7 @@
-public import WardCore
+import WardCore
 import WardCrypto
 import WardFHIR
+import WardIndex
 import WardStorage
 
 /// What odd access is compared by: keyed digests, yes and no. No name and no address leaves the vault this way.
