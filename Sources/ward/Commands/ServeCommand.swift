@@ -141,7 +141,8 @@ struct Serving: Sendable {
         }
         control.cancel()
         house.watch.stop()
-        await watching.value
+        // Without an index it has not begun; what it missed is judged at the next start.
+        if house.vault.isReady { await watching.value }
         _ = try? await house.log.append(.system(.stop))
         await house.close()
         log.info("stopped")
