@@ -128,6 +128,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case accessReview = 21
     /// The clinic's own policy.
     case policy = 22
+    /// An alert of odd access, with what became of it.
+    case alert = 24
+    /// What the detector of odd access knows, planted records, and notices that wait.
+    case watchKnowledge = 25
     /// A form that came while its session was locked.
     case parkedForm = 28
     /// Who witnesses the log.

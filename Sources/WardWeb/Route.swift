@@ -14,6 +14,7 @@ enum Route {
     case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
     case kept(String), keptDrop(String)
+    case alerts, alertPage(String), alertAnswer(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -49,6 +50,7 @@ enum Route {
             case ("app", "recoveries"): self = .recovery
             case ("app", "emergency"): self = .emergency
             case ("app", "emergencies"): self = .emergencies
+            case ("app", "alerts"): self = .alerts
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
             default: return nil
@@ -67,6 +69,7 @@ enum Route {
             case ("app", "authorize", let id): self = .consent(id)
             case ("app", "emergency", "end"): self = .emergencyEnd
             case ("app", "emergencies", let id): self = .emergencyPage(id)
+            case ("app", "alerts", let id): self = .alertPage(id)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
             case ("app", "continue", let id): self = .kept(id)
@@ -84,6 +87,7 @@ enum Route {
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             case ("app", "continue", let id, "drop"): self = .keptDrop(id)
+            case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
             default: return nil
             }
         default: return nil
@@ -139,6 +143,9 @@ enum Route {
         case .emergencyPage: "/app/emergencies/{id}"
         case .emergencyReview: "/app/emergencies/{id}/review"
         case .emergencyStop: "/app/emergencies/{id}/end"
+        case .alerts: "/app/alerts"
+        case .alertPage: "/app/alerts/{id}"
+        case .alertAnswer: "/app/alerts/{id}/answer"
         case .allSessions: "/app/all-sessions"
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
@@ -172,7 +179,7 @@ enum Route {
         switch self {
         case .apps, .authorize, .clients, .consent: .both
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
-            .emergencyPage, .allSessions, .accessReview:
+            .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
             .kept:
@@ -222,6 +229,7 @@ enum Route {
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
         case .accessReview, .accessOf: .reviewAccess
+        case .alerts, .alertPage, .alertAnswer: .readAlerts
         default: nil
         }
     }

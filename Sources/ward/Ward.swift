@@ -14,7 +14,8 @@ struct Ward: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
-            PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, WitnessCommand.self,
+            PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
+            WitnessCommand.self,
         ])
 
     static func main() async {

@@ -25,7 +25,7 @@ extension Visit {
             switch route {
             case .roleRequest, .recovery: ["app", "people"]
             case .invite, .askRoles, .disable, .askRecovery, .emergencyReview, .emergencyStop, .accessOf, .consent,
-                .kept, .keptDrop:
+                .alertAnswer, .kept, .keptDrop:
                 Array(request.path.prefix(3))
             default: Array(request.path.prefix(2))
             }

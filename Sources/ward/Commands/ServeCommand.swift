@@ -129,7 +129,7 @@ struct Serving: Sendable {
         }
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
-            certificate: certificate, auditLog: house.log, log: log)
+            certificate: certificate, auditLog: house.log, log: log, watch: house.watch)
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
@@ -144,6 +144,10 @@ struct Serving: Sendable {
             } catch {
                 log.error("the index could not be rebuilt; run: ward verify")
             }
+        }
+        let watching = Task.detached {
+            await rebuild.value
+            await house.watch.run()
         }
         do {
             try await server.run {
@@ -164,6 +168,9 @@ struct Serving: Sendable {
         verification.cancel()
         daily.end()
         await verification.value
+        house.watch.stop()
+        // Without an index it has not begun; what it missed is judged at the next start.
+        if house.vault.isReady { await watching.value }
         _ = try? await house.log.append(.system(.stop))
         await house.close()
         log.info("stopped")
