@@ -206,7 +206,7 @@ if scope != "fuzz", scope != "thread" {
         .executableTarget(
             name: "watch-bench", dependencies: ["WardCore", "WardAudit", "WardWatch", "WatchSimulator"],
             path: "Benchmarks/WatchBench", swiftSettings: strict),
-        tests("WatchBenchTests", ["WardCore", "WardAudit", "WardWatch", "WatchSimulator"]),
+        tests("WatchBenchTests", ["WardCore", "WardFHIR", "WardAudit", "WardWatch", "WatchSimulator"]),
     ]
 }
 

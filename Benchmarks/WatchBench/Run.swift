@@ -27,11 +27,7 @@ struct Run {
         var spent = Duration.zero
         let clock = ContinuousClock()
         let before = residentMemory()
-        var learned = Instant(microseconds: 0)
         while let day = simulation.nextDay() {
-            if simulation.day == settings.warmUp + 1, let first = day.first {
-                learned = Instant(microseconds: first.event.time.microseconds / 86_400_000_000 * 86_400_000_000)
-            }
             events += Int64(day.count)
             let start = clock.now
             for logged in day {
@@ -47,7 +43,7 @@ struct Run {
         self.baseline = baseline
         self.claims = claims
         self.events = events
-        self.learned = learned
+        learned = simulation.start(of: settings.warmUp)
         seconds = Double(spent.components.seconds) + Double(spent.components.attoseconds) / 1e18
         score = Score(
             claims, against: simulation.incidents, learned: learned,

@@ -108,9 +108,8 @@ extension Simulation {
         }
         var scene = signIn(member, raid.station, raid.day, time, incident: raid.incident)
         // A name that many have, and down the list; or from id to id.
-        let common = population.surnames.values.filter { $0.count > 20 }.count
         let names = population.surnames.filter { $0.value.count > 20 }.sorted { $0.key < $1.key }.map(\.value)
-        var list = common > 0 ? dice.pick(names) ?? [] : []
+        var list = dice.pick(names) ?? []
         let byName = dice.chance(0.6)
         var walk = dice.int(0...population.patients.count - 1)
         for _ in 0..<raid.charts {

@@ -56,6 +56,8 @@ public final class Simulation {
     /// Days since the first one.
     public func day(of time: Instant) -> Int { calendar.day(of: time) }
 
+    public func start(of day: Int) -> Instant { calendar.time(day, 0) }
+
     /// The events of the next day, in the order of the log; nil when the time is over.
     public func nextDay() -> [LoggedEvent]? {
         guard day < calendar.days else { return nil }

@@ -94,7 +94,7 @@ struct Staff: Sendable {
             members[members.count - 1].isLocum = true
         }
         // One comes back from a long leave within the time simulated.
-        if let back = members.indices.last(where: { members[$0].role == .nurse && members[$0].left == nil }) {
+        if let back = members.indices.last(where: { members[$0].role == .nurse && members[$0].left == nil && members[$0].hired < 0 }) {
             members[back].away = [-70...dice.int(35...max(36, days - 30))]
         }
     }

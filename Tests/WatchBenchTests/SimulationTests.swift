@@ -1,6 +1,7 @@
 import Testing
 import WardAudit
 import WardCore
+import WardFHIR
 import WardWatch
 import WatchSimulator
 
