@@ -228,7 +228,9 @@ extension Simulation {
         _ work: Task.Work, to member: Int, _ patient: Int, _ day: Int, _ time: Double, _ way: Task.Way = .list,
         home: Bool = false
     ) {
-        guard day < calendar.days, home || works(staff.members[member], day) else { return }
+        guard day < calendar.days, staff.members[member].isEmployed(day), home || works(staff.members[member], day) else {
+            return
+        }
         // Nobody is asked to work on their own record, or that of their family.
         guard !isOwn(patient, member) else { return }
         tasks[day][member, default: []].append(Task(at: time, work: work, patient: patient, way: way, isAtHome: home))
