@@ -83,7 +83,7 @@ var targets: [Target] = [
     ward("WardKeys", ["WardCore", "WardCrypto"]),
     ward(
         "WardWeb",
-        ["WardCore", "WardCrypto", "WardFHIR", "WardMarkup", "WardAudit", "WardPolicy", "WardIdentity"]),
+        ["WardCore", "WardCrypto", "WardFHIR", "WardMarkup", "WardAudit", "WardPolicy", "WardIdentity", "WardWatch"]),
     // Tests
     ward(
         "WardTestKit",
@@ -118,7 +118,7 @@ var targets: [Target] = [
     tests(
         "WardWebTests",
         [
-            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardWeb",
+            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardWatch", "WardWeb",
             "WardTestKit", crypto,
         ]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
@@ -161,7 +161,7 @@ if scope == "fuzz" {
             "WardServer",
             [
                 "WardCore", "WardFHIR", "WardMarkup", "WardTelemetry", "WardAudit", "WardPolicy", "WardIdentity",
-                "WardGate", "WardVault", "WardClinic", "WardWeb",
+                "WardGate", "WardVault", "WardClinic", "WardWatch", "WardWeb",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),

@@ -134,6 +134,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case transaction
     case update
     case vread
+    /// The detector of odd access put away what it knows.
+    case watchKept = "watch-kept"
     case witnessAdded = "witness-added"
     case witnessRemoved = "witness-removed"
 }

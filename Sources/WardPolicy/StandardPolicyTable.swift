@@ -255,10 +255,10 @@ enum StandardPolicy {
     },
     {
       "id": "privacy-officer-reviews",
-      "says": "Privacy officers read the audit log, review emergencies and access, and account for disclosures.",
+      "says": "Privacy officers see alerts, read the audit log, review emergencies and access, and account for disclosures.",
       "effect": "permit",
       "roles": ["privacy-officer"],
-      "actions": ["read-audit", "review-emergency", "review-access", "account-disclosures"]
+      "actions": ["read-alerts", "read-audit", "review-emergency", "review-access", "account-disclosures"]
     },
     {
       "id": "auditor-reads-log",

@@ -13,6 +13,7 @@ public import WardClinic
 public import WardCore
 public import WardIdentity
 public import WardTelemetry
+public import WardWatch
 import WardWeb
 
 /// How the server listens.
@@ -80,14 +81,15 @@ public struct HTTPServer: Sendable {
 
     public init(
         clinic: Clinic, authenticator: Authenticator, people: People, settings: ServerSettings,
-        certificate: ServerCertificate, log: OperationalLog
+        certificate: ServerCertificate, log: OperationalLog, watch: WatchPost? = nil
     ) {
         let site = WebSite(
             people: people,
             settings: WebSettings(
                 clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
-                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder)
+                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder,
+            watch: watch)
         responder = WardResponder(
             clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
             log: log)

@@ -108,6 +108,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case accessReview = 21
     /// The clinic's own policy.
     case policy = 22
+    /// An alert of odd access, with what became of it.
+    case alert = 24
+    /// What the detector of odd access knows, planted records, and notices that wait.
+    case watchKnowledge = 25
 }
 
 /// The current version of a resource, or one line of its history.

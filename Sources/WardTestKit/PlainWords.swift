@@ -141,7 +141,9 @@ package enum PlainWords {
                 && ["manage-sessions", "read-alerts", "manage-keys", "read-audit"].contains(action.rawValue)
         case "privacy-officer":
             return (purpose == .operations || purpose == .patientRequest)
-                && ["read-audit", "review-emergency", "review-access", "account-disclosures"].contains(action.rawValue)
+                && [
+                    "read-alerts", "read-audit", "review-emergency", "review-access", "account-disclosures",
+                ].contains(action.rawValue)
         case "auditor": return purpose == .operations && action == .readAudit
         case "clinician", "nurse": return purpose == .treatment && action == .openEmergency
         case "integration": return purpose != .systemAdministration && (action == .import || action == .export)

@@ -22,6 +22,8 @@ public final class Vault: Sendable {
     let turns = Turns()
     let relationships = Relationships()
     let consents = Consents()
+    /// For digests of names and homes that odd access is compared by.
+    let watching: MacKey
     private let readiness = Mutex(false)
 
     /// - Parameter material: derived from the tenant key for records alone; nobody else keeps it.
@@ -33,6 +35,7 @@ public final class Vault: Sendable {
         let indexKeys = IndexKeys(root: keys.index, epoch: 1)
         cards = IndexCardBuilder(keys: indexKeys, locators: keys.locators, extractorVersion: 1)
         index = SealedIndex(keys: indexKeys, locators: keys.locators)
+        watching = MacKey(material.derived("ward/watch/1"))
         pages = SearchPages(material.derived("ward/page-links/1"))
     }
 

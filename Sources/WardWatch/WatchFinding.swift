@@ -38,6 +38,8 @@ public struct WatchFinding: Hashable, Sendable {
         case nobodyElse = "nobody-else"
         case notEnoughHistory = "not-enough-history"
         case nothingWritten = "nothing-written"
+        /// The session began from a device or network, or at an hour, that is not usual.
+        case oddArrival = "odd-arrival"
         case oddHour = "odd-hour"
         case ownRecord = "own-record"
         case peers
@@ -76,6 +78,7 @@ public struct WatchFinding: Hashable, Sendable {
         case .nobodyElse: return "nobody else had to do with the patient for \(count) days"
         case .notEnoughHistory: return "not enough history yet: \(count) days of \(than)"
         case .nothingWritten: return "nothing was written for the patient, before or after"
+        case .oddArrival: return "in a session that began oddly"
         case .oddHour:
             return "at an hour with \(count) % of this person's work; evenly spread, every hour would have \(than) %"
         case .ownRecord: return "the person's own record"
@@ -92,7 +95,7 @@ public struct WatchFinding: Hashable, Sendable {
     }
 
     /// With one decimal where it matters.
-    static func number(_ value: Double) -> String {
+    public static func number(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e12 else { return "many" }
         let tenths = Int64((value * 10).rounded())
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths < 0 ? "-" : "")\(abs(tenths) / 10).\(abs(tenths) % 10)"

@@ -13,6 +13,7 @@ enum Route {
     case authorize, consent(String), apps, clients
     case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
+    case alerts, alertPage(String), alertAnswer(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -48,6 +49,7 @@ enum Route {
             case ("app", "recoveries"): self = .recovery
             case ("app", "emergency"): self = .emergency
             case ("app", "emergencies"): self = .emergencies
+            case ("app", "alerts"): self = .alerts
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
             default: return nil
@@ -66,6 +68,7 @@ enum Route {
             case ("app", "authorize", let id): self = .consent(id)
             case ("app", "emergency", "end"): self = .emergencyEnd
             case ("app", "emergencies", let id): self = .emergencyPage(id)
+            case ("app", "alerts", let id): self = .alertPage(id)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
             default: return nil
@@ -81,6 +84,7 @@ enum Route {
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
+            case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
             default: return nil
             }
         default: return nil
@@ -136,6 +140,9 @@ enum Route {
         case .emergencyPage: "/app/emergencies/{id}"
         case .emergencyReview: "/app/emergencies/{id}/review"
         case .emergencyStop: "/app/emergencies/{id}/end"
+        case .alerts: "/app/alerts"
+        case .alertPage: "/app/alerts/{id}"
+        case .alertAnswer: "/app/alerts/{id}/answer"
         case .allSessions: "/app/all-sessions"
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
@@ -167,7 +174,7 @@ enum Route {
         switch self {
         case .apps, .clients, .consent: .both
         case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
-            .emergencyPage, .allSessions, .accessReview:
+            .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
             .both
@@ -211,6 +218,7 @@ enum Route {
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
         case .accessReview, .accessOf: .reviewAccess
+        case .alerts, .alertPage, .alertAnswer: .readAlerts
         default: nil
         }
     }

@@ -2,6 +2,7 @@ import WardCore
 import WardCrypto
 import WardIdentity
 import WardPolicy
+import WardWatch
 
 /// One request, with what is known about who makes it.
 struct Visit {
@@ -11,6 +12,7 @@ struct Visit {
     let people: People
     let settings: WebSettings
     let patients: PatientFinder
+    let watch: WatchPost?
     /// Empty unless something was posted.
     let form: FormFields
     let standing: People.Standing

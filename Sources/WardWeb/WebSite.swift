@@ -2,6 +2,7 @@ public import WardCore
 import WardCrypto
 public import WardIdentity
 import WardPolicy
+public import WardWatch
 
 /// The pages of signing in and of accounts: HTML from the server, forms that work without script.
 ///
@@ -11,10 +12,16 @@ public struct WebSite: Sendable {
     let people: People
     let settings: WebSettings
     let patients: PatientFinder
+    let watch: WatchPost?
     let seeds = PendingSeeds()
 
-    /// - Parameter patients: for choosing whom an app is opened for; nil where there are no records.
-    public init(people: People, settings: WebSettings, patients: PatientFinder? = nil) {
+    /// - Parameters:
+    ///   - patients: for choosing whom an app is opened for; nil where there are no records.
+    ///   - watch: alerts of odd access; nil where nobody watches.
+    public init(
+        people: People, settings: WebSettings, patients: PatientFinder? = nil, watch: WatchPost? = nil
+    ) {
+        self.watch = watch
         self.people = people
         self.patients = patients ?? .none
         self.settings = settings
@@ -40,7 +47,7 @@ public struct WebSite: Sendable {
         let form = isPost ? FormFields(request.body) : FormFields([])
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
-            form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
+            watch: watch, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
                 .adding("Allow", route.methods.allow)
@@ -164,6 +171,9 @@ public struct WebSite: Sendable {
         case .emergencyPage(let id): return await visit.emergencyReviewPage(id)
         case .emergencyReview(let id): return await visit.reviewEmergency(id)
         case .emergencyStop(let id): return await visit.stopEmergency(id)
+        case .alerts: return visit.alertsPage()
+        case .alertPage(let id): return await visit.alertPage(id)
+        case .alertAnswer(let id): return await visit.answerAlert(id)
         case .allSessions: return await visit.allSessionsPage()
         case .allSessionsEnd: return await visit.endAnySession()
         case .accessReview: return visit.accessReviewPage()

@@ -10,6 +10,7 @@ import WardServer
 import WardSQLite
 import WardStorage
 import WardVault
+import WardWatch
 
 /// An opened store with everything wired: the composition root.
 ///
@@ -29,6 +30,7 @@ struct House: Sendable {
     let origin: String
     let certificates: SealedCertificates
     let adopted: PolicyInForce
+    let watch: WatchPost
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -135,11 +137,18 @@ struct House: Sendable {
                 principal.kind == .client
                     ? authenticator.isCurrent(principal) : people.isCurrent(principal, at: .now())
             })
+        let desk: AlertDesk
+        do throws(AlertFailure) {
+            desk = try AlertDesk(store: store, material: tenant.derived("ward/watch/1"), log: log)
+        } catch {
+            throw .storage
+        }
+        let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted)
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log))
     }
 
     /// Finishes what was taken and closes the files.

@@ -3,6 +3,7 @@ import Foundation
 /// A command for the process that owns the store: the running server, or this one if none runs.
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
+        case alertAnswer, alertList, alertRules, alertShow, decoyPlant
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
         case export
@@ -13,7 +14,7 @@ struct OperatorRequest: Codable, Sendable {
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {
             switch self {
-            case .export, .importFiles, .policyWhy: true
+            case .decoyPlant, .export, .importFiles, .policyWhy: true
             default: false
             }
         }

@@ -19,6 +19,11 @@ struct OperatorService: Sendable {
     func run(_ request: OperatorRequest, reply: @escaping Reply, finished: @Sendable () -> Void) async {
         do {
             switch request.command {
+            case .alertAnswer: try await answerAlert(request, reply)
+            case .alertList: listAlerts(request, reply)
+            case .alertRules: listAlertRules(request, reply)
+            case .alertShow: try await showAlert(request, reply)
+            case .decoyPlant: try await plantDecoys(request, reply)
             case .auditCheckpoint: try checkpoint(reply)
             case .auditSearch: try await searchLog(request, reply)
             case .auditVerify: try await verifyLog(request, reply)

@@ -14,7 +14,7 @@ struct Ward: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
-            PolicyCommand.self, EmergencyCommand.self, AccessCommand.self,
+            PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
         ])
 
     static func main() async {

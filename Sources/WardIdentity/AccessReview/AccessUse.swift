@@ -113,6 +113,7 @@ public struct AccessUse: Sendable {
         case .import: return [.act(.import)] + types.map { .change(TypeGroup($0)) }
         case .export: return [.act(.export)]
         case .auditRead: return [.act(.readAudit)]
+        case .alertAnswered: return [.act(.readAlerts)]
         case .clientAdded, .clientRemoved, .storeVerified: return [.act(.administer)]
         case .personAdded, .personDisabled, .enrolmentIssued, .rolesRequested, .rolesGranted, .rolesRefused,
             .recoveryApproved:

@@ -33,6 +33,13 @@ extension Visit {
                     path: "/app/emergencies", short: "Emergencies\(waiting)",
                     long: "Emergencies to review\(waiting)"))
         }
+        if let watch, may(.readAlerts) {
+            let count = watch.desk.waiting
+            let waiting = count > 0 ? " (\(count))" : ""
+            places.append(
+                OfficePlace(
+                    path: "/app/alerts", short: "Alerts\(waiting)", long: "Alerts of odd access\(waiting)"))
+        }
         if may(.reviewAccess) {
             let count = people.accessReviews.overdue(at: now)
             let overdue = count > 0 ? " (\(count) overdue)" : ""

@@ -109,7 +109,8 @@ extension Visit {
         let page =
             switch route {
             case .roleRequest, .recovery: ["app", "people"]
-            case .invite, .askRoles, .disable, .askRecovery, .emergencyReview, .emergencyStop, .accessOf:
+            case .invite, .askRoles, .disable, .askRecovery, .emergencyReview, .emergencyStop, .accessOf,
+                .alertAnswer:
                 Array(request.path.prefix(3))
             default: Array(request.path.prefix(2))
             }

@@ -108,7 +108,7 @@ struct Serving: Sendable {
         }
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
-            certificate: certificate, log: log)
+            certificate: certificate, log: log, watch: house.watch)
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
@@ -121,6 +121,10 @@ struct Serving: Sendable {
             } catch {
                 log.error("the index could not be rebuilt; run: ward verify")
             }
+        }
+        let watching = Task.detached {
+            await rebuild.value
+            await house.watch.run()
         }
         do {
             try await server.run {
@@ -136,6 +140,8 @@ struct Serving: Sendable {
             throw ExitCode.failure
         }
         control.cancel()
+        house.watch.stop()
+        await watching.value
         _ = try? await house.log.append(.system(.stop))
         await house.close()
         log.info("stopped")

@@ -1,0 +1,168 @@
+/// What is known of one account.
+struct AccountKnowledge: Sendable {
+    /// A network or a device, as long as it was seen.
+    struct Seen: Hashable, Sendable {
+        var first: Double
+        var last: Double
+    }
+
+    /// An unrelated patient who was looked at before.
+    struct Visit: Hashable, Sendable {
+        var last: Double
+        var days: Double
+    }
+
+    /// Something of the last minutes, with its place in the log.
+    struct Recent: Hashable, Sendable {
+        let day: Double
+        let key: UInt64
+        let count: Double
+        let index: Int64
+    }
+
+    static let hourCount = 168
+    static let mostSeen = 24
+    static let mostVisits = 400
+    static let mostRecent = 400
+    static let mostPatients = 4000
+
+    var role = ""
+    var first: Double = 0
+    var last: Double = 0
+    /// The day that is being counted.
+    var today: Double = 0
+    var activeDays: Double = 0
+    /// Work by hour of the week; fades with each active day.
+    var hours = [Double](repeating: 0, count: hourCount)
+    var looks = Fading()
+    var unrelated = Fading()
+    /// Patients looked at today; and those of them without a relationship.
+    var patients: Set<UInt64> = []
+    var strangers: Set<UInt64> = []
+    var allOfDay = Volume()
+    var strangersOfDay = Volume()
+    /// Unexplained looks a day, and how many there are today.
+    var unexplainedOfDay = Volume()
+    var unexplainedToday: Double = 0
+    /// How far unexplained looks have drifted above what is usual, in bits.
+    var drift: Double = 0
+    var driftEvents: [Int64] = []
+    /// Alerts of single looks today: of many, a burst tells.
+    var looksAlerted: Double = 0
+    /// The most unrelated patients within an hour.
+    var mostOfHour: Double = 0
+    var hour: [Recent] = []
+    var networks: [UInt64: Seen] = [:]
+    var devices: [UInt64: Seen] = [:]
+    /// Sessions, with what their start had of odd.
+    var arrivals: [UInt64: Visit] = [:]
+    var visits: [UInt64: Visit] = [:]
+    /// When something was last written for a patient.
+    var written: [UInt64: Double] = [:]
+    var misses: [Recent] = []
+    var trail: [Recent] = []
+    var failures: [Recent] = []
+    var exportMost: Double = 0
+    var exports: Double = 0
+    /// When the last part of an export left, and of whom until then.
+    var exportDay: Double = 0
+    var exported: Set<UInt64> = []
+    /// When an alert of a rule, and of a rule and a patient, was last raised.
+    var alerted: [UInt64: Double] = [:]
+
+    /// Begins another day: yesterday's counts become what is usual.
+    mutating func begin(_ day: Double, role: RoleKnowledge) {
+        guard day > today else { return }
+        if today > 0 {
+            allOfDay.take(Double(patients.count))
+            strangersOfDay.take(Double(strangers.count))
+            unexplainedOfDay.take(unexplainedToday)
+            drift = max(0, drift - expectedUnexplained(role) * (Self.tilt - 1) / 0.693_147)
+            if drift == 0 { driftEvents = [] }
+            mostOfHour *= 0.99
+            for hour in hours.indices { hours[hour] *= 0.98 }
+        }
+        activeDays += 1
+        today = day
+        patients = []
+        strangers = []
+        unexplainedToday = 0
+        looksAlerted = 0
+        visits = Self.newest(visits, Self.mostVisits) { $0.last }
+        written = Self.newest(written, Self.mostVisits) { $0 }
+        alerted = Self.newest(alerted, Self.mostVisits) { $0 }
+        arrivals = Self.newest(arrivals, Self.mostSeen) { $0.last }
+        networks = Self.newest(networks, Self.mostSeen) { $0.last }
+        devices = Self.newest(devices, Self.mostSeen) { $0.last }
+    }
+
+    /// So many times more unexplained looks than usual are what drift looks for.
+    static let tilt: Double = 3
+
+    /// Unexplained looks of a usual day: the role's at first, the person's own as days go by.
+    func expectedUnexplained(_ role: RoleKnowledge) -> Double {
+        let own = min(unexplainedOfDay.days / 30, 0.8)
+        return max(0.05, own * unexplainedOfDay.mean + (1 - own) * max(role.unexplainedOfDay.mean, 0.1))
+    }
+
+    /// The share of work in an hour of the week, and in its neighbours, smoothed by what is usual in the role.
+    func share(of hour: Int, _ role: RoleKnowledge) -> Double {
+        func around(_ counts: [Double]) -> Double {
+            let count = Self.hourCount
+            return 0.5 * counts[hour] + 0.25 * (counts[(hour + 1) % count] + counts[(hour + count - 1) % count])
+        }
+        let own = hours.reduce(0, +)
+        let peers = role.hours.reduce(0, +)
+        let usual = (around(role.hours) + 2.0 / 168) / (peers + 2)
+        return (around(hours) + 20 * usual) / (own + 20)
+    }
+
+    /// Keeps the newest of what may not grow without end.
+    private static func newest<Value>(
+        _ all: [UInt64: Value], _ most: Int, _ time: (Value) -> Double
+    ) -> [UInt64: Value] {
+        guard all.count > most else { return all }
+        let kept = all.sorted { (time($0.value), $0.key) > (time($1.value), $1.key) }.prefix(most * 3 / 4)
+        return Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
+    }
+}
+
+/// What is known of everybody in a role.
+struct RoleKnowledge: Sendable {
+    var hours = [Double](repeating: 0, count: AccountKnowledge.hourCount)
+    var hoursDay: Double = 0
+    var looks = Fading()
+    var unrelated = Fading()
+    /// Of unrelated looks that had time to explain themselves, by what was found: how many.
+    var settled = Fading()
+    var signs: [LookSign: Fading] = [:]
+    var allOfDay = Volume()
+    var strangersOfDay = Volume()
+    var unexplainedOfDay = Volume()
+    var mostOfHour: Double = 0
+}
+
+/// What makes an unrelated look odder.
+enum LookSign: Int, CaseIterable, Sendable {
+    case nobodyElse, nothingWritten, surname, colleague, vip, repeated
+
+    /// How often it is so of looks out of curiosity: assumed, since nobody labels them.
+    var ofCurious: Double {
+        switch self {
+        case .nobodyElse: 0.8
+        case .nothingWritten: 0.97
+        case .surname, .colleague, .vip: 0.2
+        case .repeated: 0.35
+        }
+    }
+
+    /// How often it is so of work, as long as too few looks are known.
+    var ofWork: Double {
+        switch self {
+        case .nobodyElse: 0.4
+        case .nothingWritten: 0.6
+        case .surname, .colleague, .vip: 0.02
+        case .repeated: 0.1
+        }
+    }
+}

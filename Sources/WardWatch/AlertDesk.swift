@@ -1,0 +1,253 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+public import WardCrypto
+public import WardStorage
+
+/// Why something of the alerts could not be done.
+public enum AlertFailure: Error, Hashable, Sendable {
+    case auditUnavailable
+    /// Dismissed, or an incident already.
+    case decided
+    /// About oneself: somebody else has to answer.
+    case ownAlert
+    case reasonNeeded
+    case storage
+    case unknown
+}
+
+/// A notice for a later door to the outside: what and how many, never who.
+public struct WatchNotice: Hashable, Sendable {
+    public let rule: WatchRule
+    public let severity: WatchSeverity
+    public let count: Int
+    public let time: Instant
+}
+
+/// Keeps alerts, what became of them, notices, planted records and what the detector knows: sealed, each change in one
+/// transaction with an event of the log.
+public final class AlertDesk: Sendable {
+    private struct State {
+        var records: [String: AlertRecord] = [:]
+        var notices: [WatchNotice] = []
+        var decoys: Set<String> = []
+        /// Alerts whose change is on its way to the disk.
+        var busy: Set<String> = []
+    }
+
+    public static let mostNotices = 500
+
+    private let state: Mutex<State>
+    private let store: any SealedStore
+    private let log: AuditLog
+    private let sealing: SealingKey
+    private let locators: MacKey
+    /// What was known when the store was last written; nil for a store that never had a detector.
+    public let stored: WatchKnowledge?
+
+    /// - Parameter material: derived from the tenant key for alerts alone.
+    public init(store: any SealedStore, material: KeyMaterial, log: AuditLog) throws(AlertFailure) {
+        self.store = store
+        self.log = log
+        sealing = SealingKey(material.derived("ward/alerts/1"))
+        locators = MacKey(material.derived("ward/alerts-id/1"))
+        var state = State()
+        do throws(StorageFailure) {
+            for entry in try store.entries(.alert) {
+                guard let bytes = Self.opened(entry, .alert, sealing), let record = AlertRecord(decoding: bytes) else {
+                    throw .corrupt
+                }
+                state.records[record.alert.id] = record
+            }
+            stored = try Self.kept("knowledge", store, sealing, locators).flatMap { WatchKnowledge(decoding: $0) }
+            if let bytes = try Self.kept("decoys", store, sealing, locators) {
+                var coder = KnowledgeCoder(reading: bytes)
+                var ids: [String] = []
+                coder.list(&ids, empty: "") { $0.text(&$1) }
+                guard !coder.isDamaged else { throw .corrupt }
+                state.decoys = Set(ids)
+            }
+            if let bytes = try Self.kept("notices", store, sealing, locators) {
+                var coder = KnowledgeCoder(reading: bytes)
+                coder.list(&state.notices, empty: .empty) { $1.walk(&$0) }
+                guard !coder.isDamaged else { throw .corrupt }
+            }
+        } catch {
+            throw .storage
+        }
+        self.state = Mutex(state)
+    }
+
+    // MARK: Looking
+
+    /// All alerts: undecided ones first, the severest first in each, then the newest.
+    public var list: [AlertRecord] {
+        state.withLock { Array($0.records.values) }.sorted {
+            if $0.isDecided != $1.isDecided { return !$0.isDecided }
+            if $0.alert.severity != $1.alert.severity { return $0.alert.severity > $1.alert.severity }
+            return ($0.alert.time, $0.alert.id) > ($1.alert.time, $1.alert.id)
+        }
+    }
+
+    public func record(_ id: String) -> AlertRecord? { state.withLock { $0.records[id] } }
+
+    /// How many nobody has answered.
+    public var waiting: Int { state.withLock { state in state.records.values.count { $0.state == .open } } }
+
+    /// What waits for a door to the outside, oldest first; the oldest go when there are too many.
+    public var notices: [WatchNotice] { state.withLock { $0.notices } }
+
+    public func isDecoy(_ patient: String) -> Bool { state.withLock { $0.decoys.contains(patient) } }
+
+    public var decoyCount: Int { state.withLock { $0.decoys.count } }
+
+    // MARK: Changing
+
+    /// Keeps new alerts and what is known, in one transaction with the event that tells of them.
+    func raise(_ alerts: [Alert], role: (Alert) -> String, _ knowledge: WatchKnowledge) async throws(AlertFailure) {
+        var seen: Set<String> = []
+        let fresh = alerts.filter { record($0.id) == nil && seen.insert($0.id).inserted }
+        guard !fresh.isEmpty else { return }
+        let records = fresh.map { AlertRecord(alert: $0, role: role($0)) }
+        let notices = Array(
+            (notices
+                + fresh.map { WatchNotice(rule: $0.rule, severity: $0.severity, count: $0.events.count, time: $0.time) })
+                .suffix(Self.mostNotices))
+        var event = AuditEvent(
+            kind: .alertRaised, time: .now(), outcome: .success, actor: nil, purpose: .systemAdministration,
+            source: .system, decision: fresh.prefix(20).map(\.id).joined(separator: " "), count: fresh.count)
+        let actors = Set(fresh.map(\.actor))
+        if actors.count == 1 { event.subject = fresh[0].actor }
+        var writes = records.map { put($0.encoded(), .alert, $0.alert.id) }
+        writes.append(put(Self.encoded(notices), .watchKnowledge, "notices"))
+        writes.append(put(knowledge.encoded, .watchKnowledge, "knowledge"))
+        try await commit(event, writes)
+        state.withLock { state in
+            for record in records { state.records[record.alert.id] = record }
+            state.notices = notices
+        }
+    }
+
+    /// Puts what is known away.
+    func keep(_ knowledge: WatchKnowledge) async throws(AlertFailure) {
+        let event = AuditEvent(
+            kind: .watchKept, time: .now(), outcome: .success, actor: nil, purpose: .systemAdministration,
+            source: .system, decision: "system")
+        try await commit(event, [put(knowledge.encoded, .watchKnowledge, "knowledge")])
+    }
+
+    /// Remembers invented patients; the event names none of them.
+    public func plant(_ ids: [String], by actor: AuditActor, source: RequestSource) async throws(AlertFailure) {
+        let all = state.withLock { $0.decoys }.union(ids).sorted()
+        var (coder, copy) = (KnowledgeCoder(), all)
+        coder.list(&copy, empty: "") { $0.text(&$1) }
+        let event = AuditEvent(
+            kind: .watchKept, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
+            source: source, decision: "decoys")
+        try await commit(event, [put(coder.bytes, .watchKnowledge, "decoys")])
+        state.withLock { $0.decoys = Set(all) }
+    }
+
+    /// Adds a line to an alert's timeline.
+    ///
+    /// - Parameters:
+    ///   - actor: who answers; not whom the alert is about.
+    ///   - knowledge: what is known after the answer, where it taught something.
+    /// - Throws: ``AlertFailure/ownAlert``, ``AlertFailure/decided``, ``AlertFailure/reasonNeeded`` without a reason and
+    ///   words for a dismissal.
+    func answer(
+        _ id: String, _ act: AlertRecord.Act, reason: AlertRecord.Reason?, text: PHI<String>, by actor: AuditActor,
+        source: RequestSource, at now: Instant, knowledge: (AlertRecord) -> WatchKnowledge?
+    ) async throws(AlertFailure) {
+        let found: AlertRecord? = state.withLock { state in
+            guard let record = state.records[id], state.busy.insert(id).inserted else { return nil }
+            return record
+        }
+        guard var record = found else { throw .unknown }
+        defer { state.withLock { _ = $0.busy.remove(id) } }
+        try Self.check(record, act, reason, text, actor)
+        record.answers.append(
+            .init(who: actor.id, act: act, reason: act == .dismiss ? reason : nil, text: text, time: now))
+        var writes = [put(record.encoded(), .alert, id)]
+        if let knowledge = knowledge(record) { writes.append(put(knowledge.encoded, .watchKnowledge, "knowledge")) }
+        var event = AuditEvent(
+            kind: .alertAnswered, time: now, outcome: .success, actor: actor, purpose: .systemAdministration,
+            source: source, decision: "\(act.rawValue)/\(id)")
+        event.subject = record.alert.actor
+        try await commit(event, writes)
+        let kept = record
+        state.withLock { $0.records[id] = kept }
+    }
+
+    private static func check(
+        _ record: AlertRecord, _ act: AlertRecord.Act, _ reason: AlertRecord.Reason?, _ text: PHI<String>,
+        _ actor: AuditActor
+    ) throws(AlertFailure) {
+        guard record.alert.actor != actor.id else { throw .ownAlert }
+        let length = text.exposed { $0.utf8.count }
+        guard length <= AlertRecord.longestText else { throw .reasonNeeded }
+        if act == .dismiss, reason == nil || length == 0 { throw .reasonNeeded }
+        if record.isDecided, act != .suspend { throw .decided }
+    }
+
+    // MARK: Sealing
+
+    private func commit(_ event: AuditEvent, _ writes: [EntryWrite?]) async throws(AlertFailure) {
+        let entries = writes.compactMap { $0 }
+        guard entries.count == writes.count else { throw .storage }
+        do throws(SubmissionFailure) {
+            _ = try await log.commit(event, entries: entries)
+        } catch {
+            throw .auditUnavailable
+        }
+    }
+
+    private func put(_ content: [UInt8], _ kind: EntryKind, _ key: String) -> EntryWrite? {
+        let id = Self.locator(kind, key, locators)
+        guard let sealed = try? sealing.seal(content, boundTo: Self.context(kind, id)) else { return nil }
+        return .put(StoredEntry(id: id, sealed: sealed), kind)
+    }
+
+    private static func locator(_ kind: EntryKind, _ key: String, _ locators: MacKey) -> Locator {
+        locators.tag(Array("entry/\(kind.rawValue)".utf8), Array(key.utf8)).locator
+    }
+
+    private static func context(_ kind: EntryKind, _ id: Locator) -> [UInt8] {
+        Array("ward/alert-entry/\(kind.rawValue)/".utf8) + id.bytes
+    }
+
+    private static func opened(_ entry: StoredEntry, _ kind: EntryKind, _ sealing: SealingKey) -> [UInt8]? {
+        try? sealing.open(entry.sealed, boundTo: context(kind, entry.id))
+    }
+
+    private static func kept(
+        _ key: String, _ store: any SealedStore, _ sealing: SealingKey, _ locators: MacKey
+    ) throws(StorageFailure) -> [UInt8]? {
+        guard let entry = try store.entry(locator(.watchKnowledge, key, locators), kind: .watchKnowledge) else {
+            return nil
+        }
+        guard let bytes = opened(entry, .watchKnowledge, sealing) else { throw .corrupt }
+        return bytes
+    }
+
+    private static func encoded(_ notices: [WatchNotice]) -> [UInt8] {
+        var (coder, copy) = (KnowledgeCoder(), notices)
+        coder.list(&copy, empty: .empty) { $1.walk(&$0) }
+        return coder.bytes
+    }
+}
+
+extension WatchNotice {
+    fileprivate static let empty = Self(rule: .burst, severity: .low, count: 0, time: Instant(microseconds: 0))
+
+    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
+        var (rule, severity, count, time) = (rule.rawValue, severity.rawValue, Int64(count), time.microseconds)
+        coder.text(&rule)
+        coder.text(&severity)
+        coder.number(&count)
+        coder.number(&time)
+        self = Self(
+            rule: WatchRule(rawValue: rule) ?? .burst, severity: WatchSeverity(rawValue: severity) ?? .low,
+            count: Int(clamping: count), time: Instant(microseconds: time))
+    }
+}

@@ -1,0 +1,169 @@
+import Synchronization
+public import WardAudit
+public import WardCore
+
+/// Follows the log: takes note of what is durable, judges it elsewhere, keeps what is found.
+///
+/// Begins where it left off: events that came while nobody watched are read from the log first. What is known is put
+/// away with every alert, every quarter of an hour, and at the end; events after that are judged again after a crash,
+/// and give alerts of the same ids, which are kept once.
+public final class WatchPost: Sendable {
+    public let desk: AlertDesk
+    private let watch: Watch
+    private let facts: any WatchFacts
+    private let log: AuditLog
+    /// The first run on a log that was there before: its past teaches, and alerts nobody.
+    private let isFirst: Bool
+    private let start: Int64
+    private let queue = Mutex(Queue())
+    private let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    private struct Queue {
+        var events: [LoggedEvent] = []
+        /// The event to be judged next; nil until the watch begins.
+        var next: Int64?
+        var pending: [Alert] = []
+        var kept = Instant.now()
+    }
+
+    /// Events held in memory; of more, the log is read again.
+    private static let mostHeld = 10_000
+    private static let keepingSeconds: Int64 = 900
+
+    public init(desk: AlertDesk, facts: any WatchFacts, log: AuditLog, settings: WatchSettings = WatchSettings()) {
+        self.desk = desk
+        self.facts = facts
+        self.log = log
+        isFirst = desk.stored == nil
+        start = log.checkpoint.size
+        watch = Watch(facts: facts, settings: settings, knowledge: desk.stored ?? WatchKnowledge())
+    }
+
+    /// What answers have taught, and the weight from which a look is odd.
+    public var lessons: [WatchLesson] { watch.knowledge.lessons }
+    public var threshold: Double { watch.threshold }
+    public var daysKnown: Double { watch.knowledge.daysKnown }
+
+    /// Watches until ``stop()``.
+    public func run() async {
+        queue.withLock { $0.next = watch.knowledge.next }
+        log.observe { [self] events in
+            queue.withLock { queue in
+                queue.events += events
+                if queue.events.count > Self.mostHeld { queue.events.removeFirst(queue.events.count / 2) }
+            }
+            signal.yield()
+        }
+        let clock = Task { [self] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(5))
+                signal.yield()
+            }
+        }
+        await drain()
+        for await _ in signals { await drain() }
+        clock.cancel()
+        await drain()
+        if queue.withLock({ $0.pending.isEmpty }) { try? await desk.keep(watch.knowledge) }
+    }
+
+    /// Lets ``run()`` end after what is there.
+    public func stop() { signal.finish() }
+
+    private func drain() async {
+        while true {
+            let (batch, next) = queue.withLock { queue in
+                defer { queue.events = [] }
+                return (queue.events, queue.next ?? 0)
+            }
+            let end = batch.first?.index ?? log.checkpoint.size
+            if end > next, !(await catchUp(from: next, to: end)) {
+                // A log that cannot be read now is read at the next signal; nothing is skipped.
+                return
+            }
+            for event in batch { await judge(event) }
+            if batch.isEmpty { break }
+        }
+        hold(watch.pass(at: .now()))
+        await keepPending()
+        // Never past events whose alerts are not on disk yet.
+        let isDue = queue.withLock { $0.pending.isEmpty && $0.kept.adding(seconds: Self.keepingSeconds) < .now() }
+        if isDue, (try? await desk.keep(watch.knowledge)) != nil { queue.withLock { $0.kept = .now() } }
+    }
+
+    private func catchUp(from first: Int64, to end: Int64) async -> Bool {
+        var next = first
+        while next < end {
+            let upTo = min(next + 500, end)
+            guard let events = try? log.events(with: [], before: upTo, limit: Int(upTo - next)) else { return false }
+            for event in events.reversed() { await judge(event) }
+            next = upTo
+        }
+        return true
+    }
+
+    private func judge(_ event: LoggedEvent) async {
+        guard event.index >= queue.withLock({ $0.next ?? 0 }) else { return }
+        let found = watch.take(event)
+        queue.withLock { $0.next = event.index + 1 }
+        guard !found.isEmpty, !(isFirst && event.index < start) else { return }
+        hold(found)
+        await keepPending()
+    }
+
+    private func hold(_ alerts: [Alert]) { queue.withLock { $0.pending += alerts } }
+
+    /// Alerts that could not be written wait for the next signal; none is lost while the process lives, and after it
+    /// their events are judged again.
+    private func keepPending() async {
+        let pending = queue.withLock { $0.pending }
+        guard !pending.isEmpty else { return }
+        do throws(AlertFailure) {
+            try await desk.raise(pending, role: role, watch.knowledge)
+            queue.withLock { queue in
+                queue.pending.removeFirst(pending.count)
+                queue.kept = .now()
+            }
+        } catch {
+            return
+        }
+    }
+
+    private func role(_ alert: Alert) -> String {
+        alert.actor.flatMap { facts.person($0)?.roles.first } ?? ""
+    }
+
+    // MARK: Answers
+
+    /// The events that an alert is about; reading them is an event itself.
+    public func events(
+        of record: AlertRecord, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+    ) async throws(AlertFailure) -> [LoggedEvent] {
+        var event = AuditEvent(
+            kind: .auditRead, time: now, outcome: .success, actor: actor, purpose: .systemAdministration,
+            source: source, decision: "alert/\(record.alert.id)")
+        event.subject = record.alert.actor
+        do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
+        var found: [LoggedEvent] = []
+        for index in record.alert.events {
+            guard let page = try? log.events(with: [], before: index + 1, limit: 1) else { throw .storage }
+            found += page.filter { $0.index == index }
+        }
+        return found
+    }
+
+    /// Answers an alert; a dismissal as expected raises what the rule asks for, by one step.
+    ///
+    /// - Parameter wholeRole: whether it is expected of everybody in the role.
+    public func answer(
+        _ id: String, _ act: AlertRecord.Act, reason: AlertRecord.Reason? = nil, text: PHI<String>,
+        wholeRole: Bool = false, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
+    ) async throws(AlertFailure) {
+        try await desk.answer(id, act, reason: reason, text: text, by: actor, source: source, at: now) { record in
+            guard act == .dismiss, reason == .expected else { return nil }
+            let subject = wholeRole && !record.role.isEmpty ? record.role : record.alert.actor ?? ""
+            guard !subject.isEmpty, watch.learn(record.alert.rule, of: subject) else { return nil }
+            return queue.withLock({ $0.pending.isEmpty }) ? watch.knowledge : nil
+        }
+    }
+}
