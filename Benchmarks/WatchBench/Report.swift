@@ -42,7 +42,8 @@ struct Report {
                 + "\(summary.all.incidents) planted incidents; the first \(settings?.warmUp ?? 0) days are for learning and "
                 + "are not scored.")
         lines += [
-            "", "| Planted | Incidents | Found | Recall | 95 % interval | Baseline | Delay, events (median / p95) | Delay (median / p95) |",
+            "",
+            "| Planted | Incidents | Found | Recall | 95 % interval | Baseline | Delay, events (median / p95) | Delay (median / p95) |",
             "| --- | ---: | ---: | ---: | --- | ---: | --- | --- |",
         ]
         for (place, row) in (summary.rows + [summary.all]).enumerated() {
@@ -56,13 +57,19 @@ struct Report {
                     + "\(decimal(interval.high, 2)) | \(others.joined(separator: " / ")) | \(pair(row.events, counted)) | "
                     + "\(pair(row.minutes, spell)) |")
         }
-        lines += ["", "| | Recall | Precision | False alerts per clinic-day | Worst seed |", "| --- | ---: | ---: | ---: | ---: |"]
+        lines += [
+            "", "| | Recall | Precision | False alerts per clinic-day | Worst seed |",
+            "| --- | ---: | ---: | ---: | ---: |",
+        ]
         lines.append(line("Ward", summary))
-        for baseline in baselines { lines.append(line("Baseline, \(baseline.name): \(baseline.says)", baseline.summary)) }
+        for baseline in baselines {
+            lines.append(line("Baseline, \(baseline.name): \(baseline.says)", baseline.summary))
+        }
         lines.append("")
         lines.append(
             "Goal: recall at least \(decimal(Self.goal, 2)) at no more than \(decimal(Self.budget, 0)) false alerts per clinic "
-                + "and day: \(isMet ? "met" : "NOT met"). Alerts while learning, per clinic: \(decimal(summary.earlyPerSeed, 1)).")
+                + "and day: \(isMet ? "met" : "NOT met"). Alerts while learning, per clinic: \(decimal(summary.earlyPerSeed, 1))."
+        )
         lines.append("")
         let events = runs.reduce(0) { $0 + $1.events }
         lines.append(
@@ -76,7 +83,9 @@ struct Report {
 
     var isMet: Bool { summary.all.recall >= Self.goal && summary.falsePerDay <= Self.budget }
 
-    private var speed: Double { Double(runs.reduce(0) { $0 + $1.events }) / max(1e-9, runs.reduce(0) { $0 + $1.seconds }) }
+    private var speed: Double {
+        Double(runs.reduce(0) { $0 + $1.events }) / max(1e-9, runs.reduce(0) { $0 + $1.seconds })
+    }
 
     private var unrelated: String {
         let roles = Set(runs.flatMap { $0.simulation.honest.opened.keys }).sorted()
@@ -105,11 +114,14 @@ struct Report {
                 "{\"kind\":\"\(row.name)\",\"incidents\":\(row.incidents),\"found\":\(row.found),\"recall\":\(decimal(row.recall, 4))"
                     + ",\"delayEvents\":\(numbers(row.events)),\"delayMinutes\":\(numbers(row.minutes))}"
             }
-            return "{\"kinds\":[\(rows.joined(separator: ","))],\"precision\":\(decimal(summary.precision, 4)),\"alerts\":"
+            return
+                "{\"kinds\":[\(rows.joined(separator: ","))],\"precision\":\(decimal(summary.precision, 4)),\"alerts\":"
                 + "\(summary.alerts),\"falseAlertsPerClinicDay\":\(decimal(summary.falsePerDay, 4)),\"worstSeed\":"
                 + "\(decimal(summary.worst, 4))}"
         }
-        let others = baselines.map { "{\"name\":\"\($0.name)\",\"says\":\"\($0.says)\",\"result\":\(object($0.summary))}" }
+        let others = baselines.map {
+            "{\"name\":\"\($0.name)\",\"says\":\"\($0.says)\",\"result\":\(object($0.summary))}"
+        }
         let settings = runs.first?.simulation.settings
         return "{\"kind\":\"\(kind)\",\"seeds\":[\(runs.map { "\"\($0.name)\"" }.joined(separator: ","))],\"months\":"
             + "\(settings?.months ?? 0),\"people\":\(settings?.people ?? 0),\"patients\":\(settings?.patients ?? 0),"
@@ -119,7 +131,9 @@ struct Report {
     }
 
     private func numbers(_ sorted: [Double]) -> String {
-        guard let median = Summary.quantile(sorted, 0.5), let high = Summary.quantile(sorted, 0.95) else { return "null" }
+        guard let median = Summary.quantile(sorted, 0.5), let high = Summary.quantile(sorted, 0.95) else {
+            return "null"
+        }
         return "{\"median\":\(decimal(median, 2)),\"p95\":\(decimal(high, 2))}"
     }
 
@@ -138,7 +152,9 @@ struct Report {
                         + incident.patients.sorted().prefix(5).joined(separator: " "))
             }
             lines.append("\n## Seed \(run.name): false alerts by rule")
-            let rules = Dictionary(grouping: run.score.wrong, by: \.rule).sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+            let rules = Dictionary(grouping: run.score.wrong, by: \.rule).sorted {
+                ($1.value.count, $0.key) < ($0.value.count, $1.key)
+            }
             for (rule, claims) in rules {
                 lines.append("- \(rule): \(claims.count)")
                 for claim in claims.prefix(12) {

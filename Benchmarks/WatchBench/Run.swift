@@ -36,7 +36,8 @@ struct Run {
             }
             spent += clock.now - start
             for logged in day { baseline.take(logged, day: simulation.day - 1) }
-            progress("\(name): day \(simulation.day) of \(settings.days)", Double(simulation.day) / Double(settings.days))
+            progress(
+                "\(name): day \(simulation.day) of \(settings.days)", Double(simulation.day) / Double(settings.days))
         }
         memory = residentMemory() - before
         self.simulation = simulation
@@ -72,7 +73,8 @@ func residentMemory() -> Double {
     defer { unsafe fclose(file) }
     var buffer = [CChar](repeating: 0, count: 128)
     let count = unsafe fread(&buffer, 1, 127, file)
-    let fields = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: " ")
+    let fields = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self).split(
+        separator: " ")
     return fields.count > 1 ? (Double(fields[1]) ?? 0) * 4096 / 1_048_576 : 0
 }
 

@@ -106,7 +106,8 @@ struct Summary {
     private static func row(_ name: String, _ found: [Score.Found]) -> Row {
         Row(
             name: name, incidents: found.count, found: found.count { $0.at != nil },
-            minutes: found.compactMap(\.minutes).sorted(), events: found.compactMap { $0.seen.map(Double.init) }.sorted())
+            minutes: found.compactMap(\.minutes).sorted(),
+            events: found.compactMap { $0.seen.map(Double.init) }.sorted())
     }
 
     /// Wilson's interval of a share, for 95 %.

@@ -41,10 +41,12 @@ struct Appointments: Sendable {
                 else { continue }
                 if member.isAway(day) {
                     // Some of those who would have come are seen by a colleague.
-                    guard let cover = staff.members.first(where: {
-                        $0.panel != nil && $0.index != owner && $0.isEmployed(day) && !$0.isAway(day)
-                            && $0.workdays.contains(calendar.weekday(day)) && dice.chance(0.5)
-                    }) else { continue }
+                    guard
+                        let cover = staff.members.first(where: {
+                            $0.panel != nil && $0.index != owner && $0.isEmployed(day) && !$0.isAway(day)
+                                && $0.workdays.contains(calendar.weekday(day)) && dice.chance(0.5)
+                        })
+                    else { continue }
                     for _ in 0..<dice.int(1...4) {
                         add(
                             population.visitor(of: panel, &dice), day, 3600 * dice.between(9, 16.5), cover, calendar,
@@ -57,13 +59,17 @@ struct Appointments: Sendable {
                 let span = (calendar.isSaturday(day) ? 4.0 * 3600 : member.length) - 3600
                 var last: Int?
                 for slot in 0..<count {
-                    var patient = population.visitor(of: dice.chance(0.93) ? panel : dice.int(0...staff.clinicians - 1), &dice)
-                    if let last, dice.chance(0.07), let other = dice.pick(population.households[population.patients[last].household]),
+                    var patient = population.visitor(
+                        of: dice.chance(0.93) ? panel : dice.int(0...staff.clinicians - 1), &dice)
+                    if let last, dice.chance(0.07),
+                        let other = dice.pick(population.households[population.patients[last].household]),
                         !population.patients[other].isDecoy
                     {
                         patient = other
                     }
-                    if population.patients[patient].colleague == owner { patient = population.visitor(of: panel, &dice) }
+                    if population.patients[patient].colleague == owner {
+                        patient = population.visitor(of: panel, &dice)
+                    }
                     if population.patients[patient].isDecoy { continue }
                     last = patient
                     let lunch = Double(slot) * span / Double(count) > 4 * 3600 ? 2400.0 : 0

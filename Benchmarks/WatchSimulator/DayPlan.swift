@@ -18,7 +18,9 @@ extension Simulation {
     }
 
     func works(_ member: Member, _ day: Int) -> Bool {
-        guard member.isEmployed(day), calendar.isOpen(day), !member.isAway(day), !isIll(member, day) else { return false }
+        guard member.isEmployed(day), calendar.isOpen(day), !member.isAway(day), !isIll(member, day) else {
+            return false
+        }
         if calendar.isSaturday(day) { return member.role.seesPatients && (day / 7) % 4 == member.saturdays }
         return member.workdays.contains(calendar.weekday(day))
     }
@@ -35,7 +37,8 @@ extension Simulation {
             if dice.chance(0.6) { give(.call, to: .frontDesk, patient, day, time + 2400) }
             return
         }
-        give(.checkIn, to: .frontDesk, patient, day, time - dice.between(100, 900), appointment.isWalkIn ? .name : .list)
+        give(
+            .checkIn, to: .frontDesk, patient, day, time - dice.between(100, 900), appointment.isWalkIn ? .name : .list)
         give(.room, to: nurse(appointment.pod), patient, day, time + dice.between(0, 400))
         give(.visit, to: appointment.clinician, patient, day, time + dice.between(500, 1100))
         if dice.chance(0.5) { give(.checkOut, to: .frontDesk, patient, day, time + dice.between(2000, 3000)) }
@@ -49,7 +52,8 @@ extension Simulation {
         }
         give(.claim, to: .biller, patient, calendar.open(day, after: dice.int(1...12)), 3600 * dice.between(8.2, 16.2))
         if dice.chance(0.12) {
-            give(.denial, to: .biller, patient, calendar.open(day, after: dice.int(18...70)), 3600 * dice.between(9, 16))
+            give(
+                .denial, to: .biller, patient, calendar.open(day, after: dice.int(18...70)), 3600 * dice.between(9, 16))
         }
         if dice.chance(0.45) { results(appointment, day) }
         if dice.chance(0.1) {
@@ -76,11 +80,13 @@ extension Simulation {
         arrivals[arrives, default: []].append(appointment.patient)
         let isEvening = dice.chance(staff.members[reader].evenings * 0.5)
         give(
-            .result, to: reader, appointment.patient, reads, 3600 * (isEvening ? dice.between(19, 22) : dice.between(7.6, 17)),
+            .result, to: reader, appointment.patient, reads,
+            3600 * (isEvening ? dice.between(19, 22) : dice.between(7.6, 17)),
             home: isEvening)
         if dice.chance(0.4) {
             give(
-                .tellResult, to: nurse(appointment.pod), appointment.patient, calendar.open(reads, after: dice.int(0...2)),
+                .tellResult, to: nurse(appointment.pod), appointment.patient,
+                calendar.open(reads, after: dice.int(0...2)),
                 3600 * dice.between(9, 16.5))
         }
     }
@@ -228,7 +234,8 @@ extension Simulation {
         _ work: Task.Work, to member: Int, _ patient: Int, _ day: Int, _ time: Double, _ way: Task.Way = .list,
         home: Bool = false
     ) {
-        guard day < calendar.days, staff.members[member].isEmployed(day), home || works(staff.members[member], day) else {
+        guard day < calendar.days, staff.members[member].isEmployed(day), home || works(staff.members[member], day)
+        else {
             return
         }
         // Nobody is asked to work on their own record, or that of their family.

@@ -65,9 +65,11 @@ extension Simulation {
 
     /// One password tried on many accounts, until one opens.
     func spraying() {
-        guard let member = dice.pick(staff.members.filter {
-                $0.role.seesPatients && $0.left == nil && !$0.isLocum && $0.hired + 7 < calendar.days - 3
-            })
+        guard
+            let member = dice.pick(
+                staff.members.filter {
+                    $0.role.seesPatients && $0.left == nil && !$0.isLocum && $0.hired + 7 < calendar.days - 3
+                })
         else { return }
         let day = dice.int(max(settings.warmUp, member.hired + 7)...calendar.days - 3)
         let tried = dice.sample(staff.members.filter { $0.isEmployed(day) }.map(\.index), dice.int(6...35))

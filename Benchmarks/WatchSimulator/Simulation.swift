@@ -213,7 +213,9 @@ public final class Simulation {
         for day in 0..<min(14, calendar.days) where calendar.isOpen(day) {
             let billers = staff.members.filter { $0.role == .biller && works($0, day) }
             for _ in 0..<90 {
-                guard let biller = dice.pick(billers), let visit = dice.pick(appointments.on(-dice.int(1...12))) else { continue }
+                guard let biller = dice.pick(billers), let visit = dice.pick(appointments.on(-dice.int(1...12))) else {
+                    continue
+                }
                 tasks[day][biller.index, default: []].append(
                     Task(at: 3600 * dice.between(8.2, 16.2), work: .claim, patient: visit.patient))
             }

@@ -32,7 +32,9 @@ extension Simulation {
         guard let (member, days) = snooper(span: dice.int(1...8), where: { $0.household != nil }),
             let household = member.household
         else { return }
-        let home = population.households[household].filter { $0 != member.ownPatient && !population.patients[$0].isDecoy }
+        let home = population.households[household].filter {
+            $0 != member.ownPatient && !population.patients[$0].isDecoy
+        }
         let namesakes = (population.surnames[member.surname] ?? []).filter {
             population.patients[$0].household != household && !population.patients[$0].isDecoy
         }
@@ -102,10 +104,13 @@ extension Simulation {
         for group in [owner, ClinicFacts.pod(pod), ClinicFacts.frontDesk] {
             facts.relate(group, patient, from: from, until: from.adding(seconds: 20 * 86_400))
         }
-        let work: [(Role, Task.Work, Double)] = [(.frontDesk, .checkIn, -500), (.nurse, .room, 200), (.clinician, .visit, 900)]
+        let work: [(Role, Task.Work, Double)] = [
+            (.frontDesk, .checkIn, -500), (.nurse, .room, 200), (.clinician, .visit, 900),
+        ]
         for (role, script, later) in work {
             let able = staff.members.filter {
-                $0.role == role && works($0, day) && (role == .frontDesk || (role == .nurse ? $0.pod == pod : $0.index == owner))
+                $0.role == role && works($0, day)
+                    && (role == .frontDesk || (role == .nurse ? $0.pod == pod : $0.index == owner))
             }
             guard let member = dice.pick(able) else { continue }
             tasks[day][member.index, default: []].append(Task(at: time + later, work: script, patient: patient))
@@ -136,8 +141,12 @@ extension Simulation {
                 let isBurst = dice.chance(0.5)
                 let start = member.starts + dice.between(0.1, 0.8) * member.length
                 for place in 0..<max(1, total / days.count) {
-                    let patient = dice.chance(0.4) ? appointments.on(day - dice.int(1...20)).randomElement(using: &dice)?.patient : nil
-                    let time = isBurst ? start + Double(place) * dice.between(15, 60) : member.starts + dice.unit() * member.length
+                    let patient =
+                        dice.chance(0.4)
+                        ? appointments.on(day - dice.int(1...20)).randomElement(using: &dice)?.patient : nil
+                    let time =
+                        isBurst
+                        ? start + Double(place) * dice.between(15, 60) : member.starts + dice.unit() * member.length
                     plan(
                         incident, member, patient ?? population.anybody(&dice), day, depth: dice.int(1...4), at: time,
                         way: dice.chance(0.5) ? .name : .list)
@@ -147,7 +156,8 @@ extension Simulation {
                     guard let first = others.first else { continue }
                     tasks[day][member.index, default: []].append(
                         Task(
-                            at: start, work: .takeAway, patient: first, incident: incident, others: Array(others.dropFirst())))
+                            at: start, work: .takeAway, patient: first, incident: incident,
+                            others: Array(others.dropFirst())))
                     for other in others { incidents[incident].patients.insert(population.patients[other].id) }
                 }
             }
@@ -191,7 +201,8 @@ extension Simulation {
         let incident = open(kind, member, note)
         for day in days {
             plan(
-                incident, member, patient, day, depth: min(5, 1 + dice.poisson(1.5)), way: dice.chance(0.85) ? .name : .list)
+                incident, member, patient, day, depth: min(5, 1 + dice.poisson(1.5)),
+                way: dice.chance(0.85) ? .name : .list)
         }
     }
 
@@ -208,7 +219,8 @@ extension Simulation {
         _ incident: Int, _ member: Member, _ patient: Int, _ day: Int, depth: Int, at time: Double? = nil, way: Task.Way
     ) {
         let isAtHome = time == nil && dice.chance(0.06)
-        let moment = isAtHome ? 3600 * dice.between(18.5, 22.8) : member.starts + dice.between(0.03, 0.97) * member.length
+        let moment =
+            isAtHome ? 3600 * dice.between(18.5, 22.8) : member.starts + dice.between(0.03, 0.97) * member.length
         tasks[day][member.index, default: []].append(
             Task(
                 at: time ?? moment, work: .look(depth), patient: patient, way: way, isAtHome: isAtHome,

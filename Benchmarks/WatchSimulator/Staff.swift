@@ -94,7 +94,9 @@ struct Staff: Sendable {
             members[members.count - 1].isLocum = true
         }
         // One comes back from a long leave within the time simulated.
-        if let back = members.indices.last(where: { members[$0].role == .nurse && members[$0].left == nil && members[$0].hired < 0 }) {
+        if let back = members.indices.last(where: {
+            members[$0].role == .nurse && members[$0].left == nil && members[$0].hired < 0
+        }) {
             members[back].away = [-70...dice.int(35...max(36, days - 30))]
         }
     }
@@ -161,7 +163,8 @@ struct Staff: Sendable {
     /// About a sixth of those without a panel leaves in four months; for each, somebody new comes.
     private mutating func replaceLeavers(_ days: Int, _ population: inout Population, _ dice: inout Dice) {
         let leaving = dice.sample(
-            members.indices.filter { members[$0].role.seesPatients && !members[$0].keepsRecords }, members.count * 7 / 40)
+            members.indices.filter { members[$0].role.seesPatients && !members[$0].keepsRecords },
+            members.count * 7 / 40)
         for (place, leaver) in leaving.enumerated() {
             let last = 40 + (days - 46) * place / max(1, leaving.count - 1) + dice.int(0...4)
             members[leaver].left = last
