@@ -7,11 +7,24 @@ import WatchSimulator
 
 /// A clinic small enough for tests, with every kind of incident in it.
 struct SimulationTests {
-    private static func simulate(_ seed: UInt64) -> (simulation: Simulation, events: [LoggedEvent]) {
+    private struct Clinic: Sendable {
+        let settings: SimulationSettings
+        let incidents: [Incident]
+        let honest: HonestWork
+        let facts: ClinicFacts
+        let start: Instant
+
+        func day(of time: Instant) -> Int { Int((time.microseconds - start.microseconds) / 86_400_000_000) }
+    }
+
+    private static func simulate(_ seed: UInt64) -> (simulation: Clinic, events: [LoggedEvent]) {
         let simulation = Simulation(SimulationSettings(seed: seed, months: 2, people: 24, patients: 4000))
         var events: [LoggedEvent] = []
         while let day = simulation.nextDay() { events += day }
-        return (simulation, events)
+        let clinic = Clinic(
+            settings: simulation.settings, incidents: simulation.incidents, honest: simulation.honest,
+            facts: simulation.facts, start: simulation.start(of: 0))
+        return (clinic, events)
     }
 
     private static let one = simulate(9)
