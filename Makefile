@@ -1,6 +1,6 @@
 # make demo   sets up, builds and serves a populated demo clinic
 # make test   sets up, builds and passes the tests
-.PHONY: demo test check bench fuzz sanitize slow format
+.PHONY: demo test check bench watch-bench fuzz sanitize slow format
 
 demo:
 	@scripts/demo $(ARGS)
@@ -19,6 +19,9 @@ sanitize:
 
 bench:
 	@scripts/bench
+
+watch-bench:
+	@scripts/watch-bench $(ARGS)
 
 fuzz:
 	@scripts/fuzz

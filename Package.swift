@@ -206,6 +206,19 @@ if scope == "fuzz" {
     ]
 }
 
+if scope != "fuzz", scope != "thread" {
+    targets += [
+        // A simulated clinic, and how well odd access is found in it (docs/watch-bench.md).
+        .target(
+            name: "WatchSimulator", dependencies: ["WardCore", "WardFHIR", "WardAudit", "WardWatch"],
+            path: "Benchmarks/WatchSimulator", swiftSettings: strict),
+        .executableTarget(
+            name: "watch-bench", dependencies: ["WardCore", "WardAudit", "WardWatch", "WatchSimulator"],
+            path: "Benchmarks/WatchBench", swiftSettings: strict),
+        tests("WatchBenchTests", ["WardCore", "WardFHIR", "WardAudit", "WardWatch", "WatchSimulator"]),
+    ]
+}
+
 let package = Package(
     name: "ward",
     platforms: [.macOS(.v26)],

@@ -48,7 +48,9 @@ extension AuditLog {
                     if stored != tile.hashes { faults.append(.tile(level: tile.level, number: tile.number)) }
                 }
             }
-            if part.isCut { return AuditVerification(checkpoint: expected, leaves: frontier.size, pruned: 0, faults: faults) }
+            if part.isCut {
+                return AuditVerification(checkpoint: expected, leaves: frontier.size, pruned: 0, faults: faults)
+            }
         }
         let rest = part(from: full * width, to: expected.size)
         if let failure = rest.failure { throw failure }
