@@ -62,8 +62,7 @@ extension AuditLog {
         guard let note = end.signed(with: keys.signing) else { throw .sealing }
         var prover = try TreeReader(store, size: end.size)
         var (events, pruned) = ([ProvenEvent](), 0)
-        for number in try index.leaves(carrying: .patient(patient), keys, before: end.size).reversed()
-        {
+        for number in try index.leaves(carrying: .patient(patient), keys, before: end.size).reversed() {
             guard let stored = try stored(from: number, limit: 1).first, stored.index == number else { throw .damaged }
             if stored.isPruned {
                 guard try isPruned(number) else { throw .damaged }
