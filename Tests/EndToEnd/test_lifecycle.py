@@ -34,6 +34,16 @@ def dies_in_time(browser, path="/app"):
     return False
 
 
+def test_names_are_never_given_again(clinic):
+    assert clinic.ward("user", "add", "gone", "--name", "Gone", "--role", "nurse").returncode == 0
+    assert clinic.ward("user", "disable", "gone").returncode == 0
+    for name in ["gone", "GONE", "Gone"]:
+        again = clinic.ward("user", "add", name, "--name", "Another", "--role", "nurse")
+        assert again.returncode == 1 and "never reused" in again.stderr
+    assert clinic.ward("user", "disable", "gone").returncode == 1
+    assert clinic.ward("user", "roles", "gone", "--role", "nurse").returncode == 1
+
+
 @pytest.mark.parametrize("role", ["clinician", "front-desk", "patient"])
 def test_whoever_administers_accounts_sees_patients_with_another_one(clinic, role):
     done = clinic.ward("user", "add", f"both-{role}", "--name", "Both", "--role", "administrator", "--role", role)
@@ -106,13 +116,3 @@ def test_roles_are_those_of_the_policy(clinic):
         done = clinic.ward("user", "add", "nobody", "--name", "Nobody", "--role", role)
         assert done.returncode == 1, role
     assert clinic.ward("user", "list", "--json").stdout.count('"nobody"') == 0
-
-
-def test_names_are_never_given_again(clinic):
-    assert clinic.ward("user", "add", "gone", "--name", "Gone", "--role", "nurse").returncode == 0
-    assert clinic.ward("user", "disable", "gone").returncode == 0
-    for name in ["gone", "GONE", "Gone"]:
-        again = clinic.ward("user", "add", name, "--name", "Another", "--role", "nurse")
-        assert again.returncode == 1 and "never reused" in again.stderr
-    assert clinic.ward("user", "disable", "gone").returncode == 1
-    assert clinic.ward("user", "roles", "gone", "--role", "nurse").returncode == 1

@@ -76,7 +76,7 @@ def tokens(clinic, chromium):  # noqa: F811
         done = clinic.house.ward("user", "add", role, "--name", role.capitalize(), "--role", role, *options)
         assert done.returncode == 0, done.stderr
         browser = Browser(chromium, clinic.origin)
-        enrol(browser, LINK.search(done.stdout).group(0))
+        enrol(browser, clinic.house.invited(LINK.search(done.stdout).group(0), role, [role]))
         cookies = {cookie["name"]: cookie["value"] for cookie in browser.context.cookies()}
         browser.context.close()
         shown = clinic.consent(app, cookies, scope="openid fhirUser user/*.cruds")
