@@ -6,6 +6,7 @@ import WardCore
 import WardServer
 import WardTelemetry
 import WardVault
+import WardWatch
 
 /// Options of everything that listens.
 struct ListenOptions: ParsableArguments {
