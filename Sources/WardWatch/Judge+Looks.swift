@@ -95,7 +95,8 @@ extension Judge {
         let touched = known.patients[key]?.lastOfOthers(than: mark(actor)) ?? 0
         let silence = min(now - max(touched, known.first), 999)
         var signs: [LookSign] = []
-        if silence > 14 { signs.append(.nobodyElse) }
+        // Never, as far as is known, counts from the first day on: else the first weeks would teach that it never happens.
+        if touched == 0 || silence > 14 { signs.append(.nobodyElse) }
         if isSameSurname { signs.append(.surname) }
         if let colleague = subject.colleague, colleague != actor { signs.append(.colleague) }
         if subject.isVIP { signs.append(.vip) }

@@ -122,7 +122,8 @@ import WardWatch
             }
             #expect(post.lessons.isEmpty)
         }
-        let record = try #require(try office.open().post.desk.list.first)
+        let reopened = try office.open().post
+        let record = try #require(reopened.desk.list.first)
         #expect(record.state == .dismissed && record.answers.map(\.act) == [.acknowledge, .dismiss])
     }
 
@@ -130,7 +131,8 @@ import WardWatch
         let office = Office()
         let (log, post) = try office.open()
         try await post.desk.plant(["x1", "x2"], by: officer, source: source)
-        let event = try #require(try log.events(with: [], limit: 1).first?.event)
+        let events = try log.events(with: [], limit: 1)
+        let event = try #require(events.first?.event)
         #expect(event.patients.isEmpty && event.records.isEmpty && event.decision == "decoys")
         await log.close()
         let desk = try office.open().post.desk
