@@ -70,10 +70,10 @@ extension AuditLog {
     /// (prunings, holds, keys); and every event of a patient under a legal hold. It walks from the oldest event and ends
     /// where a thousand events in a row are too young.
     ///
-    /// Each thousand payloads go in the transaction of the event that says so (``AuditEventKind/auditPruned``).
+    /// At most a thousand payloads go in the transaction of the event that says so (``AuditEventKind/auditPruned``).
     ///
     /// - Parameters:
-    ///   - event: who does it and why; one such event is written for each thousand.
+    ///   - event: who does it and why; one such event is written for each such step.
     ///   - now: decides what may go.
     public func prune(
         before day: CalendarDay, at now: Instant, as event: AuditEvent, isDryRun: Bool = false,
@@ -90,7 +90,7 @@ extension AuditLog {
             var (next, young) = (Int64(0), 0)
             var batch: [Int64] = []
             while young < Self.youngInARow, next < checkpoint.size {
-                let page = try stored(from: next, limit: 500)
+                let page = try stored(from: next, limit: Self.pageSize)
                 guard page.first?.index == next, let last = page.last?.index else { throw AuditFailure.damaged }
                 for leaf in page where !leaf.isPruned && young < Self.youngInARow {
                     let found = try keys.open(leaf: leaf.leaf, payload: leaf.payload)
@@ -110,7 +110,9 @@ extension AuditLog {
                 }
                 next = last + 1
                 progress(next)
-                if batch.count >= Self.prunedAtATime || young >= Self.youngInARow || next >= checkpoint.size {
+                if batch.count > Self.prunedAtATime - Self.pageSize || young >= Self.youngInARow
+                    || next >= checkpoint.size
+                {
                     if !isDryRun { try await letGo(batch, event) }
                     batch = []
                 }
@@ -123,6 +125,7 @@ extension AuditLog {
 
     private static let youngInARow = 1000
     private static let prunedAtATime = 1000
+    private static let pageSize = 500
 
     private func letGo(_ leaves: [Int64], _ event: AuditEvent) async throws(AuditFailure) {
         guard let first = leaves.first, let last = leaves.last else { return }
