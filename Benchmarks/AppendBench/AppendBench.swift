@@ -33,7 +33,9 @@ struct AppendBench {
         }
         var (store, log) = try open()
         say("key              \(log.verifier.text)")
+        sync(in: folder)
         try await append(events, to: log)
+        sync(in: folder)
         try await single(2000, to: log)
         await log.close()
         store.close()
@@ -73,6 +75,29 @@ struct AppendBench {
         }
         let rate = Double(count) / (wall / .seconds(1))
         say("append by \(callers)     \(count) events in \(wall): \(Int(rate)) a second, CPU \(cpuSeconds() - cpu) s")
+    }
+
+    /// What the disk alone takes for a durable write of about one commit: nobody is answered before it.
+    private static func sync(in folder: String) {
+        let path = "\(folder)/sync"
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return }
+        defer {
+            close(descriptor)
+            unsafe unlink(path)
+        }
+        let block = [UInt8](repeating: 1, count: 32_768)
+        let clock = ContinuousClock()
+        var waits: [Duration] = []
+        for number in 0..<200 {
+            _ = unsafe block.withUnsafeBytes { buffer in
+                unsafe pwrite(descriptor, buffer.baseAddress, buffer.count, number * buffer.count)
+            }
+            waits.append(clock.measure { fdatasync(descriptor) })
+        }
+        let mean = waits.reduce(Duration.zero, +) / waits.count
+        let ceiling = Int(Double(callers) / (mean / .seconds(1)))
+        say("disk             sync of 32 KB: mean \(mean), so that \(callers) callers get \(ceiling) a second at most")
     }
 
     private static func single(_ count: Int, to log: AuditLog) async throws {
