@@ -26,6 +26,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // build in minutes what they test: the parsers, the store, the log, the index, the vault.
 // WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
+// WARD_SCOPE=bench is core with the benchmark of reading the log.
 let scope = Context.environment["WARD_SCOPE"]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -118,8 +119,8 @@ var targets: [Target] = [
     tests(
         "WardWebTests",
         [
-            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardWeb",
-            "WardTestKit", crypto,
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
+            "WardWeb", "WardTestKit", crypto,
         ]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
     tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
@@ -133,6 +134,13 @@ if scope == "fuzz" {
             swiftSettings: strict + [
                 .unsafeFlags(["-parse-as-library", "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "main"])
             ]))
+} else if scope == "bench" {
+    // scripts/bench-log-read
+    targets.append(
+        .executableTarget(
+            name: "LogBench",
+            dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
+            path: "Benchmarks/LogBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {

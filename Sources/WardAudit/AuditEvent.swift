@@ -56,6 +56,8 @@ public struct AuditEvent: Sendable {
         self.patients = patients
         self.candidates = candidates
         self.count = count
+        session = source.session
+        device = source.device
     }
 }
 
@@ -87,6 +89,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case clockJumped = "clock-jumped"
     case create
     case delete
+    /// Records that left on paper, by fax or by telephone, as an officer wrote it down (45 CFR 164.528).
+    case disclosureRecorded = "disclosure-recorded"
     /// A file with records left through the browser.
     case download
     case emergencyEnded = "emergency-ended"
@@ -105,6 +109,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
+    /// Opened by the recovery code; the keys of before have ended.
+    case keysRecovered = "keys-recovered"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
@@ -138,7 +144,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case witnessRemoved = "witness-removed"
 }
 
-public enum AuditOutcome: String, Sendable {
+public enum AuditOutcome: String, CaseIterable, Sendable {
     case denied, failed, success
 }
 
@@ -164,6 +170,10 @@ public struct RequestSource: Hashable, Sendable {
     public let address: String
     /// Correlates with the operational log.
     public let request: String
+    /// Number of the session that the request was made in.
+    public var session: String?
+    /// The browser, by the mark that it carries.
+    public var device: String?
 
     public init(address: String, request: String) {
         self.address = address
@@ -182,14 +192,19 @@ public struct AuditedRecord: Hashable, Sendable {
     /// The first 16 bytes, in hex, of the SHA-256 of the sealed version; for writes.
     public let hash: String?
     public let interaction: AuditEventKind?
+    /// Positions in the event's patients of those it is about; nil for all of them.
+    public let owners: [Int]?
 
-    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil)
-    {
+    public init(
+        type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil,
+        owners: [Int]? = nil
+    ) {
         self.type = type
         self.id = id
         self.version = version
         self.hash = hash
         self.interaction = interaction
+        self.owners = owners
     }
 }
 

@@ -1,15 +1,18 @@
 import WardCore
-import WardCrypto
+public import WardCrypto
 import WardStorage
 
 /// One event with its place in the log.
 public struct LoggedEvent: Sendable {
     public let index: Int64
     public let event: AuditEvent
+    /// What the tree commits to at its place; nil where nobody asked.
+    public let leafHash: Digest?
 
-    public init(index: Int64, event: AuditEvent) {
+    public init(index: Int64, event: AuditEvent, leafHash: Digest? = nil) {
         self.index = index
         self.event = event
+        self.leafHash = leafHash
     }
 }
 
@@ -24,20 +27,7 @@ extension AuditLog {
     public func events(
         with facets: [AuditFacet], before: Int64 = .max, limit: Int
     ) throws(AuditFailure) -> [LoggedEvent] {
-        let (before, limit) = (max(before, 0), max(limit, 0))
-        let indexes: [Int64]
-        if facets.isEmpty {
-            let end = min(before, checkpoint.size)
-            indexes = Array((max(0, end - Int64(limit))..<end).reversed())
-        } else {
-            indexes = try index.leaves(with: facets.map(keys.token), before: before, limit: limit)
-        }
-        var found: [LoggedEvent] = []
-        for index in indexes {
-            guard let leaf = try stored(from: index, limit: 1).first, leaf.index == index else { throw .damaged }
-            found.append(LoggedEvent(index: index, event: try keys.open(leaf: leaf.leaf, payload: leaf.payload)))
-        }
-        return found
+        try page(AuditQuery(facets: facets), before: before, limit: limit, looking: .max).events
     }
 
     /// Walks the whole log and derives everything anew: payload hashes, commitments, tree, tiles, checkpoint.

@@ -87,7 +87,8 @@ public struct HTTPServer: Sendable {
             settings: WebSettings(
                 clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
-                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder)
+                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder,
+            log: clinic.logDesk)
         responder = WardResponder(
             clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
             log: log)

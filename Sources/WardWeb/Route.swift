@@ -13,6 +13,7 @@ enum Route {
     case authorize, consent(String), apps, clients
     case emergency, emergencyEnd, emergencies, emergencyPage(String), emergencyReview(String), emergencyStop(String)
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
+    case log, logCSV, logNDJSON, logEvent(String), logPatient(String), ownRecord
 
     init?(_ path: [String]) {
         switch path.count {
@@ -50,6 +51,8 @@ enum Route {
             case ("app", "emergencies"): self = .emergencies
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
+            case ("app", "log"): self = .log
+            case ("app", "my-record"): self = .ownRecord
             default: return nil
             }
         case 3:
@@ -68,6 +71,8 @@ enum Route {
             case ("app", "emergencies", let id): self = .emergencyPage(id)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
+            case ("app", "log", "csv"): self = .logCSV
+            case ("app", "log", "ndjson"): self = .logNDJSON
             default: return nil
             }
         case 4:
@@ -81,6 +86,8 @@ enum Route {
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
+            case ("app", "log", "event", let index): self = .logEvent(index)
+            case ("app", "log", "patient", let id): self = .logPatient(id)
             default: return nil
             }
         default: return nil
@@ -140,6 +147,12 @@ enum Route {
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
         case .accessOf: "/app/access-review/{id}"
+        case .log: "/app/log"
+        case .logCSV: "/app/log/csv"
+        case .logNDJSON: "/app/log/ndjson"
+        case .logEvent: "/app/log/event/{index}"
+        case .logPatient: "/app/log/patient/{id}"
+        case .ownRecord: "/app/my-record"
         }
     }
 
@@ -167,7 +180,7 @@ enum Route {
         switch self {
         case .apps, .clients, .consent: .both
         case .asset, .authorize, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
-            .emergencyPage, .allSessions, .accessReview:
+            .emergencyPage, .allSessions, .accessReview, .log, .logCSV, .logNDJSON, .logEvent, .logPatient, .ownRecord:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf:
             .both
@@ -211,6 +224,7 @@ enum Route {
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
         case .accessReview, .accessOf: .reviewAccess
+        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient: .readAudit
         default: nil
         }
     }

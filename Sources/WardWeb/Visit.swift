@@ -11,6 +11,7 @@ struct Visit {
     let people: People
     let settings: WebSettings
     let patients: PatientFinder
+    let log: LogDesk
     /// Empty unless something was posted.
     let form: FormFields
     let standing: People.Standing

@@ -19,7 +19,7 @@ public struct WebRequest: Sendable {
     public let origin: String?
     public let secFetchSite: String?
     public let userAgent: String?
-    public let source: RequestSource
+    public internal(set) var source: RequestSource
 
     public init(
         method: Method, path: [String], query: String = "", body: [UInt8] = [], contentType: String? = nil,

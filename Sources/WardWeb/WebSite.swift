@@ -11,12 +11,16 @@ public struct WebSite: Sendable {
     let people: People
     let settings: WebSettings
     let patients: PatientFinder
+    let log: LogDesk
     let seeds = PendingSeeds()
 
-    /// - Parameter patients: for choosing whom an app is opened for; nil where there are no records.
-    public init(people: People, settings: WebSettings, patients: PatientFinder? = nil) {
+    /// - Parameters:
+    ///   - patients: for choosing whom an app is opened for; nil where there are no records.
+    ///   - log: for reading it; nil where it is not to be read here.
+    public init(people: People, settings: WebSettings, patients: PatientFinder? = nil, log: LogDesk? = nil) {
         self.people = people
         self.patients = patients ?? .none
+        self.log = log ?? .none
         self.settings = settings
     }
 
@@ -34,12 +38,18 @@ public struct WebSite: Sendable {
         let isActivity = if case .ping = route { isPost } else { true }
         let session = request.cookies[Cookie.session.rawValue] ?? ""
         let standing = session.isEmpty ? .none : people.standing(of: session, at: now, isActivity: isActivity)
+        var request = request
+        switch standing {
+        case .active(let principal, _): request.source = request.source.within(principal)
+        case .locked(_, let session): request.source = session.source(of: request.source)
+        case .none: break
+        }
         let held = route.cookie.flatMap { request.cookies[$0.rawValue] } ?? ""
         let newTicket: String? =
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
         let form = isPost ? FormFields(request.body) : FormFields([])
         let visit = Visit(
-            request: request, route: route, now: now, people: people, settings: settings, patients: patients,
+            request: request, route: route, now: now, people: people, settings: settings, patients: patients, log: log,
             form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held, newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
@@ -166,6 +176,12 @@ public struct WebSite: Sendable {
         case .emergencyStop(let id): return await visit.stopEmergency(id)
         case .allSessions: return await visit.allSessionsPage()
         case .allSessionsEnd: return await visit.endAnySession()
+        case .log: return await visit.logPage()
+        case .logCSV: return await visit.logFile(.csv)
+        case .logNDJSON: return await visit.logFile(.ndjson)
+        case .logEvent(let index): return await visit.logEventPage(index)
+        case .logPatient(let id): return await visit.patientLogPage(id)
+        case .ownRecord: return await visit.ownRecordPage()
         case .accessReview: return visit.accessReviewPage()
         case .accessOf(let id): return isPost ? await visit.reviewAccess(id) : await visit.accessPage(id)
         }

@@ -64,11 +64,12 @@ struct KeysCommand: AsyncParsableCommand {
                 throw CommandFailure(error.text)
             }
             database.close()
-            // Opening with the new key puts the recovery into the log.
+            // Opened with the new key, to put the recovery into the log.
             let house = try await House.open(
                 folder, kind: nil,
                 unlock: { header, _ in .keyFile(try KeyFile.read(path, storeID: header.id)) },
                 origin: "https://localhost")
+            _ = try await house.log.append(.system(.keysRecovered, decision: "recovery-code"))
             await house.close()
             Terminal.say("new key file   \(path)")
         }
