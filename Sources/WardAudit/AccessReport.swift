@@ -71,7 +71,9 @@ public struct AccessReport: Sendable {
         }
         var what = counts.sorted { $0.count > $1.count }.map { Words.counted($0.type, $0.count) }
         if isShared { what.append("a list with several patients") }
-        if what.isEmpty { what = parts.compactMap(\.type).first.map { ["something of \(Words.plural($0.name))"] } ?? [] }
+        if what.isEmpty {
+            what = parts.compactMap(\.type).first.map { ["something of \(Words.plural($0.name))"] } ?? []
+        }
         let list = Words.list(what)
         let why = key.purpose.map { " \(Words.purpose($0))" } ?? ""
         let app = key.actor?.app.map { " through \($0)" } ?? ""

@@ -57,7 +57,8 @@ extension AuditEventKind {
     /// Whether records were looked at, written or let out by events of this kind.
     public var concernsRecords: Bool {
         switch self {
-        case .create, .delete, .disclosureRecorded, .download, .export, .historyInstance, .import, .print, .read, .search, .transaction,
+        case .create, .delete, .disclosureRecorded, .download, .export, .historyInstance, .import, .print, .read,
+            .search, .transaction,
             .update, .vread:
             true
         default: false

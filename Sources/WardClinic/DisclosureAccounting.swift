@@ -8,6 +8,8 @@ public import WardIdentity
 public struct DisclosureAccounting: Sendable {
     public struct Entry: Sendable {
         public let event: LoggedEvent
+        /// When it was disclosed.
+        public let time: Instant
         /// Who received it: the name of a registered system, or what was written down.
         public let recipient: String
         /// Types and how many records of each.
@@ -47,10 +49,10 @@ extension Clinic {
         let earliest = now.adding(seconds: -Self.accountingYears * 31_557_600)
         let (from, to) = (max(from ?? earliest, earliest), min(to ?? now, now))
         var query = AuditQuery(facets: [.patient(patient)])
-        query.filter.from = from
-        // Suspensions are told now, whatever stretch is asked for.
+        // A suspension stands whatever stretch is asked for, and what was written down happened before.
         query.filter.also = { logged in
-            (logged.event.time < to && Self.isDisclosure(logged.event)) || Suspension(logged.event) != nil
+            let day = Self.disclosed(logged.event)
+            return (day >= from && day < to && Self.isDisclosure(logged.event)) || Suspension(logged.event) != nil
         }
         let grant = try await gate.authorizeAccounting(principal, source: source)
         let asked = "patient=\(patient)&start=\(from.text)&end=\(to.text)\(includesTPO ? "&tpo=true" : "")"
@@ -108,6 +110,14 @@ extension Clinic {
         }
     }
 
+    /// When something was disclosed: for what was written down the day that was written.
+    private static func disclosed(_ event: AuditEvent) -> Instant {
+        guard event.kind == .disclosureRecorded, let text = event.query, text.hasPrefix("on="),
+            let day = FHIRDate.interval(text.dropFirst(3).prefix(10))
+        else { return event.time }
+        return Instant(microseconds: day.low)
+    }
+
     private static func entry(_ logged: LoggedEvent, _ patient: String) -> DisclosureAccounting.Entry? {
         let event = logged.event.share(of: patient)
         // A set in which nothing was of this patient; one of before records were told apart counts whole.
@@ -123,7 +133,7 @@ extension Clinic {
         }
         let purposes: [PurposeOfUse] = [.treatment, .payment, .operations]
         return DisclosureAccounting.Entry(
-            event: LoggedEvent(index: logged.index, event: event, leafHash: logged.leafHash),
+            event: LoggedEvent(index: logged.index, event: event, leafHash: logged.leafHash), time: disclosed(event),
             recipient: event.recipient ?? event.actor?.name ?? "", what: counts,
             isTPO: event.kind != .disclosureRecorded && event.purpose.map(purposes.contains) ?? false)
     }

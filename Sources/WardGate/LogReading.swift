@@ -4,12 +4,6 @@ import WardFHIR
 public import WardIdentity
 public import WardPolicy
 
-/// A patient's own look at who opened their record.
-public enum ReadOwnAudit: Interaction {
-    public static var action: Action { .search }
-    public static var eventKind: AuditEventKind { .auditRead }
-}
-
 /// Taking events out of the log as a file.
 public enum ExportAudit: Interaction {
     public static var action: Action { .readAudit }

@@ -142,7 +142,9 @@ extension OperatorService {
             reply(.output(isJSON ? visibleJSON(entry.json) : visibleText(entry.line)))
         }
         guard !isJSON else { return }
-        reply(.output("from \(made.from.text.prefix(10)) to \(made.to.text.prefix(10)): \(made.entries.count) disclosures"))
+        reply(
+            .output(
+                "from \(made.from.text.prefix(10)) to \(made.to.text.prefix(10)): \(made.entries.count) disclosures"))
         if made.leftOut > 0 {
             reply(
                 .output(
@@ -173,7 +175,8 @@ extension DisclosureAccounting.Entry {
         let types = what.map { "\($0.count) \($0.type)" }.joined(separator: ", ")
         let records = types.isEmpty ? told.query ?? "records of several patients" : types
         let why = told.kind == .disclosureRecorded ? told.decision : told.purpose?.rawValue ?? ""
-        return "\(told.time.text.prefix(10))  to \(recipient)  \(records)  \(why)\(isTPO ? " (TPO)" : "")  [\(event.index)]"
+        return
+            "\(time.text.prefix(10))  to \(recipient)  \(records)  \(why)\(isTPO ? " (TPO)" : "")  [\(event.index)]"
     }
 
     var json: String {
@@ -181,7 +184,7 @@ extension DisclosureAccounting.Entry {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("index", event.index)
-        writer.member("time", told.time.text)
+        writer.member("time", time.text)
         writer.member("recipient", recipient)
         writer.key("what")
         writer.beginObject()

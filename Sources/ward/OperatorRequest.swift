@@ -4,7 +4,8 @@ import Foundation
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
-        case auditAccounting, auditCheckpoint, auditReport, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
+        case auditAccounting, auditCheckpoint, auditReport, auditSearch, auditVerify, clientAdd, clientApprove,
+            clientList, clientRemove, clientToken
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
             userRecover, userRoles,

@@ -43,9 +43,12 @@ private func full(
             (AuditQuery(facets: [.app("Growth (a1)")]), { $0.actor?.app != nil }),
             (AuditQuery(facets: [.outcome(.denied)]), { $0.outcome == .denied }),
             (AuditQuery(facets: [.outcome(.failed)]), { _ in false }),
-            (AuditQuery(facets: [.session("s3"), .address("192.0.2.1")]), {
-                $0.session == "s3" && $0.source.address == "192.0.2.1"
-            }),
+            (
+                AuditQuery(facets: [.session("s3"), .address("192.0.2.1")]),
+                {
+                    $0.session == "s3" && $0.source.address == "192.0.2.1"
+                }
+            ),
         ]
         func filtered(_ change: (inout AuditFilter) -> Void, _ expected: @escaping (AuditEvent) -> Bool) {
             var query = AuditQuery()
@@ -67,7 +70,9 @@ private func full(
         filtered({ ($0.from, $0.to) = (day, day.adding(seconds: 86_400)) }) {
             $0.time >= day && $0.time < day.adding(seconds: 86_400)
         }
-        filtered({ $0.also = { $0.index % 2 == 1 } }) { Int($0.source.request.dropFirst()).map { $0 % 2 == 1 } ?? false }
+        filtered({ $0.also = { $0.index % 2 == 1 } }) {
+            Int($0.source.request.dropFirst()).map { $0 % 2 == 1 } ?? false
+        }
         for (query, expected) in queries {
             let wanted = events.indices.reversed().filter { expected(events[$0]) }.map { Int64($0) }
             for looking in [7, 20_000] {
@@ -191,7 +196,9 @@ private func full(
     func `shows what would steer the display`(text: String, shown: String) throws {
         #expect(visibleText(text) == shown)
         let json = visibleJSON(#"{"a":"\#(text.filter { !$0.isNewline && $0 != "\u{1B}" })"}"#)
-        #expect(try JSONTape(parsing: Array(json.utf8)).root["a"]?.string == text.filter { !$0.isNewline && $0 != "\u{1B}" })
+        #expect(
+            try JSONTape(parsing: Array(json.utf8)).root["a"]?.string == text.filter { !$0.isNewline && $0 != "\u{1B}" }
+        )
         #expect(!json.unicodeScalars.contains { (0x202A...0x202E).contains($0.value) || $0.value == 0x9B })
     }
 }

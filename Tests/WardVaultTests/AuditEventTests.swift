@@ -118,9 +118,10 @@ import WardVault
             let found = try await search(house, reader, "subtype=urn:ward:audit-kind|\(kind.rawValue)")
             let event = try #require(found.events.first)
             let profile = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
-            #expect(event["meta"]?["profile"]?.elements.map(\.string) == [
-                profile + (patients.isEmpty ? name : "Patient\(name)")
-            ])
+            #expect(
+                event["meta"]?["profile"]?.elements.map(\.string) == [
+                    profile + (patients.isEmpty ? name : "Patient\(name)")
+                ])
             #expect(event["type"]?["code"]?.string == "rest" && event["outcome"]?.string == "0")
             let actions: [AuditEventKind: String] = [.create: "C", .update: "U", .delete: "D", .search: "E"]
             #expect(event["action"]?.string == actions[kind] ?? "R")
@@ -187,7 +188,8 @@ import WardVault
         ("agent=client/a-client,client/reader", 6), ("action=C&patient=p1", 2), ("action=C,U&patient=p1", 2),
         ("outcome=0&patient=p1", 2), ("outcome=4", 0), ("type=rest&patient=p1", 2), ("subtype=create&patient=p2", 2),
         ("subtype:not=create&patient=p2", 0), ("address=192.0.2&patient=p1", 2), ("address=10.&patient=p1", 0),
-        ("date=ge2020&patient=p1", 2), ("date=lt2020&patient=p1", 0), ("_id=log-1-1", 0), ("agent-name=a-cli&patient=p1", 2),
+        ("date=ge2020&patient=p1", 2), ("date=lt2020&patient=p1", 0), ("_id=log-1-1", 0),
+        ("agent-name=a-cli&patient=p1", 2),
         ("patient:missing=true&agent=client/a-client", 1),
     ])
     func `finds by every parameter as among stored records`(_ query: String, _ count: Int) async throws {
@@ -254,7 +256,8 @@ import WardVault
             #expect(await house.clinic.read(auditEvent, id, house.request(erika)).status == 200)
         }
         #expect(try await search(house, erika, "patient=p2").events.isEmpty)
-        let foreign = try #require(try house.log.events(with: [.record(type: patient, id: "p2")], limit: 1).first?.index)
+        let foreign = try #require(
+            try house.log.events(with: [.record(type: patient, id: "p2")], limit: 1).first?.index)
         #expect(await house.clinic.read(auditEvent, "log-\(foreign)-1", house.request(erika)).status == 404)
     }
 

@@ -34,7 +34,9 @@ final class WebHouse {
             log: LogDesk(
                 all: { ask, principal, source in
                     if ask.isExport {
-                        guard let grant = try? await gate.authorizeLogExport(principal, source: source) else { return nil }
+                        guard let grant = try? await gate.authorizeLogExport(principal, source: source) else {
+                            return nil
+                        }
                         return try? await gate.readLog(
                             ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
                         ).page

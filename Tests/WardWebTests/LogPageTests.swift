@@ -56,7 +56,8 @@ struct LogPageTests {
             "emergency=any", "emergency=x", "app=x", "new-device=yes&patient=p1",
         ]
         for query in misses {
-            #expect(try await browser.get("/app/log?\(query)").text.contains("/app/log/patient/p1") == false, "\(query)")
+            #expect(
+                try await browser.get("/app/log?\(query)").text.contains("/app/log/patient/p1") == false, "\(query)")
         }
         for query in ["record=x", "type=Nonsense", "from=yesterday"] {
             #expect(try await browser.get("/app/log?\(query)").text.contains("This did not work"))
@@ -111,7 +112,9 @@ struct LogPageTests {
         while true {
             let page = try await browser.get(path).text
             count += page.split(separator: "/app/log/event/").count - 1
-            guard let start = page.firstRange(of: #"href="/app/log?patient=p1&amp;kind=read&amp;before="#) else { break }
+            guard let start = page.firstRange(of: #"href="/app/log?patient=p1&amp;kind=read&amp;before="#) else {
+                break
+            }
             path = "/app/log?patient=p1&kind=read&before=\(page[start.upperBound...].prefix { $0.isNumber })"
         }
         #expect(count == 120)

@@ -193,7 +193,8 @@ extension Visit {
         guard let logged = found.events.first else {
             if found.pruned > 0 {
                 return notice(
-                    "Event \(index)", "Its content is past its retention and gone; its place in the log is proven still.",
+                    "Event \(index)",
+                    "Its content is past its retention and gone; its place in the log is proven still.",
                     status: 410)
             }
             return noSuchEvent()

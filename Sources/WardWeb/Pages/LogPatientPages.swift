@@ -14,7 +14,8 @@ extension Visit {
         let found = await log.all(ask(patient), principal, request.source)
         guard let found else { return logUnavailable() }
         return page(
-            "Who opened this record", paragraph("Patient \(visibleText(patient))"), sentences(found, patient, isOwn: false),
+            "Who opened this record", paragraph("Patient \(visibleText(patient))"),
+            sentences(found, patient, isOwn: false),
             further(found, "/app/log/patient/\(patient)"),
             Markup.element(
                 "p", [], link("/app/log?patient=\(percentEncoded(patient))", "The same in the log, event by event")))

@@ -81,7 +81,11 @@ struct LogFilter {
             }
         }
         if let emergency = value("emergency") {
-            if emergency == "any" { query.filter.isEmergency = true } else { query.facets.append(.emergency(emergency)) }
+            if emergency == "any" {
+                query.filter.isEmergency = true
+            } else {
+                query.facets.append(.emergency(emergency))
+            }
         }
         if value("new-device") == "yes" { query.filter.isNewDevice = true }
         sort = value("sort").flatMap(LogSort.init(rawValue:)) ?? .newest

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import WardAudit
 import WardCore
 import WardCrypto
 import WardKeys
