@@ -36,6 +36,8 @@ public struct AuditEvent: Sendable {
     public var query: String?
     /// To whom records went that left the clinic (45 CFR 164.528).
     public var recipient: String?
+    /// Of the share of one patient: their place, from 1, among the patients of the whole event; not written.
+    public internal(set) var sharePlace: Int?
     /// Accounts, sessions, registrations and the like that were put or removed with the event; the log fills it in.
     public internal(set) var entries: [AuditedEntry] = []
 

@@ -12,6 +12,7 @@ extension AuditEvent {
         }
         var share = self
         share.patients = [patient]
+        share.sharePlace = sharePlace ?? place + 1
         share.records = records.compactMap { record in
             guard record.owners.map({ $0.contains(place) }) ?? (patients.count == 1) else { return nil }
             return AuditedRecord(

@@ -37,7 +37,7 @@ struct AuditEventResource: Sendable {
 
     static let idPrefix = "log-"
 
-    var id: String { "\(Self.idPrefix)\(logged.index)-\(place)" }
+    var id: String { "\(Self.idPrefix)\(logged.index)-\(event.sharePlace ?? place)" }
 
     /// Index and place of an id of this form.
     static func parsed(_ id: String) -> (index: Int64, place: Int)? {

@@ -3,6 +3,7 @@ import WardCore
 import WardFHIR
 import WardGate
 import WardIdentity
+import WardPolicy
 import WardVault
 
 /// AuditEvent served from the log, beside records of that type that other systems stored here (FHIR R4 auditevent.html).
@@ -38,8 +39,8 @@ extension Clinic {
                     query, of: own, before: index + 1, limit: 1, looking: 1, asked: "_id=\(id)", principal: principal,
                     source: source)
                 guard let logged = reading.page.events.first else { continue }
-                // What is left of it is about one patient, whatever the place was.
-                if let whole = AuditEventResource(logged, place: 1, base: base) {
+                // What is left of it is about one patient.
+                if let whole = AuditEventResource(logged, place: 1, base: base), whole.id == id {
                     return ClinicAnswer(status: 200, body: .plain(whole.json), receipt: reading.receipt)
                 }
             }

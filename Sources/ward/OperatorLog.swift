@@ -3,6 +3,7 @@ import WardClinic
 import WardCore
 import WardFHIR
 import WardGate
+import WardIdentity
 
 /// Reading the log at the machine: search, who opened a record, accounting of disclosures.
 extension OperatorService {
