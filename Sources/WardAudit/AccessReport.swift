@@ -107,7 +107,8 @@ private enum Words {
             case .historyInstance: "read earlier versions of"
             case .search: "saw in a search"
             case .create: "wrote"
-            case .update: "changed"
+            // A first version under an id of the client's choice.
+            case .update: event.records.allSatisfy { $0.interaction == .create } ? "wrote" : "changed"
             case .delete: "deleted"
             case .transaction, .import: "sent in"
             case .export: "took out in a data export"

@@ -23,7 +23,7 @@ extension Vault {
     ) async throws(VaultFailure) -> ExportCursor {
         guard isReady else { throw .indexNotReady }
         var frame = SearchFrame(grant, self)
-        frame.event.recipient = frame.event.actor?.app ?? frame.event.actor?.id
+        frame.event.recipient = frame.event.actor?.app ?? frame.event.actor?.name
         let permitted = types.filter { frame.access.outlook(.export, on: $0).isPermitted }
         let query = SearchQuery.everything(of: permitted)
         let residual = SearchResidual.byType(Dictionary(uniqueKeysWithValues: permitted.map { ($0, .always) }))

@@ -25,7 +25,7 @@ def furnished(houses):
         integration.put(f"Observation/o-{name}", {
             "resourceType": "Observation", "id": f"o-{name}", "status": "final", "code": {"text": "Weight"},
             "subject": {"reference": f"Patient/{name}"}})
-    assert integration.search("Patient?family=Muster").status_code == 200
+    assert integration.search("Patient?family=Muster")["total"] == 2
     return house
 
 
@@ -38,7 +38,7 @@ def test_the_log_is_searched_as_fhir_and_the_search_is_in_it(furnished):
     auditor = furnished.client("watcher")
     answer = auditor.get("AuditEvent?patient=anna&_sort=-date")
     found = entries(answer)
-    assert [each["subtype"][-1]["code"] for each in found] == ["search", "create", "create"]
+    assert [each["subtype"][-1]["code"] for each in found] == ["search", "update", "update"]
     search = found[0]
     assert search["meta"]["profile"] == [
         "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientQuery"]
@@ -93,6 +93,7 @@ def test_disclosures_are_accounted_for(furnished, tmp_path):
     assert "0 disclosures" in account() and "are left out" in account()
     told = account("--tpo")
     assert re.search(r"to registry  1 Patient .*HOPERAT \(TPO\)", told) and re.search(r"1 Observation", told)
+    assert "to integration  1 Patient" in told
     account("--record", "2026-11-02", "--recipient", "County Court, 1 Main St", "--what", "visit notes 2025",
             "--why", "subpoena")
     assert "to County Court, 1 Main St" in account() and "subpoena" in account()

@@ -60,6 +60,7 @@ extension Assets {
           background: var(--alarm); }
         .emergency a { color: inherit; }
         .facts th { width: 10rem; }
+        .facts td { overflow-wrap: anywhere; }
         .errors { padding: .25rem 1rem; margin: 0 0 1.5rem; border: 2px solid var(--bad); border-radius: 4px;
           background: var(--bad-ground); }
         .errors h2 { margin: .5rem 0 0; }
