@@ -72,7 +72,7 @@ extension Assets {
         th, td button { white-space: nowrap; }
         main:has(table) { max-width: 58rem; }
         .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); gap: 0 1rem; }
-        .filter { padding: 1rem 1rem 0; margin: 1rem 0; background: var(--panel); border-radius: 4px; }
+        .filter { padding: 1rem 1rem .25rem; margin: 1rem 0; background: var(--panel); border-radius: 4px; }
         .filter summary { padding: .6rem 0; cursor: pointer; }
         .filter .field { margin: 0 0 .75rem; }
         select { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem; font: inherit; color: inherit;
