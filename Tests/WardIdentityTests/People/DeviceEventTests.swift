@@ -58,7 +58,8 @@ import WardPolicy
         let again = try house.reopened()
         again.now = house.now
         again.pass(30)
-        let proof = Proof.password(Password(typed: PeopleHouse.password), code: try again.code(admin.seed))
+        let code = try again.code(admin.seed)
+        let proof = Proof.password(Password(typed: PeopleHouse.password), code: code)
         let unlocked = try await again.people.prove(
             proof, sessionToken: admin.token, context: again.context, at: again.now)
         let event = try newest(again, .sessionUnlocked)
