@@ -59,7 +59,7 @@ import WardPolicy
         again.now = house.now
         again.pass(30)
         let code = try again.code(admin.seed)
-        let proof = Proof.password(Password(typed: PeopleHouse.password), code: code)
+        let proof = try Proof.password(Password(typed: PeopleHouse.password), code: code)
         let unlocked = try await again.people.prove(
             proof, sessionToken: admin.token, context: again.context, at: again.now)
         let event = try newest(again, .sessionUnlocked)
