@@ -165,7 +165,7 @@ struct LogBench {
 
     private static func report(_ name: String, _ value: String) {
         print("\(name): \(value)")
-        _ = unsafe fflush(nil)
+        fflush(nil)
     }
 
     private static func seconds(since began: ContinuousClock.Instant) -> Double {
