@@ -27,6 +27,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // WARD_SCOPE=thread is core with a mutex that the thread sanitizer knows (docs/decisions/0006-thread-sanitizer.md).
 // WARD_SCOPE=append is core with the measurement of appending to and verifying the log (scripts/bench-log).
 // WARD_SCOPE=fuzz adds the fuzzer of the parsers (scripts/fuzz), which needs flags that a dependency may not have.
+// WARD_SCOPE=bench is core with the benchmark of reading the log.
 let scope = Context.environment["WARD_SCOPE"]
 
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -119,8 +120,8 @@ var targets: [Target] = [
     tests(
         "WardWebTests",
         [
-            "WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardWatch", "WardWeb",
-            "WardTestKit", crypto,
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
+            "WardWatch", "WardWeb", "WardTestKit", crypto,
         ]),
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
     tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
@@ -140,6 +141,13 @@ if scope == "fuzz" {
             name: "AppendBench",
             dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
             path: "Benchmarks/AppendBench", swiftSettings: strict))
+} else if scope == "bench" {
+    // scripts/bench-log-read
+    targets.append(
+        .executableTarget(
+            name: "LogBench",
+            dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
+            path: "Benchmarks/LogBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {

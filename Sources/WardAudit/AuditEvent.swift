@@ -36,6 +36,8 @@ public struct AuditEvent: Sendable {
     public var query: String?
     /// To whom records went that left the clinic (45 CFR 164.528).
     public var recipient: String?
+    /// Of the share of one patient: their place, from 1, among the patients of the whole event; not written.
+    public internal(set) var sharePlace: Int?
     /// Accounts, sessions, registrations and the like that were put or removed with the event; the log fills it in.
     public internal(set) var entries: [AuditedEntry] = []
 
@@ -56,6 +58,8 @@ public struct AuditEvent: Sendable {
         self.patients = patients
         self.candidates = candidates
         self.count = count
+        session = source.session
+        device = source.device
     }
 }
 
@@ -87,6 +91,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case clockJumped = "clock-jumped"
     case create
     case delete
+    /// Records that left on paper, by fax or by telephone, as an officer wrote it down (45 CFR 164.528).
+    case disclosureRecorded = "disclosure-recorded"
     /// A file with records left through the browser.
     case download
     case emergencyEnded = "emergency-ended"
@@ -109,6 +115,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case `import` = "import"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
+    /// Opened by the recovery code; the keys of before have ended.
+    case keysRecovered = "keys-recovered"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
@@ -146,7 +154,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case witnessRemoved = "witness-removed"
 }
 
-public enum AuditOutcome: String, Sendable {
+public enum AuditOutcome: String, CaseIterable, Sendable {
     case denied, failed, success
 }
 
@@ -172,6 +180,10 @@ public struct RequestSource: Hashable, Sendable {
     public let address: String
     /// Correlates with the operational log.
     public let request: String
+    /// Number of the session that the request was made in.
+    public var session: String?
+    /// The browser, by the mark that it carries.
+    public var device: String?
 
     public init(address: String, request: String) {
         self.address = address
@@ -190,14 +202,19 @@ public struct AuditedRecord: Hashable, Sendable {
     /// The first 16 bytes, in hex, of the SHA-256 of the sealed version; for writes.
     public let hash: String?
     public let interaction: AuditEventKind?
+    /// Positions in the event's patients of those it is about; nil for all of them.
+    public let owners: [Int]?
 
-    public init(type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil)
-    {
+    public init(
+        type: ResourceType, id: String, version: Int64, hash: String? = nil, interaction: AuditEventKind? = nil,
+        owners: [Int]? = nil
+    ) {
         self.type = type
         self.id = id
         self.version = version
         self.hash = hash
         self.interaction = interaction
+        self.owners = owners
     }
 }
 

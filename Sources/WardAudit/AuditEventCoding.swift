@@ -8,13 +8,43 @@ extension AuditEvent {
     func parts() -> [AuditEvent] {
         let most = max(records.count, patients.count, entries.count)
         guard most > Self.recordsPerLeaf else { return [self] }
-        return stride(from: 0, to: most, by: Self.recordsPerLeaf).map { start in
-            var part = self
-            part.records = Array(records.dropFirst(start).prefix(Self.recordsPerLeaf))
-            part.patients = Array(patients.dropFirst(start).prefix(Self.recordsPerLeaf))
-            part.entries = Array(entries.dropFirst(start).prefix(Self.recordsPerLeaf))
-            return part
+        // Patients stand in the leaf of their records, so that each is found where something of theirs is.
+        var placed: Set<Int> = []
+        var parts = stride(from: 0, to: max(records.count, entries.count), by: Self.recordsPerLeaf).map { start in
+            part(start: start, &placed)
         }
+        let rest = patients.indices.filter { !placed.contains($0) }.map { patients[$0] }
+        for start in stride(from: 0, to: rest.count, by: Self.recordsPerLeaf) {
+            let some = Array(rest.dropFirst(start).prefix(Self.recordsPerLeaf))
+            let place = start / Self.recordsPerLeaf
+            if place < parts.count, parts[place].patients.count + some.count <= Self.recordsPerLeaf {
+                parts[place].patients += some
+                continue
+            }
+            var part = self
+            (part.records, part.entries, part.patients) = ([], [], some)
+            parts.append(part)
+        }
+        return parts
+    }
+
+    private func part(start: Int, _ placed: inout Set<Int>) -> AuditEvent {
+        var part = self
+        part.entries = Array(entries.dropFirst(start).prefix(Self.recordsPerLeaf))
+        part.records = []
+        var here: [Int: Int] = [:]
+        part.patients = []
+        for record in records.dropFirst(start).prefix(Self.recordsPerLeaf) {
+            let owners = record.owners?.map { owner in
+                if let known = here[owner] { return known }
+                here[owner] = part.patients.count
+                if patients.indices.contains(owner) { part.patients.append(patients[owner]) }
+                placed.insert(owner)
+                return part.patients.count - 1
+            }
+            part.records.append(record.owned(by: owners))
+        }
+        return part
     }
 
     /// 250 records with ids of at most 64 characters, their patients, and as many entries of 80 characters, stay under
@@ -48,7 +78,10 @@ extension AuditEvent {
                 writer.string(record.id)
                 writer.number(record.version)
                 writer.string(record.hash ?? "")
-                if let interaction = record.interaction { writer.string(interaction.rawValue) }
+                // Of one patient alone every record is theirs.
+                let owners = patients.count > 1 ? record.owners : nil
+                if record.interaction != nil || owners != nil { writer.string(record.interaction?.rawValue ?? "") }
+                if let owners { for owner in owners.isEmpty ? [-1] : owners { writer.number(owner) } }
                 writer.endArray()
             }
             writer.endArray()
@@ -157,6 +190,12 @@ extension AuditedRecord {
         else { return nil }
         self.init(
             type: type, id: id, version: version, hash: hash.isEmpty ? nil : hash,
-            interaction: parts.count > 4 ? parts[4].string.flatMap(AuditEventKind.init(rawValue:)) : nil)
+            interaction: parts.count > 4 ? parts[4].string.flatMap(AuditEventKind.init(rawValue:)) : nil,
+            owners: parts.count > 5
+                ? parts.dropFirst(5).compactMap { $0.integer.flatMap { $0 < 0 ? nil : Int(exactly: $0) } } : nil)
+    }
+
+    fileprivate func owned(by owners: [Int]?) -> AuditedRecord {
+        AuditedRecord(type: type, id: id, version: version, hash: hash, interaction: interaction, owners: owners)
     }
 }

@@ -52,6 +52,8 @@ final class AuditIndex: Sendable {
             let size = try store.leafCount()
             var directories: [[Int64]] = []
             while let sealed = try store.auditChunk(segment: Int64(directories.count), chunk: 0) {
+                // Of a version that found by fewer facets: as if it were not there, and built again.
+                if keys.isOfEarlierVersion(sealed, segment: Int64(directories.count)) { break }
                 directories.append(
                     SealedSegment.directory(try keys.open(sealed, segment: Int64(directories.count), chunk: 0)))
             }
@@ -140,40 +142,72 @@ final class AuditIndex: Sendable {
         if let full { build(full) }
     }
 
-    /// Leaf indexes that carry all of `tokens`, newest first, below `before`, at most `limit`.
-    func leaves(with tokens: [Int64], before: Int64, limit: Int) throws(AuditFailure) -> [Int64] {
+    /// Walks the leaves that may carry all of `tokens`, newest first, below `before`, until `body` says stop.
+    ///
+    /// A leaf that is handed over carries the rarest of the tokens for certain; where a list of another is longer to
+    /// read than the leaves are to open, the caller finds out.
+    ///
+    /// - Parameter lowest: nothing below it is wanted.
+    func walk(
+        _ tokens: [Int64], before: Int64, from lowest: Int64 = 0,
+        _ body: (Int64) throws(AuditFailure) -> Bool
+    ) throws(AuditFailure) {
         let (directories, recent) = state.withLock { state in
             (state.directories, state.generations.map { generation in tokens.map { generation.postings($0) } })
         }
-        var found: [Int64] = []
-        for lists in recent.reversed() where found.count < limit {
-            found += Self.common(lists).filter { $0 < before }.reversed().prefix(limit - found.count)
-        }
-        for segment in directories.indices.reversed() {
-            if found.count >= limit { break }
-            var lists: [[Int64]] = []
-            for token in tokens {
-                lists.append(try postings(token, segment: Int64(segment), directory: directories[segment]))
-                if lists.last?.isEmpty ?? true { break }
+        for lists in recent.reversed() {
+            for index in Self.common(lists).reversed() where index < before {
+                guard index >= lowest, try body(index) else { return }
             }
-            guard lists.count == tokens.count else { continue }
-            found += Self.common(lists).filter { $0 < before }.reversed().prefix(limit - found.count)
+        }
+        var segment = min(directories.count, Int(clamping: max(before, 0) / Self.segmentSize + 1)) - 1
+        while segment >= 0, Int64(segment + 1) * Self.segmentSize > lowest {
+            let found = try candidates(tokens, segment: Int64(segment), directory: directories[segment])
+            for index in found.reversed() where index < before {
+                guard index >= lowest, try body(index) else { return }
+            }
+            segment -= 1
+        }
+    }
+
+    private func candidates(
+        _ tokens: [Int64], segment: Int64, directory: [Int64]
+    ) throws(AuditFailure) -> [Int64] {
+        let ranges = tokens.map { (token: $0, chunks: Self.chunks(of: $0, directory)) }
+            .sorted { $0.chunks.count < $1.chunks.count }
+        guard let rarest = ranges.first else { return [] }
+        var found = try postings(rarest.token, rarest.chunks, segment: segment)
+        for (token, chunks) in ranges.dropFirst() {
+            if found.isEmpty { return [] }
+            if chunks.count > found.count { continue }
+            found = Self.common([found, try postings(token, chunks, segment: segment)])
         }
         return found
     }
 
-    private func postings(_ token: Int64, segment: Int64, directory: [Int64]) throws(AuditFailure) -> [Int64] {
-        // A token may start in the chunk before the first one that begins with it.
-        let next = directory.firstIndex { $0 >= token } ?? directory.count
-        var chunk = max(next - 1, 0)
+    /// The chunks, by place in the directory, that may hold a token.
+    private static func chunks(of token: Int64, _ directory: [Int64]) -> Range<Int> {
+        func first(_ isPast: (Int64) -> Bool) -> Int {
+            var (low, high) = (0, directory.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if isPast(directory[middle]) { high = middle } else { low = middle + 1 }
+            }
+            return low
+        }
+        // It may start in the chunk before the first one that begins with it.
+        let start = max(first { $0 >= token } - 1, 0)
+        return start..<max(start, first { $0 > token })
+    }
+
+    private func postings(_ token: Int64, _ chunks: Range<Int>, segment: Int64) throws(AuditFailure) -> [Int64] {
         var found: [Int64] = []
-        while chunk < directory.count, directory[chunk] <= token {
+        for chunk in chunks {
             let sealed: [UInt8]?
             do { sealed = try store.auditChunk(segment: segment, chunk: Int64(chunk + 1)) } catch { throw .storage }
             guard let sealed else { throw .damaged }
             let content = try keys.open(sealed, segment: segment, chunk: Int64(chunk + 1))
             found += SealedSegment.places(of: token, in: content).map { segment * Self.segmentSize + $0 }
-            chunk += 1
         }
         return found
     }
@@ -181,6 +215,7 @@ final class AuditIndex: Sendable {
     /// Sorted intersection of sorted lists.
     private static func common(_ lists: [[Int64]]) -> [Int64] {
         guard let shortest = lists.min(by: { $0.count < $1.count }) else { return [] }
+        if lists.count == 1 { return shortest }
         let sets = lists.filter { $0.count > shortest.count || $0 != shortest }.map(Set.init)
         return shortest.filter { index in sets.allSatisfy { $0.contains(index) } }
     }

@@ -56,34 +56,53 @@ private final class RecentTokens: Sendable {
 }
 
 /// What the log can be asked by.
+///
+/// Each facet of an event is a token of 12 bytes on disk. What nearly every event shares (role, purpose, type, success)
+/// would cost that much and narrow nothing, and a device is in few sessions: those are looked at after opening
+/// (``AuditFilter``).
 public enum AuditFacet: Hashable, Sendable {
     case actor(String)
+    /// From where: the peer's address as it stands in the event.
+    case address(String)
+    /// Label of the app that acted.
+    case app(String)
     case day(CalendarDay)
     /// Id of an emergency: its own events and everything done in it.
     case emergency(String)
     case kind(AuditEventKind)
+    /// Denied or failed; success has no token.
+    case outcome(AuditOutcome)
     case patient(String)
     case record(type: ResourceType, id: String)
+    /// Number of a session.
+    case session(String)
     /// Whom it was done to, named as an actor is: `person/ID`.
     case subject(String)
 
     var name: String {
         switch self {
         case .actor: "actor"
+        case .address: "address"
+        case .app: "app"
         case .day: "day"
         case .emergency: "emergency"
         case .kind: "kind"
+        case .outcome: "outcome"
         case .patient: "patient"
         case .record: "record"
+        case .session: "session"
         case .subject: "subject"
         }
     }
 
     var value: String {
         switch self {
-        case .actor(let id), .emergency(let id), .patient(let id), .subject(let id): id
+        case .actor(let id), .address(let id), .app(let id), .emergency(let id), .patient(let id), .session(let id),
+            .subject(let id):
+            id
         case .day(let day): day.text
         case .kind(let kind): kind.rawValue
+        case .outcome(let outcome): outcome.rawValue
         case .record(let type, let id): "\(type.name)/\(id)"
         }
     }
@@ -148,7 +167,13 @@ extension AuditKeys {
 
     func tokens(of event: AuditEvent) -> [Int64] {
         var tokens = [token(.kind(event.kind)), token(.day(event.day))]
-        if let actor = event.actor { tokens.append(token(.actor(actor.id))) }
+        if let actor = event.actor {
+            tokens.append(token(.actor(actor.id)))
+            if let app = actor.app { tokens.append(token(.app(app))) }
+        }
+        if event.source != .system { tokens.append(token(.address(event.source.address))) }
+        if let session = event.session { tokens.append(token(.session(session))) }
+        if event.outcome != .success { tokens.append(token(.outcome(event.outcome))) }
         if let subject = event.subject { tokens.append(token(.subject(subject))) }
         if let emergency = event.emergency { tokens.append(token(.emergency(emergency))) }
         for patient in event.patients { tokens.append(token(.patient(patient))) }
@@ -161,6 +186,23 @@ extension AuditKeys {
 }
 
 extension AuditEvent {
+    /// Whether it has a facet; a token only suspects it.
+    public func has(_ facet: AuditFacet) -> Bool {
+        switch facet {
+        case .actor(let id): actor?.id == id
+        case .address(let address): source.address == address
+        case .app(let app): actor?.app == app
+        case .day(let day): self.day == day
+        case .emergency(let id): emergency == id
+        case .kind(let kind): self.kind == kind
+        case .outcome(let outcome): self.outcome == outcome
+        case .patient(let id): patients.contains(id)
+        case .record(let type, let id): records.contains { $0.type == type && $0.id == id }
+        case .session(let number): session == number
+        case .subject(let id): subject == id
+        }
+    }
+
     /// The UTC day, as a facet.
     var day: CalendarDay { CalendarDay(daysSinceEpoch: time.microseconds.floorDivided(by: 86_400_000_000)) }
 }

@@ -86,7 +86,13 @@ extension AuditIndex {
     func leaves(
         carrying facet: AuditFacet, _ keys: AuditKeys, before: Int64 = .max, limit: Int = .max
     ) throws(AuditFailure) -> [Int64] {
-        try leaves(with: [keys.token(facet)], before: before, limit: limit)
+        var found: [Int64] = []
+        try walk([keys.token(facet)], before: before) { index throws(AuditFailure) in
+            guard found.count < limit else { return false }
+            found.append(index)
+            return true
+        }
+        return found
     }
 }
 

@@ -1,15 +1,18 @@
 import WardCore
-import WardCrypto
+public import WardCrypto
 import WardStorage
 
 /// One event with its place in the log.
 public struct LoggedEvent: Sendable {
     public let index: Int64
     public let event: AuditEvent
+    /// What the tree commits to at its place; nil where nobody asked.
+    public let leafHash: Digest?
 
-    public init(index: Int64, event: AuditEvent) {
+    public init(index: Int64, event: AuditEvent, leafHash: Digest? = nil) {
         self.index = index
         self.event = event
+        self.leafHash = leafHash
     }
 }
 
@@ -24,33 +27,7 @@ extension AuditLog {
     public func events(
         with facets: [AuditFacet], before: Int64 = .max, limit: Int
     ) throws(AuditFailure) -> [LoggedEvent] {
-        let limit = max(limit, 0)
-        var before = max(before, 0)
-        let tokens = facets.map(keys.token)
-        var found: [LoggedEvent] = []
-        var prunings: Prunings?
-        while found.count < limit {
-            let wanted = limit - found.count
-            let indexes: [Int64]
-            if facets.isEmpty {
-                let end = min(before, checkpoint.size)
-                indexes = Array((max(0, end - Int64(min(wanted, Int(end))))..<end).reversed())
-            } else {
-                indexes = try index.leaves(with: tokens, before: before, limit: wanted)
-            }
-            guard let last = indexes.last else { break }
-            before = last
-            for index in indexes {
-                guard let leaf = try stored(from: index, limit: 1).first, leaf.index == index else { throw .damaged }
-                // Its time is over: nobody reads it any more.
-                if leaf.isPruned {
-                    if prunings == nil { prunings = try self.prunings() }
-                    if prunings?.cover(index) ?? false { continue }
-                }
-                found.append(LoggedEvent(index: index, event: try keys.open(leaf: leaf.leaf, payload: leaf.payload)))
-            }
-        }
-        return found
+        try page(AuditQuery(facets: facets), before: before, limit: limit, looking: .max).events
     }
 
     func stored(from index: Int64, limit: Int) throws(AuditFailure) -> [StoredLeaf] {

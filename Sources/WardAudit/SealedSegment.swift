@@ -81,12 +81,21 @@ struct SealedSegment: Sendable {
         }
     }
 
-    /// Places in the segment of the leaves that carry `token`, from an opened chunk.
+    /// Places in the segment of the leaves that carry `token`, ascending, from an opened chunk.
     static func places(of token: Int64, in content: [UInt8]) -> [Int64] {
-        stride(from: 0, to: content.count - (entrySize - 1), by: entrySize).compactMap { offset in
-            guard Int64(bitPattern: integer(content, offset, bytes: 8)) == token else { return nil }
-            return Int64(integer(content, offset + 8, bytes: 4))
+        let count = content.count / entrySize
+        func entry(_ place: Int) -> Int64 { Int64(bitPattern: integer(content, place * entrySize, bytes: 8)) }
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if entry(middle) < token { low = middle + 1 } else { high = middle }
         }
+        var found: [Int64] = []
+        while low < count, entry(low) == token {
+            found.append(Int64(integer(content, low * entrySize + 8, bytes: 4)))
+            low += 1
+        }
+        return found
     }
 }
 
@@ -103,8 +112,13 @@ extension AuditKeys {
         }
     }
 
-    private func context(segment: Int64, chunk: Int64) -> [UInt8] {
-        var context = Array("ward/audit-segment/1".utf8) + withBytes(of: tenant.number)
+    /// Whether a directory is one of version 1.
+    func isOfEarlierVersion(_ sealed: [UInt8], segment: Int64) -> Bool {
+        (try? self.segment.open(sealed, boundTo: context(segment: segment, chunk: 0, version: 1))) != nil
+    }
+
+    private func context(segment: Int64, chunk: Int64, version: UInt8 = 2) -> [UInt8] {
+        var context = Array("ward/audit-segment/".utf8) + [0x30 + version] + withBytes(of: tenant.number)
         append(UInt64(bitPattern: segment), bytes: 8, to: &context)
         append(UInt64(bitPattern: chunk), bytes: 8, to: &context)
         return context
@@ -117,5 +131,7 @@ private func append(_ value: UInt64, bytes: Int, to output: inout [UInt8]) {
 }
 
 private func integer(_ content: [UInt8], _ offset: Int, bytes: Int) -> UInt64 {
-    content[offset..<offset + bytes].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    var value: UInt64 = 0
+    for place in offset..<offset + bytes { value = value << 8 | UInt64(content[place]) }
+    return value
 }

@@ -238,8 +238,8 @@ extension Clinic {
         case (.get, let id?) where entry.versionID != nil:
             return await versionRead(entry.type, id, version: entry.versionID ?? "", part)
         case (.get, let id?) where entry.isHistory: return await history(entry.type, id, part)
-        case (.get, let id?): return await read(entry.type, id, part)
-        case (.get, nil): return await search(entry.type, part)
+        case (.get, let id?): return await readStored(entry.type, id, part)
+        case (.get, nil): return await searchStored(entry.type, part)
         case (.put, let id?): return await update(entry.type, id, part)
         default: return await create(entry.type, part)
         }

@@ -5,6 +5,11 @@ import WardVault
 extension Clinic {
     /// `GET Type/id` (FHIR R4 http.html#read).
     public func read(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
+        if Self.isOfLog(type, id) { return await answering { try await readLogged(id, request) } }
+        return await readStored(type, id, request)
+    }
+
+    func readStored(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             let grant = try await gate.authorize(
                 Read.self, on: GrantSubject(type: type, id: id), principal: request.principal, source: request.source)
@@ -17,6 +22,7 @@ extension Clinic {
         _ type: ResourceType, _ id: String, version text: String, _ request: ClinicRequest
     ) async -> ClinicAnswer {
         await answering {
+            if Self.isOfLog(type, id), text == "1" { return try await readLogged(id, request) }
             guard let version = Int64(text), version > 0, String(version) == text else {
                 throw Rejection(404, "not-found", "there is no such version")
             }

@@ -5,6 +5,14 @@ import WardVault
 extension Clinic {
     /// `GET Type?...` and `POST Type/_search` (FHIR R4 search.html).
     public func search(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
+        guard type.name == "AuditEvent" else { return await searchStored(type, request) }
+        return await answering {
+            if let answer = try await searchLogged(type, request) { return answer }
+            return await searchStored(type, request)
+        }
+    }
+
+    func searchStored(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             if let link = request.parameters.first(where: { $0.name == "_page" }) {
                 guard request.parameters.count == 1 else {

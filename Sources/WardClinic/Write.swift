@@ -45,6 +45,9 @@ extension Clinic {
     public func delete(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             guard Self.isID(id) else { throw Rejection(400, "value", "not a logical id") }
+            if Self.isOfLog(type, id) {
+                throw Rejection(405, "not-supported", "nothing is taken out of the log")
+            }
             let grant = try await gate.authorize(
                 Delete.self, on: GrantSubject(type: type, id: id), principal: request.principal,
                 source: request.source)
@@ -97,6 +100,7 @@ extension Clinic {
         _ operation: RecordChange.Operation, _ type: ResourceType, id: String, _ resource: ValidatedResource,
         targets: [String: String] = [:]
     ) throws -> RecordChange {
+        try checkNotOfLog(type, id: id, resource)
         var replacements: [(range: Range<Int>, text: String)] = []
         var conditional: [(range: Range<Int>, query: SearchQuery)] = []
         for reference in SearchExtractor.references(in: resource.tape, at: resource.index) {
@@ -112,6 +116,26 @@ extension Clinic {
         return RecordChange(
             operation: operation, type: type, id: id, resource: resource, replacements: replacements,
             conditionalReferences: conditional)
+    }
+
+    /// What other systems store as AuditEvent does not pass for an event of this server's log.
+    private func checkNotOfLog(_ type: ResourceType, id: String, _ resource: ValidatedResource) throws {
+        guard type.name == "AuditEvent" else { return }
+        guard !Self.isOfLog(type, id) else {
+            throw Rejection(
+                422, "business-rule", "ids that begin with log- are of this server's own log",
+                expression: "AuditEvent.id")
+        }
+        let tape = resource.tape
+        guard let tags = tape.member(resource.index, "meta").flatMap({ tape.member($0, "tag") }) else { return }
+        var isTagged = false
+        tape.forEachElement(tags) { tag in
+            if tape.member(tag, "system").map({ tape.text($0) }) == AuditEventResource.tagSystem { isTagged = true }
+        }
+        guard !isTagged else {
+            throw Rejection(
+                422, "business-rule", "this tag is of this server's own log", expression: "AuditEvent.meta.tag")
+        }
     }
 
     /// A search that must find at most one: If-None-Exist or a conditional reference.

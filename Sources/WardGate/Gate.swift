@@ -6,8 +6,8 @@ public import WardPolicy
 
 /// The one decision point below every route: policy says yes and there is a grant, or no and the refusal is in the log.
 public struct Gate: Sendable {
-    private let policy: Policy
-    private let log: AuditLog
+    let policy: Policy
+    let log: AuditLog
     private let emergencies: EmergencyLookup?
 
     public init(policy: Policy, log: AuditLog, emergencies: EmergencyLookup? = nil) {
@@ -27,6 +27,7 @@ public struct Gate: Sendable {
         _ leave: Leave.Type, on subject: GrantSubject, principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> AccessGrant<Leave> {
         guard !Leave.isAboutRecords || !log.isClockBehind() else { throw .clockBehind }
+        let source = source.within(principal)
         var reason = "no-type"
         var isPermitted = false
         let residual = ResidualFilter(principal.standpoint(at: .now()), policy, emergencies)
@@ -66,7 +67,7 @@ public struct Gate: Sendable {
     ) async throws(GateFailure) -> AuditReceipt {
         let event = AuditEvent(
             kind: kind, time: .now(), outcome: outcome, actor: principal.actor, purpose: principal.purpose,
-            source: source, decision: decision, type: type)
+            source: source.within(principal), decision: decision, type: type)
         do throws(AuditFailure) { return try await log.append(event) } catch { throw .auditUnavailable }
     }
 }

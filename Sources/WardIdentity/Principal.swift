@@ -32,6 +32,8 @@ public struct Principal: Sendable {
     public let authenticated: Instant
     /// Number of the session, for the log.
     public let session: String?
+    /// The browser that the session is in, for the log; nil for clients and apps.
+    public let device: String?
 
     // Internal on purpose: identity is proven in this module or nowhere.
     init(client: Client, scopes: [Scope]?, expires: Instant) {
@@ -48,6 +50,7 @@ public struct Principal: Sendable {
         app = nil
         authenticated = expires.adding(seconds: -Authenticator.tokenLifetime)
         session = nil
+        device = nil
     }
 
     /// Nil for somebody without any role: they are known, and may nothing.
@@ -66,6 +69,7 @@ public struct Principal: Sendable {
         app = nil
         authenticated = session.authenticated
         self.session = session.number
+        device = session.mark
     }
 
     /// An app acting for somebody: never more than that person is now, and only within its scopes.
@@ -86,6 +90,7 @@ public struct Principal: Sendable {
         self.app = app.label
         authenticated = grant.authenticated
         session = grant.session
+        device = nil
     }
 
     /// What policy is asked about first.
@@ -100,6 +105,16 @@ public struct Principal: Sendable {
     public var actor: AuditActor {
         AuditActor(
             id: "\(kind.rawValue)/\(id)", name: name, role: roles.map(\.rawValue).joined(separator: " "), app: app)
+    }
+}
+
+extension RequestSource {
+    /// The same, with the session and the browser that `principal` is known by.
+    public func within(_ principal: Principal) -> RequestSource {
+        var source = self
+        source.session = principal.session
+        source.device = principal.device
+        return source
     }
 }
 

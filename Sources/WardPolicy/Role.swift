@@ -54,7 +54,9 @@ public struct Role: Hashable, Sendable, RawRepresentable, CaseIterable {
     ]
 
     /// Roles that a registered client may have, as opposed to a person.
-    public static let ofClients: [Role] = [.administrator, .clinician, .frontDesk, .integration]
+    public static let ofClients: [Role] = [
+        .administrator, .auditor, .clinician, .frontDesk, .integration, .privacyOfficer,
+    ]
 
     public static func == (left: Role, right: Role) -> Bool { left.rawValue == right.rawValue }
 

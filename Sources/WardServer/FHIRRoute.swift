@@ -4,6 +4,7 @@ import WardTelemetry
 
 /// What a path below `/fhir` means (FHIR R4 http.html#3.1.0.1.2). The template is what may be logged.
 enum FHIRRoute {
+    case accounting(String)
     case bundle
     case create(ResourceType)
     case delete(ResourceType, String)
@@ -48,6 +49,9 @@ enum FHIRRoute {
     }
 
     private static func route(_ method: HTTPRequest.Method, _ type: ResourceType, _ rest: [String]) -> FHIRRoute {
+        if type.name == "Patient", rest.count == 2, rest[1] == "$accounting-of-disclosures" {
+            return method == .get ? .accounting(rest[0]) : .methodNotAllowed(allow: "GET")
+        }
         if rest.contains(where: { $0.hasPrefix("$") }) { return .unsupported }
         switch rest.count {
         case 0:
@@ -82,13 +86,14 @@ enum FHIRRoute {
         case .create(let type), .delete(let type, _), .history(let type, _), .read(let type, _), .search(let type),
             .searchByPost(let type), .update(let type, _), .versionRead(let type, _, _):
             type
-        case .bundle, .metadata, .methodNotAllowed, .unknown, .unknownType, .unsupported: nil
+        case .accounting, .bundle, .metadata, .methodNotAllowed, .unknown, .unknownType, .unsupported: nil
         }
     }
 
     /// The path with its variable parts named, never filled in.
     var template: StaticString {
         switch self {
+        case .accounting: "/fhir/Patient/{id}/$accounting-of-disclosures"
         case .bundle: "/fhir"
         case .create, .search: "/fhir/{type}"
         case .delete, .read, .update: "/fhir/{type}/{id}"

@@ -103,7 +103,7 @@ public struct HTTPServer: Sendable {
                 clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
                 isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder,
-            watch: watch)
+            watch: watch, log: clinic.logDesk)
         responder = WardResponder(
             clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
             auditLog: auditLog, log: log)

@@ -167,6 +167,7 @@ struct WardResponder: HTTPResponder {
                 ?? Preference(),
             body: body)
         switch route {
+        case .accounting(let id): return await clinic.accounting(id, clinicRequest)
         case .bundle: return await clinic.bundle(clinicRequest)
         case .create(let type): return await clinic.create(type, clinicRequest)
         case .delete(let type, let id): return await clinic.delete(type, id, clinicRequest)

@@ -43,6 +43,7 @@ extension Vault {
             guard case .create(let query) = change.operation else { continue }
             if let query {
                 draft.attempted = change
+                if changes.count == 1 { draft.event.query = query.asked }
                 let found = try matches(query, access: frame.access, limit: 2)
                 draft.event.candidates += found.candidates
                 let fresh = created.matches(query)
@@ -74,6 +75,7 @@ extension Vault {
         var event = frame.event
         event.outcome = .failed
         event.candidates = draft.event.candidates
+        event.query = draft.event.query
         if let change = draft.attempted {
             event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
             if change.type.name == "Patient" { event.patients = [change.id] }

@@ -22,7 +22,8 @@ extension Vault {
         _ types: [ResourceType], with grant: consuming AccessGrant<Export>
     ) async throws(VaultFailure) -> ExportCursor {
         guard isReady else { throw .indexNotReady }
-        let frame = SearchFrame(grant, self)
+        var frame = SearchFrame(grant, self)
+        frame.event.recipient = frame.event.actor?.app ?? frame.event.actor?.name
         let permitted = types.filter { frame.access.outlook(.export, on: $0).isPermitted }
         let query = SearchQuery.everything(of: permitted)
         let residual = SearchResidual.byType(Dictionary(uniqueKeysWithValues: permitted.map { ($0, .always) }))

@@ -173,4 +173,13 @@ extension AuditEvent {
     mutating func add(patients ids: [String]) {
         for id in ids where !patients.contains(id) { patients.append(id) }
     }
+
+    /// The same; answers their positions.
+    mutating func positions(of ids: [String]) -> [Int] {
+        ids.map { id in
+            if let known = patients.firstIndex(of: id) { return known }
+            patients.append(id)
+            return patients.count - 1
+        }
+    }
 }

@@ -30,7 +30,8 @@ extension Vault {
         _ query: SearchQuery, type: ResourceType?, pageSize: Int, with grant: consuming AccessGrant<Search>
     ) async throws(VaultFailure) -> SearchAnswer {
         guard isReady else { throw .indexNotReady }
-        let frame = SearchFrame(grant, self)
+        var frame = SearchFrame(grant, self)
+        frame.event.query = query.asked
         if let parameter = hiddenParameter(of: query, frame.access) {
             var event = frame.event
             event.outcome = .denied
@@ -80,9 +81,10 @@ extension Vault {
     public func page(
         _ link: String, type: ResourceType?, with grant: consuming AccessGrant<Search>
     ) async throws(VaultFailure) -> SearchAnswer {
-        let frame = SearchFrame(grant, self)
+        var frame = SearchFrame(grant, self)
         guard let (handle, result, offset) = pages.result(of: link, principal: frame.principal), result.type == type
         else { throw .pageExpired }
+        frame.event.query = result.query.asked
         do throws(VaultFailure) {
             return try await release(
                 result, handle: handle, offset: offset, isFixed: true, frame: frame, event: frame.event)
@@ -232,7 +234,7 @@ extension Vault {
 
 /// What a search needs of its grant.
 struct SearchFrame: Sendable {
-    let event: AuditEvent
+    var event: AuditEvent
     let access: RecordAccess
     let principal: String
 
@@ -240,6 +242,15 @@ struct SearchFrame: Sendable {
         access = RecordAccess(grant.residual, vault)
         principal = grant.principal.id
         event = grant.event(.success, time: .now())
+    }
+}
+
+extension SearchQuery {
+    /// The search as it was asked, for the log: what fits with the records of a page into a leaf.
+    var asked: String {
+        let text = appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
+            .joined(separator: "&")
+        return text.utf8.count <= 4096 ? text : "\(text.prefix(4096))..."
     }
 }
 
@@ -253,7 +264,7 @@ private struct SearchMatch {
 
 extension AuditEvent {
     mutating func add(_ body: RecordBody, version: Int64) {
-        records.append(AuditedRecord(type: body.type, id: body.id, version: version))
-        add(patients: body.patients)
+        let owners = positions(of: body.patients)
+        records.append(AuditedRecord(type: body.type, id: body.id, version: version, owners: owners))
     }
 }

@@ -272,17 +272,17 @@ struct WriteDraft {
         decision: RecordDecision
     ) {
         let hash = writes.last.map { hex(Array(sha256($0.body).bytes.prefix(16))) }
+        let owners = event.positions(of: body.patients)
         event.records.append(
-            AuditedRecord(type: body.type, id: body.id, version: version, hash: hash, interaction: kind))
-        event.add(patients: body.patients)
+            AuditedRecord(
+                type: body.type, id: body.id, version: version, hash: hash, interaction: kind, owners: owners))
         event.note(decision)
         finish(body, version: version, outcome: outcome, decision)
     }
 
     /// A record that was found instead of written.
     mutating func reuse(_ body: RecordBody, version: Int64, _ decision: RecordDecision) {
-        event.records.append(AuditedRecord(type: body.type, id: body.id, version: version))
-        event.add(patients: body.patients)
+        event.add(body, version: version)
         finish(body, version: version, outcome: .unchanged, decision)
     }
 

@@ -15,6 +15,7 @@ enum Route {
     case allSessions, allSessionsEnd, accessReview, accessOf(String)
     case kept(String), keptDrop(String)
     case alerts, alertPage(String), alertAnswer(String)
+    case log, logCSV, logNDJSON, logEvent(String), logPatient(String), ownRecord
 
     init?(_ path: [String]) {
         switch path.count {
@@ -53,6 +54,8 @@ enum Route {
             case ("app", "alerts"): self = .alerts
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
+            case ("app", "log"): self = .log
+            case ("app", "my-record"): self = .ownRecord
             default: return nil
             }
         case 3:
@@ -73,6 +76,8 @@ enum Route {
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
             case ("app", "continue", let id): self = .kept(id)
+            case ("app", "log", "csv"): self = .logCSV
+            case ("app", "log", "ndjson"): self = .logNDJSON
             default: return nil
             }
         case 4:
@@ -88,6 +93,8 @@ enum Route {
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             case ("app", "continue", let id, "drop"): self = .keptDrop(id)
             case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
+            case ("app", "log", "event", let index): self = .logEvent(index)
+            case ("app", "log", "patient", let id): self = .logPatient(id)
             default: return nil
             }
         default: return nil
@@ -152,6 +159,12 @@ enum Route {
         case .accessOf: "/app/access-review/{id}"
         case .kept: "/app/continue/{id}"
         case .keptDrop: "/app/continue/{id}/drop"
+        case .log: "/app/log"
+        case .logCSV: "/app/log/csv"
+        case .logNDJSON: "/app/log/ndjson"
+        case .logEvent: "/app/log/event/{index}"
+        case .logPatient: "/app/log/patient/{id}"
+        case .ownRecord: "/app/my-record"
         }
     }
 
@@ -179,7 +192,8 @@ enum Route {
         switch self {
         case .apps, .authorize, .clients, .consent: .both
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
-            .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage:
+            .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage, .log, .logCSV, .logNDJSON, .logEvent,
+            .logPatient, .ownRecord:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
             .kept:
@@ -230,6 +244,7 @@ enum Route {
         case .allSessions, .allSessionsEnd: .manageSessions
         case .accessReview, .accessOf: .reviewAccess
         case .alerts, .alertPage, .alertAnswer: .readAlerts
+        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient: .readAudit
         default: nil
         }
     }

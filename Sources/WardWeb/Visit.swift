@@ -13,6 +13,7 @@ struct Visit {
     let settings: WebSettings
     let patients: PatientFinder
     let watch: WatchPost?
+    let log: LogDesk
     /// Empty unless something was posted.
     let form: FormFields
     let standing: People.Standing

@@ -19,7 +19,7 @@ public struct WebRequest: Sendable {
     public let origin: String?
     public let secFetchSite: String?
     public let userAgent: String?
-    public let source: RequestSource
+    public internal(set) var source: RequestSource
 
     /// The same request as if another form had been sent to another page.
     func posting(to path: [String]) -> WebRequest {

@@ -13,17 +13,21 @@ public struct WebSite: Sendable {
     let settings: WebSettings
     let patients: PatientFinder
     let watch: WatchPost?
+    let log: LogDesk
     let seeds = PendingSeeds()
 
     /// - Parameters:
     ///   - patients: for choosing whom an app is opened for; nil where there are no records.
     ///   - watch: alerts of odd access; nil where nobody watches.
+    ///   - log: for reading it; nil where it is not to be read here.
     public init(
-        people: People, settings: WebSettings, patients: PatientFinder? = nil, watch: WatchPost? = nil
+        people: People, settings: WebSettings, patients: PatientFinder? = nil, watch: WatchPost? = nil,
+        log: LogDesk? = nil
     ) {
         self.watch = watch
         self.people = people
         self.patients = patients ?? .none
+        self.log = log ?? .none
         self.settings = settings
     }
 
@@ -43,12 +47,18 @@ public struct WebSite: Sendable {
         let isActivity = if case .ping = route { isPost } else { form?["keep"] == nil }
         let session = request.cookies[Cookie.session.rawValue] ?? ""
         let standing = session.isEmpty ? .none : people.standing(of: session, at: now, isActivity: isActivity)
+        var request = request
+        switch standing {
+        case .active(let principal, _): request.source = request.source.within(principal)
+        case .locked(_, let session): request.source = session.source(of: request.source)
+        case .none: break
+        }
         let held = route.cookie.flatMap { request.cookies[$0.rawValue] } ?? ""
         let newTicket: String? =
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
-            watch: watch, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held,
+            watch: watch, log: log, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held,
             newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
@@ -202,6 +212,12 @@ public struct WebSite: Sendable {
         case .alertAnswer(let id): return await visit.answerAlert(id)
         case .allSessions: return await visit.allSessionsPage()
         case .allSessionsEnd: return await visit.endAnySession()
+        case .log: return await visit.logPage()
+        case .logCSV: return await visit.logFile(.csv)
+        case .logNDJSON: return await visit.logFile(.ndjson)
+        case .logEvent(let index): return await visit.logEventPage(index)
+        case .logPatient(let id): return await visit.patientLogPage(id)
+        case .ownRecord: return await visit.ownRecordPage()
         case .accessReview: return visit.accessReviewPage()
         case .kept(let id): return isPost ? await send(visit, id) : visit.keptPage(id)
         case .keptDrop(let id): return await visit.dropKept(id)

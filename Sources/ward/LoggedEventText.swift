@@ -33,6 +33,14 @@ extension LoggedEvent {
         }
         if let subject = event.subject { writer.member("subject", subject) }
         if let session = event.session { writer.member("session", session) }
+        if let device = event.device { writer.member("device", device) }
+        if event.isNewDevice {
+            writer.key("newDevice")
+            writer.bool(true)
+        }
+        if let query = event.query { writer.member("query", query) }
+        if let recipient = event.recipient { writer.member("recipient", recipient) }
+        if let type = event.type { writer.member("type", type.name) }
         if let emergency = event.emergency { writer.member("emergency", emergency) }
         if let purpose = event.purpose { writer.member("why", purpose.rawValue) }
         writer.member("from", event.source.address)

@@ -5,7 +5,8 @@ struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
         case alertAnswer, alertList, alertRules, alertShow, decoyPlant
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
-        case auditCheckpoint, auditSearch, auditVerify, clientAdd, clientApprove, clientList, clientRemove, clientToken
+        case auditAccounting, auditCheckpoint, auditReport, auditSearch, auditVerify, clientAdd, clientApprove,
+            clientList, clientRemove, clientToken
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,

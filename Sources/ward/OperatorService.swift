@@ -27,6 +27,8 @@ struct OperatorService: Sendable {
             case .auditCheckpoint: try checkpoint(reply)
             case .auditMirror: try await mirror(request, reply)
             case .auditProve: try prove(request, reply)
+            case .auditAccounting: try await accountDisclosures(request, reply)
+            case .auditReport: try await reportAccesses(request, reply)
             case .auditSearch: try await searchLog(request, reply)
             case .auditStatus: status(request, reply)
             case .auditVerify: try await verifyLog(request, reply)
@@ -199,53 +201,6 @@ struct OperatorService: Sendable {
                 earlier == nil
                     ? "not compared with a checkpoint kept elsewhere: a log rolled back as a whole would not show"
                     : "the log has only grown since the given checkpoint"))
-    }
-
-    private func searchLog(_ request: OperatorRequest, _ reply: Reply) async throws {
-        let principal = try await principal(request)
-        var facets: [AuditFacet] = []
-        if let patient = request.options["patient"] { facets.append(.patient(patient)) }
-        if let actor = request.options["actor"] {
-            facets.append(.actor(actor.contains("/") ? actor : "client/\(actor)"))
-        }
-        if let login = request.options["about"] {
-            guard let person = house.people.directory.person(named: login) else {
-                throw CommandFailure("nobody has this login name")
-            }
-            facets.append(.subject(person.actor.id))
-        }
-        if let kind = request.options["kind"] {
-            guard let kind = AuditEventKind(rawValue: kind) else {
-                let names = AuditEventKind.allCases.map(\.rawValue).joined(separator: ", ")
-                throw CommandFailure("kinds of events are: \(names)")
-            }
-            facets.append(.kind(kind))
-        }
-        if let record = request.options["record"] {
-            let parts = record.split(separator: "/")
-            guard parts.count == 2, let type = ResourceType(parts[0]) else {
-                throw CommandFailure("--record is Type/id")
-            }
-            facets.append(.record(type: type, id: String(parts[1])))
-        }
-        if let emergency = request.options["emergency"] { facets.append(.emergency(emergency)) }
-        if let day = request.options["day"] {
-            let parts = day.split(separator: "-").compactMap { Int64($0) }
-            guard parts.count == 3 else { throw CommandFailure("--day is YYYY-MM-DD") }
-            facets.append(.day(CalendarDay(year: parts[0], month: parts[1], day: parts[2])))
-        }
-        let events: [LoggedEvent]
-        do {
-            let grant = try await house.gate.authorize(
-                ReadAudit.self, on: .store, principal: principal, source: Self.source)
-            // Reading the log is in the log before anything is shown.
-            _ = try await house.log.append(grant.event(.success, time: .now()))
-            events = try house.log.events(with: facets, limit: request.options["limit"].flatMap { Int($0) } ?? 50)
-        } catch let failure as GateFailure {
-            throw CommandFailure(ClinicAnswer(failure).sentence)
-        }
-        for logged in events { reply(.output(request.options["json"] != nil ? logged.json : logged.line)) }
-        if events.isEmpty { reply(.output(request.options["json"] != nil ? "" : "no events")) }
     }
 }
 

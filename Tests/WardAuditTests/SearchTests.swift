@@ -72,6 +72,10 @@ struct Seeded: RandomNumberGenerator {
         facets.allSatisfy { facet in
             switch facet {
             case .actor(let id): event.actor?.id == id
+            case .address(let address): event.source.address == address
+            case .app(let app): event.actor?.app == app
+            case .outcome(let outcome): event.outcome == outcome
+            case .session(let number): event.session == number
             case .day(let day): event.time.text.hasPrefix(day.text)
             case .emergency(let id): event.emergency == id
             case .kind(let kind): event.kind == kind

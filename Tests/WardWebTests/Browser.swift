@@ -2,6 +2,7 @@ import Testing
 import WardAudit
 import WardCore
 import WardCrypto
+import WardGate
 import WardIdentity
 import WardPolicy
 import WardStorage
@@ -26,9 +27,32 @@ final class WebHouse {
             store: store, material: keys.tenant.derived("ward/identities/1"), log: log, clinic: "Lindenhof",
             hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
         let party = passkeys ? RelyingParty(id: SoftKey.rpID, origin: Self.origin) : nil
+        let gate = Gate(policy: Policy(), log: log)
         site = WebSite(
             people: people,
-            settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin))
+            settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
+            log: LogDesk(
+                all: { ask, principal, source in
+                    if ask.isExport {
+                        guard let grant = try? await gate.authorizeLogExport(principal, source: source) else {
+                            return nil
+                        }
+                        return try? await gate.readLog(
+                            ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
+                        ).page
+                    }
+                    guard let grant = try? await gate.authorizeLog(principal, source: source) else { return nil }
+                    return try? await gate.readLog(
+                        ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
+                    ).page
+                },
+                own: { patient, ask, principal, source in
+                    guard let own = gate.ownLog(of: patient, principal) else { return nil }
+                    return try? await gate.readLog(
+                        ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
+                        principal: principal, source: source
+                    ).page
+                }))
     }
 
     func pass(_ seconds: Int64) { now = now.adding(seconds: seconds) }

@@ -15,10 +15,11 @@ struct DeviceMarks: Sendable {
     }
 
     /// A mark for an account, renewing `old` if it is one.
-    func mark(account: String, renewing old: String?, at now: Instant) -> String {
-        let id = old.flatMap { self.id(of: $0, account: account, at: now) } ?? base64URL(randomBytes(12))
+    func mark(account: String, renewing old: String?, at now: Instant) -> DeviceMark {
+        let known = old.flatMap { self.id(of: $0, account: account, at: now) }
+        let id = known ?? base64URL(randomBytes(12))
         let time = String(now.microseconds / 1_000_000)
-        return "\(id).\(time).\(mac(account, id, time))"
+        return DeviceMark(text: "\(id).\(time).\(mac(account, id, time))", id: id, isNew: known == nil)
     }
 
     /// The device's id if the mark was made for this account and is not too old.
@@ -35,4 +36,14 @@ struct DeviceMarks: Sendable {
     private func mac(_ account: String, _ id: String, _ time: String) -> String {
         base64URL(key.tag(Array("device".utf8), Array(account.utf8), Array(id.utf8), Array(time.utf8)).bytes)
     }
+}
+
+/// A browser that somebody signs in with.
+struct DeviceMark: Sendable {
+    /// What its cookie holds.
+    let text: String
+    /// Names the browser of this account in the log.
+    let id: String
+    /// Whether it carried no mark of this account until now.
+    let isNew: Bool
 }

@@ -201,10 +201,10 @@ extension People {
                 of: active, because: .accountChanged, by: active.actor, source: context.source)
             try await endApps(of: active.id, because: "factors-replaced", source: context.source, at: now)
         }
-        let session = try await sessions.start(
-            for: active, method: .enrolment, device: context.device, source: context.source, at: now)
         let mark = devices.mark(account: active.loginName, renewing: context.deviceMark, at: now)
+        let session = try await sessions.start(
+            for: active, method: .enrolment, device: context.device, mark: mark, source: context.source, at: now)
         return Enrolled(
-            signedIn: SignedIn(token: session, deviceMark: mark, person: active), recoveryCodes: shown)
+            signedIn: SignedIn(token: session, deviceMark: mark.text, person: active), recoveryCodes: shown)
     }
 }

@@ -1,3 +1,4 @@
+public import WardAudit
 public import WardCore
 import WardCrypto
 import WardFHIR
@@ -24,6 +25,8 @@ public struct Session: Sendable {
     public let address: String
     /// Browser and system in two words; never the whole header, which is as good as a name.
     public let device: String
+    /// Id of the browser's mark; nil for sessions begun before marks were kept.
+    let mark: String?
     /// Locked sessions hold their place and answer nothing until the person proves who they are.
     public internal(set) var isLocked: Bool
     /// What forms were bound to under its newest tokens before this one; gone with a restart.
@@ -43,6 +46,14 @@ public struct Session: Sendable {
 }
 
 extension Session {
+    /// A request made in this session.
+    public func source(of source: RequestSource) -> RequestSource {
+        var source = source
+        source.session = number
+        source.device = mark
+        return source
+    }
+
     func encoded() -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
@@ -53,6 +64,7 @@ extension Session {
         writer.member("authenticated", authenticated.microseconds)
         writer.member("address", address)
         writer.member("device", device)
+        if let mark { writer.member("mark", mark) }
         writer.endObject()
         return writer.bytes
     }
@@ -68,6 +80,6 @@ extension Session {
         else { return nil }
         self.init(
             number: number, digest: digest, person: person, created: created, lastActive: authenticated,
-            authenticated: authenticated, address: address, device: device, isLocked: true)
+            authenticated: authenticated, address: address, device: device, mark: root["mark"]?.string, isLocked: true)
     }
 }

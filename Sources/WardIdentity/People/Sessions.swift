@@ -82,16 +82,16 @@ public final class Sessions: Sendable {
 
     /// Starts a session; the event is durable before there is a token.
     func start(
-        for person: Person, method: SignInMethod, device: String, source: RequestSource,
+        for person: Person, method: SignInMethod, device: String, mark: DeviceMark, source: RequestSource,
         with others: [EntryWrite] = [], at now: Instant
     ) async throws(IdentityFailure) -> String {
         let token = base64URL(randomBytes(32))
         let session = Session(
             number: hex(randomBytes(6)), digest: Self.digest(token), person: person.id, created: now, lastActive: now,
-            authenticated: now, address: source.address, device: device, isLocked: false)
-        try await write(
-            event(.signedIn, person, session, source, now, decision: method.rawValue), put: [session], remove: [],
-            with: others)
+            authenticated: now, address: source.address, device: device, mark: mark.id, isLocked: false)
+        var event = event(.signedIn, person, session, source, now, decision: method.rawValue)
+        event.isNewDevice = mark.isNew
+        try await write(event, put: [session], remove: [], with: others)
         return token
     }
 
@@ -107,7 +107,8 @@ public final class Sessions: Sendable {
         let fresh = base64URL(randomBytes(32))
         var renewed = Session(
             number: session.number, digest: Self.digest(fresh), person: session.person, created: session.created,
-            lastActive: now, authenticated: now, address: session.address, device: session.device, isLocked: false)
+            lastActive: now, authenticated: now, address: session.address, device: session.device, mark: session.mark,
+            isLocked: false)
         renewed.earlier = Array(([People.formDigest(token)] + session.earlier).prefix(8))
         try await write(
             event(
@@ -184,6 +185,7 @@ public final class Sessions: Sendable {
             kind: kind, time: now, outcome: .success, actor: person.actor, purpose: nil, source: source,
             decision: decision)
         event.session = session.number
+        event.device = session.mark
         return event
     }
 

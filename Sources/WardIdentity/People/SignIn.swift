@@ -52,19 +52,20 @@ extension People {
             countFailure(context.source, person: directory.person(named: name)?.id)
             throw .notRecognised
         }
+        let mark = devices.mark(account: person.loginName, renewing: context.deviceMark, at: now)
         let token: String
         do throws(IdentityFailure) {
             token = try await spend(code, of: person, now) { write throws(IdentityFailure) in
                 try await sessions.start(
-                    for: person, method: .password, device: context.device, source: context.source, with: [write],
-                    at: now)
+                    for: person, method: .password, device: context.device, mark: mark, source: context.source,
+                    with: [write], at: now)
             }
         } catch {
             if error == .notRecognised { throttle.fail(attempt, at: now) }
             throw error
         }
         throttle.succeed(attempt)
-        return signedIn(person, token, context, now)
+        return SignedIn(token: token, deviceMark: mark.text, person: person)
     }
 
     /// A challenge for whoever has a passkey for this site.
@@ -88,12 +89,13 @@ extension People {
             countFailure(context.source, person: nil)
             throw .notRecognised
         }
+        let mark = devices.mark(account: person.loginName, renewing: context.deviceMark, at: now)
         let token: String
         do throws(IdentityFailure) {
             token = try await spend(assertion, of: person, ticket, party, now) { write throws(IdentityFailure) in
                 try await sessions.start(
-                    for: person, method: .passkey, device: context.device, source: context.source, with: [write],
-                    at: now)
+                    for: person, method: .passkey, device: context.device, mark: mark, source: context.source,
+                    with: [write], at: now)
             }
         } catch {
             if error == .notRecognised {
@@ -102,7 +104,7 @@ extension People {
             }
             throw error
         }
-        return signedIn(person, token, context, now)
+        return SignedIn(token: token, deviceMark: mark.text, person: person)
     }
 
     /// A challenge for the person a session belongs to, for unlocking it or for a step-up.
@@ -134,7 +136,8 @@ extension People {
         do throws(IdentityFailure) {
             let fresh = try await prove(proof, person, token, context, now)
             throttle.succeed(attempt)
-            return signedIn(person, fresh, context, now)
+            let mark = devices.mark(account: person.loginName, renewing: context.deviceMark, at: now)
+            return SignedIn(token: fresh, deviceMark: mark.text, person: person)
         } catch {
             if error == .notRecognised {
                 throttle.fail(attempt, at: now)
@@ -231,11 +234,5 @@ extension People {
                     throw .notRecognised
                 }
             }, commit: commit)
-    }
-
-    private func signedIn(_ person: Person, _ token: String, _ context: SignInContext, _ now: Instant) -> SignedIn {
-        SignedIn(
-            token: token,
-            deviceMark: devices.mark(account: person.loginName, renewing: context.deviceMark, at: now), person: person)
     }
 }

@@ -60,6 +60,7 @@ extension Assets {
           background: var(--alarm); }
         .emergency a { color: inherit; }
         .facts th { width: 10rem; }
+        .facts td { overflow-wrap: anywhere; }
         .errors { padding: .25rem 1rem; margin: 0 0 1.5rem; border: 2px solid var(--bad); border-radius: 4px;
           background: var(--bad-ground); }
         .errors h2 { margin: .5rem 0 0; }
@@ -70,6 +71,13 @@ extension Assets {
         th, td { overflow-wrap: break-word; }
         th, td button { white-space: nowrap; }
         main:has(table) { max-width: 58rem; }
+        .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); gap: 0 1rem; }
+        .filter { padding: 1rem 1rem .25rem; margin: 1rem 0; background: var(--panel); border-radius: 4px; }
+        .filter summary { padding: .6rem 0; cursor: pointer; }
+        .filter .field { margin: 0 0 .75rem; }
+        select { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem; font: inherit; color: inherit;
+          background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
+        main:has(.wide) { max-width: 80rem; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);

@@ -1,3 +1,4 @@
+import WardAudit
 import WardIdentity
 import WardMarkup
 import WardPolicy
@@ -48,6 +49,12 @@ extension Visit {
                 OfficePlace(
                     path: "/app/access-review", short: "Access review\(overdue)",
                     long: "Review who has which access\(overdue)"))
+        }
+        if may(.readAudit) {
+            places.append(OfficePlace(path: "/app/log", short: "Log", long: "The audit log"))
+        }
+        if let principal, !principal.patients.isEmpty, principal.actor.isPatient {
+            places.append(OfficePlace(path: "/app/my-record", short: "My record", long: "Who opened my record"))
         }
         if may(.manageSessions) {
             places.append(

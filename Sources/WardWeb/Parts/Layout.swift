@@ -24,6 +24,11 @@ extension WebAnswer {
             ], body: body)
     }
 
+    /// Something to keep; browsers do not open it.
+    static func file(_ bytes: [UInt8], type: String, name: String) -> WebAnswer {
+        plain(200, type, bytes).adding("Content-Disposition", "attachment; filename=\"\(name)\"")
+    }
+
     static func html(_ markup: Markup, status: Int) -> WebAnswer {
         plain(status, "text/html; charset=utf-8", markup.bytes)
     }

@@ -34,7 +34,7 @@ struct AuditCommand: AsyncParsableCommand {
         subcommands: [
             Checkpoint.self, Search.self, Verify.self, ProveCommand.self, CheckProofCommand.self, MirrorCommand.self,
             StatusCommand.self, WitnessesCommand.self, AuditPrune.self, AuditRetention.self, AuditHold.self,
-            AuditDiscover.self, AuditClock.self,
+            AuditDiscover.self, AuditClock.self, Accounting.self, Report.self,
         ])
 
     struct Verify: AsyncParsableCommand {
@@ -76,6 +76,12 @@ struct AuditCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Type/id of a record.") var record: String?
         @Option(name: .long, help: "Id of an emergency: its own events and what was done in it.") var emergency: String?
         @Option(name: .long, help: "UTC day, YYYY-MM-DD.") var day: String?
+        @Option(name: .long, help: "success, denied or failed.") var outcome: String?
+        @Option(name: .long, help: "Number of a session.") var session: String?
+        @Option(name: .long, help: "Address that it came from.") var address: String?
+        @Option(name: .long, help: "Label of an app, as events name it.") var app: String?
+        @Option(name: .long, help: "Id of a device, as events name it.") var device: String?
+        @Option(name: .long, help: "Only events below this index: where the page before ended.") var before: Int64?
         @Option(name: .long, help: "At most so many events.") var limit = 50
         @Flag(name: .long, help: "One JSON object a line.") var json = false
         @OptionGroup var principal: PrincipalOptions
@@ -86,7 +92,8 @@ struct AuditCommand: AsyncParsableCommand {
                 var options = ["assertion": try await principal.assertion(storeID: storeID), "limit": "\(limit)"]
                 for (name, value) in [
                     ("patient", patient), ("actor", actor), ("about", about), ("kind", kind), ("record", record),
-                    ("day", day), ("emergency", emergency),
+                    ("day", day), ("emergency", emergency), ("outcome", outcome), ("session", session),
+                    ("address", address), ("app", app), ("device", device), ("before", before.map { "\($0)" }),
                 ] {
                     if let value { options[name] = value }
                 }

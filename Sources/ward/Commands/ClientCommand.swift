@@ -19,7 +19,7 @@ struct ClientCommand: AsyncParsableCommand {
         @Argument(help: "The client_id: letters, digits, '-', '_' and '.'; never reused.")
         var name: String
 
-        @Option(name: .long, help: "administrator, clinician, front-desk or integration.")
+        @Option(name: .long, help: "administrator, auditor, clinician, front-desk, integration or privacy-officer.")
         var role: Role
 
         @Option(name: .long, help: "Purpose of use: TREAT, HPAYMT, HOPERAT or PATRQT; needed for integration.")
@@ -65,7 +65,7 @@ struct ClientCommand: AsyncParsableCommand {
             if role == .administrator { return .systemAdministration }
             guard let purpose else {
                 if role == .integration { throw CommandFailure("an integration states its purpose: --purpose TREAT") }
-                return .treatment
+                return role == .frontDesk ? .treatment : role.usualPurpose
             }
             guard let known = PurposeOfUse(rawValue: purpose), known != .systemAdministration else {
                 throw CommandFailure("--purpose is TREAT, HPAYMT, HOPERAT or PATRQT")

@@ -76,7 +76,7 @@ struct DemoCommand: AsyncParsableCommand {
                 throw CommandFailure("\(path) cannot be written")
             }
             try await house.authenticator.add(
-                name, role: role, purpose: role == .administrator ? .systemAdministration : .treatment,
+                name, role: role, purpose: role == .frontDesk ? .treatment : role.usualPurpose,
                 key: pair.publicKey, by: OperatorService.source)
         }
         try await addPeople(house)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import WardAudit
 import WardCore
 import WardCrypto
 import WardKeys
@@ -64,11 +65,12 @@ struct KeysCommand: AsyncParsableCommand {
                 throw CommandFailure(error.text)
             }
             database.close()
-            // Opening with the new key puts the recovery into the log.
+            // Opened with the new key, to put the recovery into the log.
             let house = try await House.open(
                 folder, kind: nil,
                 unlock: { header, _ in .keyFile(try KeyFile.read(path, storeID: header.id)) },
                 origin: nil, isChecked: false)
+            _ = try await house.log.append(.system(.keysRecovered, decision: "recovery-code"))
             await house.close()
             Terminal.say("new key file   \(path)")
         }
