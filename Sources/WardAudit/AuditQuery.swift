@@ -87,13 +87,14 @@ extension AuditLog {
         var found: [LoggedEvent] = []
         var next: Int64?
         var (pruned, opened) = (0, 0)
+        var prunings: Prunings?
         func look(_ index: Int64) throws(AuditFailure) -> Bool {
             if found.count == limit || opened == looking {
                 next = index + 1
                 return false
             }
             opened += 1
-            guard let logged = try event(at: index) else {
+            guard let logged = try event(at: index, &prunings) else {
                 pruned += 1
                 return true
             }
@@ -117,12 +118,19 @@ extension AuditLog {
 
     /// One event; nil if its content is past its retention and gone.
     public func event(at index: Int64) throws(AuditFailure) -> LoggedEvent? {
+        var prunings: Prunings?
+        return try event(at: index, &prunings)
+    }
+
+    /// - Parameter prunings: read at the first event without content.
+    private func event(at index: Int64, _ prunings: inout Prunings?) throws(AuditFailure) -> LoggedEvent? {
         let stored: StoredLeaf?
         do throws(StorageFailure) { stored = try store.leaves(from: index, limit: 1).first } catch { throw .storage }
         guard let stored, stored.index == index else { throw .damaged }
         if stored.isPruned {
             // Its time is over, as the log says; or somebody took it away.
-            guard try isPruned(index) else { throw .damaged }
+            if prunings == nil { prunings = try self.prunings() }
+            guard prunings?.cover(index) ?? false else { throw .damaged }
             return nil
         }
         return LoggedEvent(
@@ -133,13 +141,14 @@ extension AuditLog {
     /// The first leaf at or after a time, by halving; leaves without content are passed over.
     private func firstLeaf(at time: Instant) throws(AuditFailure) -> Int64 {
         var (low, high) = (Int64(0), checkpoint.size)
+        var prunings: Prunings?
         while low < high {
             let middle = (low + high) / 2
             var probe = middle
-            var logged = try event(at: probe)
+            var logged = try event(at: probe, &prunings)
             while logged == nil, probe + 1 < high, probe < middle + 64 {
                 probe += 1
-                logged = try event(at: probe)
+                logged = try event(at: probe, &prunings)
             }
             // A run of what is past its retention: older than what is asked for.
             guard let logged else {

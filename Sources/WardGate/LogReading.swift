@@ -82,6 +82,7 @@ extension Gate {
         }
         return AccessGrant(
             subject: .store, principal: principal, source: source, reason: policy.code(of: decision),
+            purpose: principal.purpose,
             residual: filter(explaining: principal.standpoint(at: .now())))
     }
 

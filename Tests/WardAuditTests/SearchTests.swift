@@ -213,7 +213,7 @@ struct Seeded: RandomNumberGenerator {
         #expect(try log.verify().isWhole)
         let key = SealingKey(house.material.derived("ward/audit-segment/1"))
         func context(_ segment: UInt8, _ chunk: UInt8) -> [UInt8] {
-            Array("ward/audit-segment/1".utf8) + [0, 0, 0, 1] + [0, 0, 0, 0, 0, 0, 0, segment]
+            Array("ward/audit-segment/2".utf8) + [0, 0, 0, 1] + [0, 0, 0, 0, 0, 0, 0, segment]
                 + [0, 0, 0, 0, 0, 0, 0, chunk]
         }
         let changes: [(inout [UInt8]) -> Void] = [

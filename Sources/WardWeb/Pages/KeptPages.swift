@@ -127,7 +127,7 @@ extension Visit {
         }
         return Visit(
             request: request.posting(to: kept.segments), route: route, now: now, people: people, settings: settings,
-            patients: patients, watch: watch, form: FormFields(fields), standing: standing, secret: secret,
+            patients: patients, watch: watch, log: log, form: FormFields(fields), standing: standing, secret: secret,
             newTicket: nil)
     }
 
