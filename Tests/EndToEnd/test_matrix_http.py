@@ -135,7 +135,8 @@ def test_searches_totals_and_includes_count_what_the_role_may_see(clinic, tokens
 
     def work(role):
         fhir = client(clinic, tokens, role)
-        for kind in TYPES:
+        # The log itself is served as AuditEvent, by rules of its own: test_log.py.
+        for kind in set(TYPES) - {"AuditEvent"}:
             expected = visible(role, kind)
             got = fhir.get(f"{kind}?_count=100&_total=accurate")
             counted = fhir.get(f"{kind}?_count=0&_total=accurate")

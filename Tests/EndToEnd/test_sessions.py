@@ -38,7 +38,7 @@ def logins(clinic):  # noqa: F811
 
 def unlock(browser):
     browser.press("Unlock with a passkey")
-    browser.page.wait_for_url(re.compile(r"/app/continue/\w+$"))
+    browser.page.wait_for_url(re.compile(r"^https://[^/]+/app/continue/\w+$"))
 
 
 def test_a_form_sent_after_the_lock_is_shown_again_and_sent_by_one_button(clinic, person):  # noqa: F811
