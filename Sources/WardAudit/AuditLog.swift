@@ -87,7 +87,7 @@ public final class AuditLog: Sendable {
     ///
     /// Runs on the log's own queue between commits: the observer takes note and works elsewhere. One at a time.
     public func observe(_ observer: @escaping @Sendable ([LoggedEvent]) -> Void) {
-        sequencer.observer.withLock { $0 = observer }
+        sequencer.observer.withLock { $0 = LogObserver(tell: observer) }
     }
 
     /// Stops taking events; returns when everything taken is on disk.

@@ -3,6 +3,11 @@ import WardCore
 import WardCrypto
 import WardStorage
 
+/// A function in a box: taken bare out of a generic lock, it would gain a layer with each look.
+struct LogObserver: Sendable {
+    let tell: @Sendable ([LoggedEvent]) -> Void
+}
+
 /// Gives every leaf and every record its number, and makes a batch durable.
 ///
 /// Called from one queue only.
@@ -34,7 +39,7 @@ final class Sequencer: Sendable {
 
     let state: Mutex<State>
     /// Told of every leaf that is durable.
-    let observer = Mutex<(@Sendable ([LoggedEvent]) -> Void)?>(nil)
+    let observer = Mutex<LogObserver?>(nil)
     private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
@@ -98,7 +103,7 @@ final class Sequencer: Sendable {
 
     private func tell(_ added: [PlacedLeaf]) {
         guard !added.isEmpty, let observer = observer.withLock({ $0 }) else { return }
-        observer(added.map { LoggedEvent(index: $0.index, event: $0.event) })
+        observer.tell(added.map { LoggedEvent(index: $0.index, event: $0.event) })
     }
 
     /// Reads the store after a failed commit.
