@@ -209,7 +209,7 @@ if scope == "fuzz" {
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ], swiftSettings: strict,
             // Takes the place of the C library's allocator: a read costs a tenth less CPU (docs/decisions/0008). Not in
-            // debug builds, which tests run under a shifted clock: libfaketime and jemalloc cannot share a process.
+            // debug builds, whose allocator the sanitizers replace.
             linkerSettings: [.linkedLibrary("jemalloc", .when(platforms: [.linux], configuration: .release))]),
     ]
 }

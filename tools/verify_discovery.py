@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks a discovery export of Ward's audit log without any key of the store. Only the standard library.
+"""Checks a discovery export of Ward's audit log without any key of the store. Only the standard library and tlog.py
+beside it.
 
     verify_discovery.py FILE [--key VKEY]
 
@@ -11,71 +12,14 @@ Exits with 0 if everything holds, with 1 if anything does not.
 """
 
 import argparse
-import base64
 import hashlib
 import json
+import pathlib
 import sys
 
-# MARK: Ed25519 (RFC 8032 section 5.1.7)
-
-P = 2**255 - 19
-L = 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-ROOT = pow(2, (P - 1) // 4, P)
-
-
-def recover(y, sign):
-    if y >= P:
-        return None
-    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
-    x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * ROOT % P
-    if (x * x - square) % P or (x == 0 and sign):
-        return None
-    return P - x if x & 1 != sign else x
-
-
-def point(data):
-    y = int.from_bytes(data, "little")
-    sign, y = y >> 255, y & (1 << 255) - 1
-    x = recover(y, sign)
-    return None if x is None else (x, y, 1, x * y % P)
-
-
-def add(one, two):
-    a = (one[1] - one[0]) * (two[1] - two[0]) % P
-    b = (one[1] + one[0]) * (two[1] + two[0]) % P
-    c, d = 2 * one[3] * two[3] * D % P, 2 * one[2] * two[2] % P
-    e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % P, g * h % P, f * g % P, e * h % P
-
-
-def times(number, base):
-    result = (0, 1, 1, 0)
-    while number:
-        if number & 1:
-            result = add(result, base)
-        base, number = add(base, base), number >> 1
-    return result
-
-
-BASE_Y = 4 * pow(5, P - 2, P) % P
-BASE_X = recover(BASE_Y, 0)
-BASE = (BASE_X, BASE_Y, 1, BASE_X * BASE_Y % P)
-
-
-def is_signed(key, message, signature):
-    public, nonce = point(key), point(signature[:32]) if len(signature) == 64 else None
-    number = int.from_bytes(signature[32:], "little")
-    if public is None or nonce is None or number >= L:
-        return False
-    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
-    left, right = times(number, BASE), add(nonce, times(challenge, public))
-    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
-
-
-# MARK: Checkpoint (C2SP signed-note, tlog-checkpoint)
+# A verifier may be run apart from its environment (python3 -I), which leaves its own folder out.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from tlog import Checkpoint, Fault, Key, Unreadable, leaf_hash, node, unbase64
 
 
 class Refused(Exception):
@@ -88,53 +32,17 @@ def need(condition, words):
 
 
 def decoded(text, words):
-    try:
-        return base64.b64decode(text, validate=True)
-    except (ValueError, TypeError):
-        raise Refused(words) from None
+    data = unbase64(text)
+    need(data is not None, words)
+    return data
 
 
-def parse_key(text):
-    """Name, key hash and public key."""
-    name, _, rest = text.partition("+")
-    digits, _, key = rest.partition("+")
-    data = decoded(key, "the key is malformed")
-    need(len(data) == 33 and data[0] == 1, "the key is not of Ed25519")
-    digest = hashlib.sha256(name.encode() + b"\n" + data).digest()[:4]
-    need(digits == digest.hex(), "the key's own hash does not fit")
-    return name, digest, data[1:]
-
-
-def checkpoint(note, key):
-    """Size and root of a signed checkpoint."""
-    name, digest, public = key
-    body, separator, signatures = note.partition("\n\n")
-    need(separator and signatures.endswith("\n"), "the checkpoint is malformed")
-    body += "\n"
-    lines = body.split("\n")
-    need(len(lines) >= 4 and lines[0] == name, "the checkpoint is of another log")
-    need(lines[1].isascii() and lines[1].isdigit(), "the checkpoint is malformed")
-    root = decoded(lines[2], "the checkpoint is malformed")
-    need(len(root) == 32, "the checkpoint is malformed")
-    prefix = f"\u2014 {name} "
-    for line in signatures.splitlines():
-        if line.startswith(prefix):
-            data = decoded(line[len(prefix):], "the signature is malformed")
-            if data[:4] == digest and is_signed(public, body.encode(), data[4:]):
-                return int(lines[1]), root
-    raise Refused("the checkpoint is not signed by the log")
-
-
-# MARK: Tree (RFC 6962 section 2.1.1, RFC 9162 section 2.1.3.2)
-
-
-def node(left, right):
-    return hashlib.sha256(b"\x01" + left + right).digest()
+# MARK: Tree (RFC 9162 section 2.1.3.2)
 
 
 def root_of(leaf, index, size, path):
     need(0 <= index < size, "the event's number is outside of the log")
-    first, last, digest = index, size - 1, hashlib.sha256(b"\x00" + leaf).digest()
+    first, last, digest = index, size - 1, leaf_hash(leaf)
     for sibling in path:
         need(last != 0, "the proof is too long")
         if first & 1 or first == last:
@@ -169,8 +77,8 @@ def verify(text, trusted=None):
         need(lines, "the file is empty")
         header = json.loads(lines[0])
         need(header["format"] == "ward-discovery/1", "the format is unknown")
-        key = parse_key(trusted or header["key"])
-        size, root = checkpoint(header["checkpoint"], key)
+        checkpoint = Checkpoint(header["checkpoint"].encode(), Key(trusted or header["key"], 1))
+        size, root = checkpoint.size, checkpoint.root
         need(header["events"] == len(lines) - 1, "events are missing from the file, or were added")
         last = -1
         for number, line in enumerate(lines[1:], start=2):
@@ -180,6 +88,8 @@ def verify(text, trusted=None):
             except Refused as refused:
                 raise Refused(f"line {number}: {refused}") from None
             last = index
+    except (Fault, Unreadable) as refused:
+        raise Refused(str(refused)) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused(f"the file is malformed ({type(error).__name__})") from None
     return len(lines) - 1, size

@@ -263,7 +263,6 @@ class House:
         self.clients = {}
         # Of the server only.
         self.environment = {}
-        self.wrapper = ()
         # Login, roles and unused recovery codes of everybody who has enrolled.
         self.confirmers = []
 
@@ -336,7 +335,7 @@ class House:
             self.port = self.port or free_port()
             with open(self.log_file, "ab") as log, open(self.error_file, "ab") as errors:
                 self.process = subprocess.Popen(
-                    [*self.wrapper, str(self.binary), *command, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
+                    [str(self.binary), *command, "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
                      *map(str, options)],
                     cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=errors,
                     env={**os.environ, **self.environment})

@@ -11,34 +11,21 @@ import urllib3
 
 from conftest import ROOT, House
 from probes import database
+from shifted_clock import ShiftedClock
 
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 VERIFIER = ROOT / "tools/verify_discovery.py"
 YEAR = 365.2425 * 86_400
 
 
-def debug_build():
-    """The release build's allocator cannot share a process with libfaketime."""
-    given = pathlib.Path(os.environ.get("WARD_DEBUG_BINARY", ROOT / ".build/debug/ward"))
-    if not given.exists() or not os.path.exists(FAKETIME):
-        pytest.skip("no debug build of ward (swift build), or no libfaketime")
-    return given
-
-
 class Shifted:
-    """Runs the program with a clock that is off by some seconds; the monotonic clock is left alone."""
+    """A store on a machine whose clock is off."""
 
-    def __init__(self, house, clock):
+    def __init__(self, house, folder):
         self.house = house
-        self.clock = clock
-        self.environment = {
-            "LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        self.set(0)
-
-    def set(self, seconds):
-        self.clock.write_text(f"{seconds:+.0f}\n")
+        self.clock = ShiftedClock(folder)
+        self.set = self.clock.set
+        self.environment = self.clock.environment
 
     def make(self):
         """A store whose first event is of that day."""
@@ -49,17 +36,17 @@ class Shifted:
 
     def ward(self, *arguments):
         return subprocess.run(
-            ["/usr/bin/env", str(self.house.binary), *map(str, arguments), "--data", str(self.house.data)],
+            [str(self.house.binary), *map(str, arguments), "--data", str(self.house.data)],
             cwd=self.house.folder, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
             env={**os.environ, **self.environment})
 
 
 @pytest.fixture
-def shifted(ward, tmp_path):
-    house = OfAnotherDay(ward, debug_build(), tmp_path / "house")
+def shifted(ward, binary, tmp_path):
+    house = OfAnotherDay(ward, binary, tmp_path / "house")
     house.folder.mkdir()
-    made = Shifted(house, tmp_path / "offset")
-    house.environment, house.wrapper = made.environment, ("/usr/bin/env",)
+    made = Shifted(house, tmp_path)
+    house.environment = made.environment
     yield made
     house.kill()
 

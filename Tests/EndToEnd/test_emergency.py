@@ -103,7 +103,7 @@ def emergencies(clinic):
 def logged(clinic, *filters):
     """Events, newest first, asked for by the server's clock: a client's assertion from another day is refused."""
     done = subprocess.run(
-        ["/usr/bin/env", str(clinic.binary), "audit", "search", "--client", "administrator", "--json", "--limit", "99",
+        [str(clinic.binary), "audit", "search", "--client", "administrator", "--json", "--limit", "99",
          "--data", str(clinic.data), *filters],
         cwd=clinic.folder, capture_output=True, text=True, timeout=60, env={**os.environ, **clinic.environment})
     assert done.returncode == 0, done.stderr

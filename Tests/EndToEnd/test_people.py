@@ -7,31 +7,18 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from conftest import ROOT, enrolled
+from conftest import enrolled
+from shifted_clock import ShiftedClock
 
 LINK = re.compile(r"https://localhost:\d+/enrol/\S+")
-FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
 @pytest.fixture(scope="module")
 def clinic(houses, tmp_path_factory):
-    """A store whose server has a clock that the test can move on.
-
-    The release build's allocator cannot share a process with libfaketime, so the debug build serves.
-    """
-    debug = ROOT / ".build/debug/ward"
-    if not debug.exists():
-        pytest.skip("no debug build of ward: swift build")
+    """A store whose server has a clock that the test can move on."""
     house = houses(start=False)
-    house.binary = debug
-    clock = tmp_path_factory.mktemp("clock") / "offset"
-    clock.write_text("+0\n")
-    house.environment = {
-        "LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    # libfaketime sets itself up in the first program, and Swift reads its arguments before that is done.
-    house.wrapper = ("/usr/bin/env",)
-    house.move_clock = lambda seconds: clock.write_text(f"+{seconds}\n")
+    clock = ShiftedClock(tmp_path_factory.mktemp("clock"))
+    house.environment, house.move_clock = clock.environment, clock.set
     house.start()
     return house
 
