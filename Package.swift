@@ -44,6 +44,8 @@ var targets: [Target] = [
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
     .target(name: "CWardSystem"),
+    // The header of PKCS#11 alone; the module is loaded when a store names one.
+    .target(name: "CWardToken", cSettings: [.unsafeFlags(["-I/usr/include/p11-kit-1"])]),
     // 0
     ward("WardCore", ["CWardSystem"]),
     // 1
@@ -82,7 +84,7 @@ var targets: [Target] = [
     ward("WardDemo", ["WardCore"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
-    ward("WardKeys", ["WardCore", "WardCrypto"]),
+    ward("WardKeys", ["WardCore", "WardCrypto", "CWardToken"]),
     ward(
         "WardWeb",
         ["WardCore", "WardCrypto", "WardFHIR", "WardMarkup", "WardAudit", "WardPolicy", "WardIdentity", "WardWatch"]),

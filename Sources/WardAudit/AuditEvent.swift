@@ -117,6 +117,11 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysOpened = "keys-opened"
     /// Opened by the recovery code; the keys of before have ended.
     case keysRecovered = "keys-recovered"
+    /// The security module that holds the root key does not answer; nothing is written.
+    case keysAway = "keys-away"
+    case keysBack = "keys-back"
+    /// Another root key, tenant key or recovery code.
+    case keysRotated = "keys-rotated"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"

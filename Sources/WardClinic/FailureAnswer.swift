@@ -18,6 +18,10 @@ extension ClinicAnswer {
         switch failure {
         case .auditUnavailable: self = .auditUnavailable
         case .clockBehind: self = .clockBehind
+        case .keysAway:
+            self = .failure(
+                503, "transient", "the security module with the root key does not answer, so nothing is written",
+                headers: [(name: "Retry-After", value: "10")])
         case .denied(let refusal):
             self = .failure(
                 403, "forbidden", "policy does not permit this; the code names the rule", expression: refusal.reason,

@@ -106,6 +106,14 @@ public protocol Interaction: Sendable {
 extension Interaction {
     /// Whether records are seen or changed by it: those wait for a clock that is right.
     static var isAboutRecords: Bool { action != .readAudit && action != .administer }
+
+    /// Whether records are changed by it: those wait for the security module with the root key.
+    static var changesRecords: Bool {
+        switch action {
+        case .create, .delete, .import, .update: true
+        default: false
+        }
+    }
 }
 
 public enum Read: Interaction {

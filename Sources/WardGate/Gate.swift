@@ -8,11 +8,17 @@ public import WardPolicy
 public struct Gate: Sendable {
     let policy: Policy
     let log: AuditLog
+    private let areKeysHeld: (@Sendable () -> Bool)?
     private let emergencies: EmergencyLookup?
 
-    public init(policy: Policy, log: AuditLog, emergencies: EmergencyLookup? = nil) {
+    /// - Parameter areKeysHeld: whether the security module with the root key answers; while it does not, nothing is
+    ///   written.
+    public init(
+        policy: Policy, log: AuditLog, areKeysHeld: (@Sendable () -> Bool)? = nil, emergencies: EmergencyLookup? = nil
+    ) {
         self.policy = policy
         self.log = log
+        self.areKeysHeld = areKeysHeld
         self.emergencies = emergencies
     }
 
@@ -22,11 +28,12 @@ public struct Gate: Sendable {
     /// by ``AccessGrant/residual``. A refusal is durable in the log before this throws.
     ///
     /// - Throws: ``GateFailure/denied(_:)`` with the receipt of the logged refusal, or ``GateFailure/auditUnavailable``
-    ///   if the log could not take it, or ``GateFailure/clockBehind``.
+    ///   if the log could not take it, or ``GateFailure/clockBehind``, or ``GateFailure/keysAway``.
     public func authorize<Leave: Interaction>(
         _ leave: Leave.Type, on subject: GrantSubject, principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> AccessGrant<Leave> {
         guard !Leave.isAboutRecords || !log.isClockBehind() else { throw .clockBehind }
+        if Leave.changesRecords, let areKeysHeld, !areKeysHeld() { throw .keysAway }
         let source = source.within(principal)
         var reason = "no-type"
         var isPermitted = false
@@ -78,6 +85,8 @@ public enum GateFailure: Error, Hashable, Sendable {
     /// The machine's clock is behind the newest event: nothing about records is answered.
     case clockBehind
     case denied(Refusal)
+    /// The security module with the root key does not answer: nothing is written.
+    case keysAway
 }
 
 /// A refusal that stands in the log.

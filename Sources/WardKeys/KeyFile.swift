@@ -60,11 +60,23 @@ public enum KeyFailure: Error, Hashable, Sendable {
     case mistypedGroup(Int)
     case malformedKeyFile
     case malformedKeyring
+    /// The PIN of the security module is locked.
+    case lockedPIN
+    /// The library of the security module cannot be loaded.
+    case moduleMissing
     /// The store was set up without this kind of key.
     case notConfigured
     /// Wrong passphrase, key file or code.
     case refused
+    /// The key in the security module could be taken out of it.
+    case softKey
+    /// The token has a key of this name already.
+    case tokenKeyExists
+    case tokenKeyMissing
+    /// No token of this label is in the security module.
+    case tokenMissing
     case tooShortPassphrase
+    case wrongPIN
 }
 
 func unhex(_ text: some StringProtocol) -> [UInt8]? {

@@ -2,136 +2,224 @@ import FoundationEssentials
 public import WardCore
 public import WardCrypto
 
-/// How a store's root key is reached, and the tenant key under it.
+/// How a store's keys are reached; everything in it is wrapped, so that it may lie in the store.
 ///
-/// Everything in it is wrapped; it may lie in the store.
-///
-/// A random root key is wrapped once for each way in: key file or passphrase, and the recovery code.
+/// The way in (key file, passphrase, security module) opens the root key, or holds it; the root key wraps the tenant
+/// key, the tenant key wraps the material that all keys of the store are derived from. The tenant key is also sealed to
+/// the public half of the recovery code, so that root and tenant keys can be exchanged without the code at hand.
 public struct Keyring: Codable, Sendable {
     /// The everyday way in.
     public enum Provider: String, Codable, Sendable {
         case keyFile = "key-file"
         case passphrase
+        case securityModule = "security-module"
     }
 
     public let format: Int
-    public private(set) var provider: Provider
-    private var salt: [UInt8]
-    private var memoryKiB: UInt32
-    private var passes: UInt32
-    private var lanes: UInt32
-    private var root: [UInt8]
-    private let recoveryRoot: [UInt8]
-    private let tenant: [UInt8]
+    public internal(set) var provider: Provider
+    /// Where the root key lies, if a module holds it.
+    public internal(set) var place: TokenPlace?
+    var stretching: Stretching?
+    /// The root key under the way in; empty where a module holds it.
+    var root: [UInt8]
+    /// The tenant key under the root key.
+    var tenant: [UInt8]
+    /// What all keys are derived from, under the tenant key.
+    var material: [UInt8]
+    /// The public half of the recovery code.
+    var recipient: [UInt8]
+    /// The tenant key, sealed to it.
+    var recovery: [UInt8]
+    /// When the root key, the tenant key and the recovery code were made.
+    public internal(set) var made: Ages
+    /// A MAC over all of the above with a key under the material: nobody without the keys can swap a part.
+    var tag: [UInt8]
 
-    /// Where the wrapping key comes from when the store is opened.
-    public enum Unlock: ~Copyable {
-        case keyFile(KeyMaterial)
-        case passphrase(SecretBytes)
-        case recovery(RecoveryCode)
+    /// Salt and costs of a passphrase.
+    struct Stretching: Codable, Sendable {
+        let salt: [UInt8]
+        let memoryKiB, passes, lanes: UInt32
     }
 
-    /// Makes root and tenant keys for a new store.
+    /// Days since 1970-01-01 UTC.
+    public struct Ages: Codable, Hashable, Sendable {
+        public internal(set) var root, tenant, recovery: Int64
+    }
+
+    /// Where the key comes from that opens or holds the root key.
+    public enum Unlock: Sendable {
+        case keyFile(KeyMaterial)
+        case phrase(HeldSecret)
+        case securityModule(SecurityModule)
+        case recovery(RecoveryCode)
+
+        public static func passphrase(_ phrase: consuming SecretBytes) -> Unlock { .phrase(HeldSecret(phrase)) }
+    }
+
+    /// Makes the keys of a new store.
+    ///
+    /// - Returns: the keyring, and the material that its keys are derived from.
     public static func create(
-        storeID: String, unlock: consuming Unlock, recovery: RecoveryCode
-    ) throws(KeyFailure) -> (keyring: Keyring, tenant: KeyMaterial) {
-        let (root, tenant) = (KeyMaterial.random(), KeyMaterial.random())
-        let parameters = Passphrase.Parameters.standard
-        let salt = randomBytes(16)
-        let provider: Provider
+        storeID: String, unlock: Unlock, recovery: RecoveryCode, today: Int64
+    ) throws(KeyFailure) -> (keyring: Keyring, material: KeyMaterial) {
+        let (tenant, material) = (KeyMaterial.random(), KeyMaterial.random())
+        var ring = Keyring(
+            format: 2, provider: .keyFile, root: [], tenant: [], material: [], recipient: [], recovery: [],
+            made: Ages(root: today, tenant: today, recovery: today), tag: [])
+        try ring.enter(by: unlock, with: tenant, storeID)
+        try ring.wrap(material, under: tenant, storeID)
+        try ring.lay(by: recovery, tenant, storeID)
+        ring.tag = ring.computedTag(material, storeID)
+        return (ring, material)
+    }
+
+    /// Reaches the material that the store's keys are derived from.
+    ///
+    /// - Throws: ``KeyFailure/refused`` for a wrong key, ``KeyFailure/malformedKeyring`` for a ring of several.
+    public func open(storeID: String, unlock: Unlock) throws(KeyFailure) -> KeyMaterial {
+        let tenant = try tenantKey(storeID, unlock)
+        return try opened(tenant, storeID)
+    }
+
+    func opened(_ tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) -> KeyMaterial {
+        let material: KeyMaterial
+        do throws(SealFailure) {
+            material = try SealingKey(tenant).unwrap(self.material, boundTo: Self.context("material", storeID))
+        } catch {
+            throw .refused
+        }
+        guard constantTimeEquals(tag, computedTag(material, storeID)) else { throw .malformedKeyring }
+        return material
+    }
+
+    /// Whether the security module still holds the root key: opens the tenant key, and forgets it.
+    public func prove(_ module: SecurityModule, storeID: String) throws(KeyFailure) {
+        _ = try module.unwrap(tenant, boundTo: Self.context("tenant", storeID))
+    }
+
+    func tenantKey(_ storeID: String, _ unlock: Unlock) throws(KeyFailure) -> KeyMaterial {
+        if case .recovery(let code) = unlock {
+            let context = Self.context("recovery", storeID)
+            guard let key = try? code.recipient?.unwrap(recovery, boundTo: context) else { throw .refused }
+            return key
+        }
+        let context = Self.context("tenant", storeID)
+        if case .securityModule(let module) = unlock {
+            guard provider == .securityModule else { throw .notConfigured }
+            return try module.unwrap(tenant, boundTo: context)
+        }
+        let root = try rootKey(storeID, unlock)
+        guard let key = try? SealingKey(root).unwrap(tenant, boundTo: context) else { throw .refused }
+        return key
+    }
+
+    private func rootKey(_ storeID: String, _ unlock: Unlock) throws(KeyFailure) -> KeyMaterial {
         let wrapping: KeyMaterial
-        switch consume unlock {
+        switch unlock {
+        case .keyFile(let key):
+            guard provider == .keyFile else { throw .notConfigured }
+            wrapping = key
+        case .phrase(let phrase):
+            guard provider == .passphrase, let stretching else { throw .notConfigured }
+            let parameters = Passphrase.Parameters(
+                memoryKiB: stretching.memoryKiB, passes: stretching.passes, lanes: stretching.lanes)
+            wrapping = try Passphrase.key(phrase.secret, salt: stretching.salt, parameters: parameters)
+        case .recovery, .securityModule: throw .notConfigured
+        }
+        guard let key = try? SealingKey(wrapping).unwrap(root, boundTo: Self.context("root", storeID)) else {
+            throw .refused
+        }
+        return key
+    }
+
+    // MARK: Wrapping
+
+    /// Wraps the tenant key under a fresh root key, and that under the way in.
+    mutating func enter(
+        by way: Unlock, with tenant: KeyMaterial, _ storeID: String
+    ) throws(KeyFailure) {
+        let context = Self.context("tenant", storeID)
+        (place, stretching, root) = (nil, nil, [])
+        let wrapping: KeyMaterial
+        switch way {
+        case .securityModule(let module):
+            (provider, place) = (.securityModule, module.place)
+            self.tenant = try module.wrap(tenant, boundTo: context)
+            return
         case .keyFile(let key): (provider, wrapping) = (.keyFile, key)
-        case .passphrase(let phrase):
-            guard Passphrase.isLongEnough(phrase) else { throw .tooShortPassphrase }
-            (provider, wrapping) = (.passphrase, try Passphrase.key(phrase, salt: salt, parameters: parameters))
+        case .phrase(let phrase):
+            guard Passphrase.isLongEnough(phrase.secret) else { throw .tooShortPassphrase }
+            let (costs, salt) = (Passphrase.Parameters.standard, randomBytes(16))
+            stretching = Stretching(salt: salt, memoryKiB: costs.memoryKiB, passes: costs.passes, lanes: costs.lanes)
+            (provider, wrapping) = (.passphrase, try Passphrase.key(phrase.secret, salt: salt, parameters: costs))
         case .recovery: throw .notConfigured
         }
-        do {
-            let keyring = Keyring(
-                format: 1, provider: provider, salt: salt, memoryKiB: parameters.memoryKiB, passes: parameters.passes,
-                lanes: parameters.lanes, root: try SealingKey(wrapping).wrap(root, boundTo: context("root", storeID)),
-                recoveryRoot: try SealingKey(recovery.key).wrap(root, boundTo: context("recovery", storeID)),
-                tenant: try SealingKey(root).wrap(tenant, boundTo: context("tenant", storeID)))
-            return (keyring, tenant)
+        let fresh = KeyMaterial.random()
+        do throws(SealFailure) {
+            root = try SealingKey(wrapping).wrap(fresh, boundTo: Self.context("root", storeID))
+            self.tenant = try SealingKey(fresh).wrap(tenant, boundTo: context)
         } catch {
             throw .malformedKeyring
         }
     }
 
-    /// Reaches the tenant key.
-    public func open(storeID: String, unlock: consuming Unlock) throws(KeyFailure) -> KeyMaterial {
-        let root = try rootKey(storeID: storeID, unlock: unlock)
-        guard let tenant = try? SealingKey(root).unwrap(tenant, boundTo: Self.context("tenant", storeID)) else {
-            throw .refused
-        }
-        return tenant
-    }
-
-    /// The same keyring with another key file, opened by the recovery code.
-    public func rewrapped(
-        storeID: String, recovery: RecoveryCode, keyFile: KeyMaterial
-    ) throws(KeyFailure) -> Keyring {
-        let root = try rootKey(storeID: storeID, unlock: .recovery(recovery))
-        var changed = self
-        guard let wrapped = try? SealingKey(keyFile).wrap(root, boundTo: Self.context("root", storeID)) else {
+    mutating func wrap(_ material: KeyMaterial, under tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) {
+        do throws(SealFailure) {
+            self.material = try SealingKey(tenant).wrap(material, boundTo: Self.context("material", storeID))
+        } catch {
             throw .malformedKeyring
         }
-        changed.provider = .keyFile
-        changed.root = wrapped
-        return changed
     }
 
-    private func rootKey(storeID: String, unlock: consuming Unlock) throws(KeyFailure) -> KeyMaterial {
-        let wrapping: KeyMaterial
-        var (wrapped, use) = (root, "root")
-        switch consume unlock {
-        case .keyFile(let key):
-            guard provider == .keyFile else { throw .notConfigured }
-            wrapping = key
-        case .passphrase(let phrase):
-            guard provider == .passphrase else { throw .notConfigured }
-            let parameters = Passphrase.Parameters(memoryKiB: memoryKiB, passes: passes, lanes: lanes)
-            wrapping = try Passphrase.key(phrase, salt: salt, parameters: parameters)
-        case .recovery(let code):
-            (wrapped, use) = (recoveryRoot, "recovery")
-            wrapping = code.key
+    /// Seals the tenant key to a recovery code.
+    mutating func lay(by code: RecoveryCode, _ tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) {
+        guard let key = code.recipient else { throw .malformedKeyring }
+        recipient = key.publicKey
+        try lay(tenant, storeID)
+    }
+
+    /// Seals the tenant key to the recovery code that there is.
+    mutating func lay(_ tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) {
+        do throws(SealFailure) {
+            recovery = try RecipientKey.wrap(tenant, to: recipient, boundTo: Self.context("recovery", storeID))
+        } catch {
+            throw .malformedKeyring
         }
-        guard let root = try? SealingKey(wrapping).unwrap(wrapped, boundTo: Self.context(use, storeID)) else {
-            throw .refused
-        }
-        return root
     }
 
-    private static func context(_ use: String, _ storeID: String) -> [UInt8] {
-        Array("ward/keyring/1 \(use) \(storeID)".utf8)
+    func computedTag(_ material: KeyMaterial, _ storeID: String) -> [UInt8] {
+        let ages = "\(format) \(made.root) \(made.tenant) \(made.recovery) \(storeID)"
+        let place = place.map { "\($0.library)\u{0}\($0.token)\u{0}\($0.key)" } ?? ""
+        let costs = stretching.map { "\($0.memoryKiB) \($0.passes) \($0.lanes)" } ?? ""
+        let parts = [
+            Array(ages.utf8), Array(provider.rawValue.utf8), Array(place.utf8), stretching?.salt ?? [],
+            Array(costs.utf8), root, tenant, self.material, recipient, recovery,
+        ]
+        let key = MacKey(material.derived("ward/keyring-tag/1"))
+        return key.tag(ofWhole: parts.flatMap { part in bigEndian(part.count) + part }).bytes
     }
 
+    private func bigEndian(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) } }
+
+    static func context(_ use: String, _ storeID: String) -> [UInt8] {
+        Array("ward/keyring/2 \(use) \(storeID)".utf8)
+    }
+
+}
+
+extension Keyring {
     /// JSON for the store.
     public func encoded() throws(KeyFailure) -> [UInt8] {
-        guard let data = try? JSONEncoder().encode(self) else { throw .malformedKeyring }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        guard let data = try? encoder.encode(self) else { throw .malformedKeyring }
         return Array(data)
     }
 
     public init(decoding bytes: [UInt8]) throws(KeyFailure) {
-        guard let keyring = try? JSONDecoder().decode(Keyring.self, from: Data(bytes)), keyring.format == 1 else {
+        guard let keyring = try? JSONDecoder().decode(Keyring.self, from: Data(bytes)), keyring.format == 2 else {
             throw .malformedKeyring
         }
         self = keyring
-    }
-
-    private init(
-        format: Int, provider: Provider, salt: [UInt8], memoryKiB: UInt32, passes: UInt32, lanes: UInt32, root: [UInt8],
-        recoveryRoot: [UInt8], tenant: [UInt8]
-    ) {
-        self.format = format
-        self.provider = provider
-        self.salt = salt
-        self.memoryKiB = memoryKiB
-        self.passes = passes
-        self.lanes = lanes
-        self.root = root
-        self.recoveryRoot = recoveryRoot
-        self.tenant = tenant
     }
 }

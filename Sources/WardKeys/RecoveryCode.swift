@@ -5,7 +5,10 @@ public import WardCrypto
 /// Seven letters of Crockford's base 32 and one check letter a group, so that a mistyped group is named.
 public struct RecoveryCode: Sendable {
     public let text: String
-    public let key: KeyMaterial
+    private let key: KeyMaterial
+
+    /// The key pair whose public half the tenant key is sealed to.
+    var recipient: RecipientKey? { RecipientKey(key) }
 
     /// A fresh code.
     public init() {
@@ -13,7 +16,7 @@ public struct RecoveryCode: Sendable {
     }
 
     private init(bytes: [UInt8]) {
-        key = (KeyMaterial(bytes) ?? .random()).derived("ward/recovery/1")
+        key = (KeyMaterial(bytes) ?? .random()).derived("ward/recovery/2")
         text = Self.encoded(bytes)
     }
 

@@ -87,8 +87,6 @@ public protocol StoreTransaction {
 public enum MetadataKey: String, CaseIterable, Sendable {
     /// Version of the whole store's format, kind of store (real or demo), store id; not sealed, authenticated by use.
     case header
-    /// How the root key is reached, and the tenant key wrapped under it.
-    case keyring
     /// The newest signed checkpoint of the audit log.
     case checkpoint
     /// Checkpoints of the log with cosignatures of witnesses.
@@ -144,6 +142,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case legalHold = 50
     /// How long events are kept.
     case retention = 51
+    /// How the keys of the store are reached: wrapped keys.
+    case keyring = 80
 }
 
 /// The current version of a resource, or one line of its history.

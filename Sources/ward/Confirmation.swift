@@ -96,8 +96,8 @@ extension OperatorService {
     func recovering(_ request: OperatorRequest) async throws -> AuditActor {
         guard let typed = request.options["kit"] else { return try await acting(.managePeople, request) }
         do throws(KeyFailure) {
-            guard let ring = try? house.store.metadata(.keyring) else { throw .malformedKeyring }
-            _ = try Keyring(decoding: ring).open(
+            guard let ring = try? house.keys.ring() else { throw .malformedKeyring }
+            _ = try ring.open(
                 storeID: house.header.id, unlock: .recovery(RecoveryCode(typed: typed)))
         } catch {
             try await refuse(.managePeople)

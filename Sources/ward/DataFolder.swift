@@ -133,12 +133,19 @@ extension KeyFailure {
         case .file(.exists): "there is a key file already; it is never overwritten"
         case .file: "the key file cannot be read or written"
         case .foreignKeyFile: "the key file belongs to another store"
+        case .lockedPIN: "the PIN of the security module is locked; its security officer can reset it"
         case .mistypedGroup(let group): "group \(group) of the recovery code is mistyped or missing"
         case .malformedKeyFile: "the key file is damaged"
+        case .moduleMissing: "the library of the security module cannot be loaded"
         case .malformedKeyring: "the store's keyring is damaged"
         case .notConfigured: "the store is not opened by this kind of key; see: ward keys status"
         case .refused: "the key does not open this store"
+        case .softKey: "the key in the security module could be taken out of it; it is not used"
+        case .tokenKeyExists: "the token has a key of this name already; keys are never taken over"
+        case .tokenKeyMissing: "the security module has no such key, or two of one name"
+        case .tokenMissing: "the security module is not there, or has no token of this label"
         case .tooShortPassphrase: "a passphrase needs at least \(Passphrase.minimumLength) characters"
+        case .wrongPIN: "the PIN is wrong; after a few of them the security module locks it"
         }
     }
 }

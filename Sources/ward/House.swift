@@ -14,7 +14,7 @@ import WardWatch
 
 /// An opened store with everything wired: the composition root.
 ///
-/// The tenant key passes through ``open(_:unlock:origin:)`` once, is split into the rings of log, identity and vault,
+/// The material of the keys passes through ``open(_:unlock:origin:)`` once, is split into the rings of log, identity and vault,
 /// and is held by nobody here afterwards.
 struct House: Sendable {
     let folder: DataFolder
@@ -31,31 +31,32 @@ struct House: Sendable {
     let certificates: SealedCertificates
     let adopted: PolicyInForce
     let watch: WatchPost
+    let keys: StoreKeys
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
-        _ folder: DataFolder, kind: StoreHeader.Kind, storeID: String, unlock: consuming Keyring.Unlock,
+        _ folder: DataFolder, kind: StoreHeader.Kind, storeID: String, unlock: Keyring.Unlock,
         recovery: RecoveryCode
     ) async throws {
         try folder.make()
         guard !PrivateFile.exists(folder.database) else { throw CommandFailure("\(folder.path) already holds a store") }
         let lock = try FolderLock(folder)
         defer { withExtendedLifetime(lock) {} }
-        let (keyring, tenant) = try Keyring.create(storeID: storeID, unlock: unlock, recovery: recovery)
+        let (keyring, tenant) = try Keyring.create(
+            storeID: storeID, unlock: unlock, recovery: recovery, today: OperatorService.today)
         let store = try SQLiteStore(path: folder.database)
         let header = StoreHeader(id: storeID, kind: kind)
         let signing = SigningKey()
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
         // Bound to the whole header, so that a demo store relabelled as real (or the reverse) does not open.
         let seed = try sealing.seal(signing.seed, boundTo: header.encoded())
-        let ring = try keyring.encoded()
         try store.commit { transaction throws(StorageFailure) in
             try transaction.putMetadata(.header, header.encoded())
-            try transaction.putMetadata(.keyring, ring)
             try transaction.putMetadata(.signingKey, seed)
         }
-        let house = try wire(folder, header, store, tenant, origin: "https://localhost")
-        _ = try await house.log.append(.system(.keysCreated, decision: keyring.provider.rawValue))
+        let house = try wire(folder, header, store, tenant, origin: "https://localhost", way: unlock)
+        try await house.keys.adopt(
+            keyring, way: unlock, .system(.keysCreated, decision: keyring.provider.rawValue), house.log)
         // From here on the log accounts for everything that is stored.
         _ = try await house.vault.verifyAtStart()
         await house.close()
@@ -83,11 +84,11 @@ struct House: Sendable {
                     ? "this is a demo store; it can never hold real patients (use: ward demo)"
                     : "this is a real store; it can never be a demo")
         }
-        guard let ring = try store.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
-        let keyring = try Keyring(decoding: ring)
-        let tenant: KeyMaterial
+        let keyring = try StoreKeys.ring(of: store)
+        let (way, tenant): (Keyring.Unlock, KeyMaterial)
         do {
-            tenant = try keyring.open(storeID: header.id, unlock: try unlock(header, keyring))
+            way = try unlock(header, keyring)
+            tenant = try keyring.open(storeID: header.id, unlock: way)
         } catch let failure as KeyFailure {
             throw CommandFailure(failure.text)
         }
@@ -95,7 +96,7 @@ struct House: Sendable {
         if let origin { try known.keep(origin) }
         let house: House
         do throws(AuditFailure) {
-            house = try wire(folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443")
+            house = try wire(folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way)
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
@@ -132,7 +133,8 @@ struct House: Sendable {
     }
 
     private static func wire(
-        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String
+        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String,
+        way: Keyring.Unlock
     ) throws(AuditFailure) -> House {
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
         let signing: SigningKey?
@@ -157,8 +159,9 @@ struct House: Sendable {
         let base = "\(origin)/fhir"
         let vault = Vault(
             store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
+        let storeKeys = StoreKeys(store: store, storeID: header.id, way: way)
         let gate = Gate(
-            policy: people.directory.policy, log: log,
+            policy: people.directory.policy, log: log, areKeysHeld: { storeKeys.areHeld },
             emergencies: { person, patient, now in
                 people.emergencies.standing(of: person, for: patient, at: now).map {
                     OpenEmergency(id: $0.id, reasons: $0.reasons)
@@ -181,7 +184,7 @@ struct House: Sendable {
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log))
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys)
     }
 
     /// Finishes what was taken and closes the files.

@@ -9,7 +9,7 @@ struct OperatorRequest: Codable, Sendable {
             clientList, clientRemove, clientToken
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
-        case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
+        case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
             userRecover, userRoles,
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention

@@ -42,6 +42,7 @@ struct OperatorService: Sendable {
             case .clientToken: try await token(request, reply)
             case .export: try await export(request, reply)
             case .importFiles: try await importFiles(request, reply)
+            case .keysRotate: try await rotateKeys(request, reply)
             case .keysStatus: try keysStatus(request, reply)
             case .accessReview: try await reviewAccess(request, reply)
             case .emergencyList: listEmergencies(request, reply)

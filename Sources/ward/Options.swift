@@ -15,6 +15,12 @@ struct StoreOptions: ParsableArguments {
     @Option(name: .long, help: "File that holds the passphrase (mode 600), for starts without a terminal.")
     var passphraseFile: String?
 
+    @Option(name: .long, help: "File that holds the PIN of the security module (mode 600).")
+    var pinFile: String?
+
+    @Option(name: .customLong("pkcs11-module"), help: "Library of the security module, where it has moved.")
+    var moduleLibrary: String?
+
     var folder: DataFolder { DataFolder(data) }
 
     /// The way in that the keyring asks for.
@@ -22,6 +28,7 @@ struct StoreOptions: ParsableArguments {
         switch keyring.provider {
         case .keyFile: .keyFile(try KeyFile.read(try keyFilePath(), storeID: header.id))
         case .passphrase: .passphrase(try passphrase())
+        case .securityModule: .securityModule(try securityModule(keyring.place))
         }
     }
 
@@ -34,22 +41,39 @@ struct StoreOptions: ParsableArguments {
 
     /// From a strict file, the service manager's credentials, or the terminal; never from the environment or arguments.
     func passphrase() throws(KeyFailure) -> SecretBytes {
-        var path = passphraseFile
-        if path == nil, let credentials = unsafe getenv("CREDENTIALS_DIRECTORY") {
-            let candidate = "\(unsafe String(cString: credentials))/ward-passphrase"
-            if PrivateFile.exists(candidate) { path = candidate }
+        try secret(passphraseFile, credential: "ward-passphrase", prompt: "passphrase: ")
+    }
+
+    /// As ``passphrase()``.
+    func pin() throws(KeyFailure) -> SecretBytes {
+        try secret(pinFile, credential: "ward-pin", prompt: "PIN of the security module: ")
+    }
+
+    private func securityModule(_ place: TokenPlace?) throws(KeyFailure) -> SecurityModule {
+        guard var place else { throw .malformedKeyring }
+        if let moduleLibrary { place.library = absolutePath(moduleLibrary) }
+        return SecurityModule(place, pin: try pin())
+    }
+
+    private func secret(_ file: String?, credential: String, prompt: String) throws(KeyFailure) -> SecretBytes {
+        if let file { return try Self.secret(in: file) }
+        if let credentials = unsafe getenv("CREDENTIALS_DIRECTORY") {
+            let candidate = "\(unsafe String(cString: credentials))/\(credential)"
+            if PrivateFile.exists(candidate) { return try Self.secret(in: candidate) }
         }
-        if let path {
-            var bytes: [UInt8]
-            do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
-                throw .file(error)
-            }
-            defer { wipe(&bytes) }
-            while bytes.last == 0x0A || bytes.last == 0x0D { bytes.removeLast() }
-            return SecretBytes(copying: bytes)
-        }
-        guard let typed = Terminal.secret("passphrase: ") else { throw .notConfigured }
+        guard let typed = Terminal.secret(prompt) else { throw .notConfigured }
         return typed
+    }
+
+    /// The first line of a file that nobody else can read.
+    static func secret(in path: String) throws(KeyFailure) -> SecretBytes {
+        var bytes: [UInt8]
+        do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
+            throw .file(error)
+        }
+        defer { wipe(&bytes) }
+        while bytes.last == 0x0A || bytes.last == 0x0D { bytes.removeLast() }
+        return SecretBytes(copying: bytes)
     }
 }
 

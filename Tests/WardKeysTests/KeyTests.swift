@@ -144,7 +144,8 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
     private let recovery = RecoveryCode()
 
     private func made() throws -> (keyring: Keyring, tenant: KeyMaterial) {
-        try Keyring.create(storeID: "s", unlock: .keyFile(keyFile), recovery: recovery)
+        let made = try Keyring.create(storeID: "s", unlock: .keyFile(keyFile), recovery: recovery, today: 20_000)
+        return (made.keyring, made.material)
     }
 
     @Test func `opens with its key file or its recovery code, also after it was stored`() throws {
@@ -163,20 +164,18 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: .recovery(RecoveryCode())) }
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "t", unlock: .keyFile(keyFile)) }
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "t", unlock: .recovery(recovery)) }
-        // The recovery code's key is not a way in as a key file.
-        #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: .keyFile(recovery.key)) }
         #expect(throws: KeyFailure.notConfigured) {
             try keyring.open(storeID: "s", unlock: .passphrase(SecretBytes(copying: Array("a long passphrase".utf8))))
         }
         #expect(throws: KeyFailure.notConfigured) {
-            try Keyring.create(storeID: "s", unlock: .recovery(recovery), recovery: recovery)
+            try Keyring.create(storeID: "s", unlock: .recovery(recovery), recovery: recovery, today: 20_000)
         }
     }
 
     @Test func `opens with its passphrase and no other`() throws {
         func phrase(_ text: String) -> Keyring.Unlock { .passphrase(SecretBytes(copying: Array(text.utf8))) }
         let (keyring, tenant) = try Keyring.create(
-            storeID: "s", unlock: phrase("correct horse battery"), recovery: recovery)
+            storeID: "s", unlock: phrase("correct horse battery"), recovery: recovery, today: 20_000)
         #expect(keyring.provider == .passphrase)
         #expect(bytes(try keyring.open(storeID: "s", unlock: phrase("correct horse battery"))) == bytes(tenant))
         #expect(throws: KeyFailure.refused) { try keyring.open(storeID: "s", unlock: phrase("correct horse batterz")) }
@@ -189,7 +188,7 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         ]
         for short in shorts {
             #expect(throws: KeyFailure.tooShortPassphrase) {
-                try Keyring.create(storeID: "s", unlock: phrase(short), recovery: recovery)
+                try Keyring.create(storeID: "s", unlock: phrase(short), recovery: recovery, today: 20_000)
             }
         }
     }
@@ -211,23 +210,11 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         #expect(!isLongEnough(Array("a long passphrase".utf8) + [0xC3]))
     }
 
-    @Test func `takes a new key file in exchange for the recovery code`() throws {
-        let (keyring, tenant) = try made()
-        let fresh = KeyMaterial.random()
-        let changed = try keyring.rewrapped(storeID: "s", recovery: recovery, keyFile: fresh)
-        #expect(bytes(try changed.open(storeID: "s", unlock: .keyFile(fresh))) == bytes(tenant))
-        #expect(bytes(try changed.open(storeID: "s", unlock: .recovery(recovery))) == bytes(tenant))
-        #expect(throws: KeyFailure.refused) { try changed.open(storeID: "s", unlock: .keyFile(keyFile)) }
-        #expect(throws: KeyFailure.refused) {
-            try keyring.rewrapped(storeID: "s", recovery: RecoveryCode(), keyFile: fresh)
-        }
-    }
-
     @Test func `that is damaged is refused and never opens`() throws {
         let (keyring, _) = try made()
         let encoded = try keyring.encoded()
         let text = String(decoding: encoded, as: UTF8.self)
-        for damage in ["", "{}", "[]", text.replacing("\"format\":1", with: "\"format\":2"), String(text.dropLast())] {
+        for damage in ["", "{}", "[]", text.replacing("\"format\":2", with: "\"format\":3"), String(text.dropLast())] {
             #expect(throws: KeyFailure.malformedKeyring) { try Keyring(decoding: Array(damage.utf8)) }
         }
         for place in stride(from: 0, to: encoded.count, by: 3) {

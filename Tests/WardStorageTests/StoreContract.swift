@@ -164,7 +164,7 @@ func version(
         #expect(try store.entry(place(2), kind: .importMark) == StoredEntry(id: place(2), sealed: []))
         #expect(try store.entry(place(1), kind: .importMark) == nil)
         #expect(try store.metadata(.header) == [])
-        #expect(try store.metadata(.keyring) == Array("keyring".utf8))
+        #expect(try store.metadata(.origin) == Array("origin".utf8))
         #expect(try store.tile(level: 1, number: 3) == [1, 3])
         #expect(try store.tile(level: 3, number: 1) == nil)
         #expect(try store.auditChunk(segment: 2, chunk: 4) == [2, 4])

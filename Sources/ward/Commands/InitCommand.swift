@@ -10,7 +10,8 @@ struct InitCommand: AsyncParsableCommand {
         commandName: "init", abstract: "Make a store for a real clinic, and its keys.",
         discussion: """
             By default a new key file is made beside the data folder. Move it to other media: whoever has both has \
-            the records. With --passphrase nothing that opens the store lies on the disk.
+            the records. With --passphrase nothing that opens the store lies on the disk. With --pkcs11-token the \
+            root key is made in a security module and never leaves it; the PIN is asked for, or read from --pin-file.
             """)
 
     @OptionGroup var store: StoreOptions
@@ -18,13 +19,30 @@ struct InitCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Protect the root key by a passphrase instead of a key file.")
     var passphrase = false
 
+    @Option(name: .customLong("pkcs11-token"), help: "Label of the token of a security module to make the root key in.")
+    var token: String?
+
+    @Option(name: .customLong("pkcs11-key"), help: "Label of the root key to make there.")
+    var tokenKey = "ward-root"
+
+    func validate() throws {
+        guard token == nil || !(passphrase || store.passphraseFile != nil) else {
+            throw ValidationError("a passphrase or a security module, not both")
+        }
+        guard (token == nil) == (store.moduleLibrary == nil) else {
+            throw ValidationError("--pkcs11-module and --pkcs11-token go together")
+        }
+    }
+
     func run() async throws {
         let folder = store.folder
         try folder.make()
         guard !PrivateFile.exists(folder.database) else { throw CommandFailure("\(folder.path) already holds a store") }
         let storeID = randomUUID()
         let recovery = RecoveryCode()
-        if passphrase || store.passphraseFile != nil {
+        if let token {
+            try await create(folder, storeID, recovery, inTokenOf: token)
+        } else if passphrase || store.passphraseFile != nil {
             let phrase: SecretBytes
             do throws(KeyFailure) { phrase = try store.passphrase() } catch { throw CommandFailure(error.text) }
             guard Passphrase.isLongEnough(phrase) else {
@@ -53,6 +71,29 @@ struct InitCommand: AsyncParsableCommand {
         Terminal.say("next           ward client add NAME --role ROLE --data \(folder.path)")
         Terminal.say("               ward serve --data \(folder.path)")
     }
+
+    private func create(
+        _ folder: DataFolder, _ storeID: String, _ recovery: RecoveryCode, inTokenOf token: String
+    ) async throws {
+        guard let library = store.moduleLibrary.map(absolutePath),
+            let place = TokenPlace(library: library, token: token, key: tokenKey)
+        else { throw CommandFailure("the labels of token and key have 1 to 32 and 1 to 64 bytes") }
+        do {
+            let module = SecurityModule(place, pin: try store.pin())
+            try module.makeKey()
+            do {
+                try await House.create(
+                    folder, kind: .real, storeID: storeID, unlock: .securityModule(module), recovery: recovery)
+            } catch {
+                // A key without a store would only be in the way of the next try.
+                try? module.destroyKey()
+                throw error
+            }
+        } catch let failure as KeyFailure {
+            throw CommandFailure(failure.text)
+        }
+        Terminal.say("root key       \(tokenKey) in token \(token), which it cannot leave")
+    }
 }
 
 /// What is printed once, for the safe.
@@ -63,8 +104,8 @@ enum RecoveryKit {
         ---- recovery kit: print this, then clear the screen ----------------------------
         store          \(storeID)
         recovery code  \(code.text)
-        It opens the store if the key file or passphrase is lost (ward keys recover).
-        Without key file or passphrase, and without this code, the data is lost: nobody
+        It opens the store if key file, passphrase or security module is lost (ward keys
+        recover). Without any of them, and without this code, the data is lost: nobody
         else has a key. It is shown only now.
         ---------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ import WardStorage
 /// Keys.
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keys", abstract: "See where the root key lives, and recover a lost one.",
-        subcommands: [Status.self, Recover.self])
+        commandName: "keys", abstract: "See where the root key lives, exchange keys, and recover a lost one.",
+        subcommands: [Status.self, KeysRotateCommand.self, Recover.self])
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -30,48 +30,35 @@ struct KeysCommand: AsyncParsableCommand {
 
     struct Recover: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make a new key file from the printed recovery code; the old key file or passphrase ends.",
+            abstract: "Make a new key file from the printed recovery code; the old way in ends.",
             discussion: "The code is asked for on the terminal, or read from --code-file (mode 600).")
         @Option(name: .long, help: "File that holds the recovery code.") var codeFile: String?
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            let folder = store.folder
-            let lock = try lockedFolder(folder)
-            defer { withExtendedLifetime(lock) {} }
-            let database: SQLiteStore
-            do throws(StorageFailure) { database = try SQLiteStore(path: folder.database) } catch {
-                throw CommandFailure(error.text)
-            }
-            let header = try StoreHeader(of: database)
-            guard let ring = try database.metadata(.keyring) else { throw CommandFailure("the store has no keyring") }
             let path = try store.keyFilePath()
-            do throws(KeyFailure) {
-                let keyring = try Keyring(decoding: ring)
+            let lock = try lockedFolder(store.folder)
+            defer { withExtendedLifetime(lock) {} }
+            do {
                 let code = try RecoveryCode(typed: try typedCode())
                 // Tried before anything is written.
-                _ = try keyring.open(storeID: header.id, unlock: .recovery(code))
-                let key = try KeyFile.create(path, storeID: header.id)
-                let changed = try keyring.rewrapped(storeID: header.id, recovery: code, keyFile: key).encoded()
-                do throws(StorageFailure) {
-                    try database.commit { transaction throws(StorageFailure) in
-                        try transaction.putMetadata(.keyring, changed)
-                    }
+                let house = try await House.open(
+                    store.folder, kind: nil, unlock: { _, _ in .recovery(code) }, origin: nil, isChecked: false)
+                let storeID = house.header.id
+                let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: storeID))
+                do {
+                    let open = try OpenKeyring(try house.keys.ring(), storeID: storeID, unlock: .recovery(code))
+                    try await house.keys.adopt(
+                        try open.withNewRoot(way, today: OperatorService.today), way: way,
+                        .system(.keysRecovered, decision: "recovery-code"), house.log)
                 } catch {
                     unsafe unlink(path)
-                    throw KeyFailure.malformedKeyring
+                    throw error
                 }
-            } catch {
-                throw CommandFailure(error.text)
+                await house.close()
+            } catch let failure as KeyFailure {
+                throw CommandFailure(failure.text)
             }
-            database.close()
-            // Opened with the new key, to put the recovery into the log.
-            let house = try await House.open(
-                folder, kind: nil,
-                unlock: { header, _ in .keyFile(try KeyFile.read(path, storeID: header.id)) },
-                origin: nil, isChecked: false)
-            _ = try await house.log.append(.system(.keysRecovered, decision: "recovery-code"))
-            await house.close()
             Terminal.say("new key file   \(path)")
         }
 

@@ -33,6 +33,9 @@ struct ListenOptions: ParsableArguments {
     @Flag(name: .long, help: "Log every request, not only failures and slow ones.")
     var accessLog = false
 
+    @Option(name: .long, help: "Seconds that the server reads on without its security module, and then ends.")
+    var moduleGrace = 300
+
     @Option(name: .long, help: "Largest request body in MiB.")
     var maximumBody = 64
 
@@ -44,6 +47,7 @@ struct ListenOptions: ParsableArguments {
             throw CommandFailure("--tls-certificate and --tls-key go together")
         }
         guard (1...1024).contains(maximumBody) else { throw CommandFailure("--maximum-body is 1 to 1024") }
+        guard (4...3600).contains(moduleGrace) else { throw CommandFailure("--module-grace is 4 to 3600") }
         let address = String(listen[..<colon]).filter { $0 != "[" && $0 != "]" }
         var names: [String] = []
         // Lower case, as browsers write them in their origin.
@@ -146,6 +150,8 @@ struct Serving: Sendable {
                 log.error("the index could not be rebuilt; run: ward verify")
             }
         }
+        let keyWatch = KeyWatch(house: house, log: log, limit: .seconds(listen.moduleGrace))
+        let guarding = Task.detached { await keyWatch.run() }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -160,12 +166,14 @@ struct Serving: Sendable {
             log.error("the server ended with a failure")
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
+            guarding.cancel()
             verification.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
         }
         control.cancel()
+        guarding.cancel()
         verification.cancel()
         daily.end()
         await verification.value
@@ -175,5 +183,7 @@ struct Serving: Sendable {
         _ = try? await house.log.append(.system(.stop))
         await house.close()
         log.info("stopped")
+        // For whoever supervises the process: it could not go on, and can be tried again.
+        if keyWatch.hasEnded { throw ExitCode(75) }
     }
 }

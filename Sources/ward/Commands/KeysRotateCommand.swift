@@ -1,0 +1,89 @@
+import ArgumentParser
+import WardCore
+import WardKeys
+
+/// Another key in the place of one there is.
+struct KeysRotateCommand: AsyncParsableCommand {
+    enum What: String, CaseIterable, ExpressibleByArgument {
+        case root, tenant, recovery
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Exchange the root key, the tenant key or the recovery code, while the store serves.",
+        discussion: """
+            Wrapping keys are exchanged; no record is sealed anew. A new root or tenant key needs a new way in: \
+            --new-key-file, --new-passphrase or --new-key with a security module. The old way in ends with it; \
+            a copy of the store made before still opens with it.
+            """)
+
+    @Argument(help: "root, tenant or recovery.") var what: What
+    @OptionGroup var store: StoreOptions
+    @OptionGroup var confirm: ConfirmOptions
+    @Flag(name: .long, help: "Ask for the passphrase or PIN that opens the store now.") var ask = false
+    @Option(name: .long, help: "Where to make a new key file.") var newKeyFile: String?
+    @Flag(name: .long, help: "Ask for a new passphrase.") var newPassphrase = false
+    @Option(name: .long, help: "File that holds the new passphrase (mode 600).") var newPassphraseFile: String?
+    @Option(name: .long, help: "Label of a new key in a security module.") var newKey: String?
+    @Option(name: .long, help: "Library of the security module; by default the one in use.") var newModule: String?
+    @Option(name: .long, help: "Label of the token; by default the one in use.") var newToken: String?
+    @Option(name: .long, help: "File that holds the PIN of the token (mode 600).") var newPinFile: String?
+
+    func validate() throws {
+        let ways = [newKeyFile != nil, newPassphrase || newPassphraseFile != nil, newKey != nil].count { $0 }
+        switch what {
+        case .recovery where ways != 0: throw ValidationError("a new recovery code needs no new way in")
+        case .root where ways != 1, .tenant where ways != 1:
+            throw ValidationError("exactly one new way in: --new-key-file, --new-passphrase or --new-key")
+        default: break
+        }
+    }
+
+    func run() async throws {
+        var options = ["what": what.rawValue, "keyFile": absolutePath(try store.keyFilePath())]
+        if let file = store.passphraseFile {
+            options["passphrase"] = try secret(file)
+        } else if ask {
+            options["passphrase"] = try typed("passphrase or PIN: ")
+        }
+        options["pin"] = try store.pinFile.map(secret) ?? options["passphrase"]
+        options["newKeyFile"] = newKeyFile.map(absolutePath)
+        if let newPassphraseFile {
+            options["newPassphrase"] = try secret(newPassphraseFile)
+        } else if newPassphrase {
+            options["newPassphrase"] = try typed("new passphrase: ")
+            guard options["newPassphrase"] == (try typed("once more: ")) else {
+                throw CommandFailure("the two do not agree")
+            }
+        }
+        options["newKey"] = newKey
+        options["newModule"] = newModule.map(absolutePath)
+        options["newToken"] = newToken
+        options["newPIN"] = try newPinFile.map(secret)
+        let request = OperatorRequest(command: .keysRotate, options: options)
+        try await Operator.perform(store, confirm: confirm) { _ in request }
+    }
+
+    private func secret(_ file: String) throws -> String {
+        do throws(KeyFailure) { return try StoreOptions.secret(in: file).text } catch {
+            throw CommandFailure("\(file): \(error.text)")
+        }
+    }
+
+    private func typed(_ prompt: String) throws -> String {
+        guard let typed = Terminal.secret(prompt) else { throw CommandFailure("there is no terminal to ask on") }
+        return typed.text
+    }
+}
+
+extension SecretBytes {
+    /// As text, for the store's own process.
+    fileprivate var text: String {
+        withBytes { span in
+            var bytes: [UInt8] = []
+            for index in 0..<span.byteCount {
+                unsafe bytes.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+}

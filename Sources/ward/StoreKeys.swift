@@ -1,0 +1,57 @@
+import WardAudit
+import WardCore
+import WardKeys
+import WardSQLite
+import WardStorage
+
+/// The keyring of an opened store, and whether the security module that holds its root key still answers.
+///
+/// The keyring is an entry of the store, so that the log accounts for every change of it, and an older one put back
+/// stops the start.
+final class StoreKeys: Sendable {
+    private let store: SQLiteStore
+    private let storeID: String
+    private let module: LockedModule
+    let changes = Turnstile()
+
+    static let place = Locator(high: 0, low: 3)
+
+    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock) {
+        self.store = store
+        self.storeID = storeID
+        module = LockedModule()
+        if case .securityModule(let held) = way { module.hold(held) }
+    }
+
+    /// The keyring of a store, which needs no key to be read.
+    static func ring(of store: SQLiteStore) throws -> Keyring {
+        guard let entry = try store.entry(place, kind: .keyring) else { throw CommandFailure("the store has no keyring") }
+        do throws(KeyFailure) { return try Keyring(decoding: entry.sealed) } catch { throw CommandFailure(error.text) }
+    }
+
+    func ring() throws -> Keyring { try Self.ring(of: store) }
+
+    /// How a keyring is kept.
+    static func entry(_ ring: Keyring) throws(KeyFailure) -> EntryWrite {
+        .put(StoredEntry(id: place, sealed: try ring.encoded()), .keyring)
+    }
+
+    /// Puts another keyring in force, with the event that tells of it.
+    func adopt(_ ring: Keyring, way: Keyring.Unlock, _ event: AuditEvent, _ log: AuditLog) async throws {
+        _ = try await log.commit(event, entries: [try Self.entry(ring)])
+        if case .securityModule(let held) = way { module.hold(held) } else { module.hold(nil) }
+    }
+
+    /// Whether the way to the root key stands: always, where no module holds it.
+    var areHeld: Bool { module.isHeld }
+
+    /// Asks the module for the tenant key, if there is a module.
+    ///
+    /// - Returns: whether the answer differs from the last one.
+    func look() throws -> Bool {
+        guard let held = module.held else { return module.note(isThere: true) }
+        let ring = try ring()
+        do throws(KeyFailure) { try ring.prove(held, storeID: storeID) } catch { return module.note(isThere: false) }
+        return module.note(isThere: true)
+    }
+}
