@@ -11,18 +11,32 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *loaded_path;
 static CK_FUNCTION_LIST_PTR loaded;
+// A module whose device went away may not see it come back before it is started anew.
+static bool is_stale;
+
+static CK_RV start(CK_FUNCTION_LIST_PTR module) {
+    CK_C_INITIALIZE_ARGS arguments = {.flags = CKF_OS_LOCKING_OK};
+    CK_RV result = module->C_Initialize(&arguments);
+    return result == CKR_CRYPTOKI_ALREADY_INITIALIZED ? CKR_OK : result;
+}
 
 // A module stays loaded: unloading one that has threads of its own ends the process. One library for a process.
 static CK_FUNCTION_LIST_PTR load(const char *path) {
-    if (loaded != NULL) return strcmp(loaded_path, path) == 0 ? loaded : NULL;
+    if (loaded != NULL) {
+        if (strcmp(loaded_path, path) != 0) return NULL;
+        if (is_stale) {
+            loaded->C_Finalize(NULL);
+            if (start(loaded) != CKR_OK) return NULL;
+            is_stale = false;
+        }
+        return loaded;
+    }
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) return NULL;
     CK_C_GetFunctionList list = (CK_C_GetFunctionList)dlsym(library, "C_GetFunctionList");
     CK_FUNCTION_LIST_PTR functions = NULL;
     if (list == NULL || list(&functions) != CKR_OK || functions == NULL) return NULL;
-    CK_C_INITIALIZE_ARGS arguments = {.flags = CKF_OS_LOCKING_OK};
-    CK_RV result = functions->C_Initialize(&arguments);
-    if (result != CKR_OK && result != CKR_CRYPTOKI_ALREADY_INITIALIZED) return NULL;
+    if (start(functions) != CKR_OK) return NULL;
     loaded_path = strdup(path);
     if (loaded_path == NULL) return NULL;
     loaded = functions;
@@ -58,16 +72,23 @@ static ward_token_status begin(
     if (*module == NULL) return WARD_TOKEN_NO_MODULE;
     CK_SLOT_ID slot;
     ward_token_status status = find_slot(*module, place->token, &slot);
-    if (status != WARD_TOKEN_OK) return status;
-    if ((*module)->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, session) != CKR_OK)
+    if (status != WARD_TOKEN_OK) {
+        is_stale = true;
+        return status;
+    }
+    if ((*module)->C_OpenSession(slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, session) != CKR_OK) {
+        is_stale = true;
         return WARD_TOKEN_MISSING;
+    }
     CK_RV result = (*module)->C_Login(*session, CKU_USER, (unsigned char *)place->pin, place->pin_length);
     if (result == CKR_OK || result == CKR_USER_ALREADY_LOGGED_IN) return WARD_TOKEN_OK;
     (*module)->C_CloseSession(*session);
     switch (result) {
         case CKR_PIN_INCORRECT: case CKR_PIN_LEN_RANGE: case CKR_PIN_INVALID: return WARD_TOKEN_WRONG_PIN;
         case CKR_PIN_LOCKED: case CKR_PIN_EXPIRED: return WARD_TOKEN_LOCKED_PIN;
-        default: return WARD_TOKEN_MISSING;
+        default:
+            is_stale = true;
+            return WARD_TOKEN_MISSING;
     }
 }
 
@@ -88,7 +109,10 @@ static ward_token_status find_key(
     CK_RV result = module->C_FindObjects(session, keys, 2, &count);
     module->C_FindObjectsFinal(session);
     // Two of one name: which of them it was nobody can say.
-    if (result != CKR_OK || count != 1) return WARD_TOKEN_NO_KEY;
+    if (result != CKR_OK || count != 1) {
+        is_stale = true;
+        return WARD_TOKEN_NO_KEY;
+    }
     *found = keys[0];
     return WARD_TOKEN_OK;
 }

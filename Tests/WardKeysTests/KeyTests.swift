@@ -78,8 +78,7 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         for _ in 0..<50 {
             let code = RecoveryCode()
             #expect(groups(code).map(\.count) == [8, 8, 8, 8, 8, 8, 8, 8])
-            let typed = try RecoveryCode(typed: code.text)
-            #expect(typed.text == code.text && bytes(typed.key) == bytes(code.key))
+            #expect(try RecoveryCode(typed: code.text).text == code.text)
         }
         #expect(RecoveryCode().text != RecoveryCode().text)
     }

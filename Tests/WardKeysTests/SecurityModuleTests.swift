@@ -23,7 +23,7 @@ private final class SoftToken: Sendable {
         } catch {
             return false
         }
-        setenv("SOFTHSM2_CONF", folder + "/softhsm2.conf", 1)
+        unsafe setenv("SOFTHSM2_CONF", folder + "/softhsm2.conf", 1)
         let tool = Process()
         tool.executableURL = URL(fileURLWithPath: "/usr/bin/softhsm2-util")
         tool.arguments = ["--init-token", "--free", "--label", label, "--so-pin", "12345678", "--pin", pin]
