@@ -89,11 +89,13 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case clientRemoved = "client-removed"
     /// The machine's clock went back, or leapt ahead.
     case clockJumped = "clock-jumped"
+    /// The server was started otherwise than before: what is different, old and new.
+    case configurationChanged = "configuration-changed"
     case create
     case delete
     /// Records that left on paper, by fax or by telephone, as an officer wrote it down (45 CFR 164.528).
     case disclosureRecorded = "disclosure-recorded"
-    /// A file with records left through the browser.
+    /// The list of who opened one patient's record left through the browser as a file.
     case download
     case emergencyEnded = "emergency-ended"
     /// Also the alert: it is written in the transaction that opens the emergency.
@@ -122,7 +124,7 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case personDisabled = "person-disabled"
     case policyAdopted = "policy-adopted"
     case policyExplained = "policy-explained"
-    /// A page with records was printed.
+    /// That list was opened for printing. No page shows the records themselves.
     case print
     case read
     case recoveryApproved = "recovery-approved"

@@ -73,7 +73,7 @@ struct AuditCodes: Sendable {
                 .enrolmentUsed, .recoveryApproved, .recoveryAsked, .clientAdded, .clientRemoved, .appApproved,
                 .appRegistered, .appRemoved:
                 (alert, .dicom("110137", "User Security Attributes Changed"), "E")
-            case .policyAdopted, .keysCreated, .keysOpened, .keysRecovered:
+            case .configurationChanged, .policyAdopted, .keysCreated, .keysOpened, .keysRecovered:
                 (alert, .dicom("110131", "Security Configuration"), "E")
             case .alertAnswered, .alertRaised, .clockJumped: (alert, nil, "E")
             default: (activity, nil, "E")

@@ -144,6 +144,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case legalHold = 50
     /// How long events are kept.
     case retention = 51
+    /// How the server was started last.
+    case serverConfiguration = 90
+    /// A week of system activity that somebody signed for.
+    case activityReview = 91
 }
 
 /// The current version of a resource, or one line of its history.

@@ -31,6 +31,7 @@ struct House: Sendable {
     let certificates: SealedCertificates
     let adopted: PolicyInForce
     let watch: WatchPost
+    let configuration: SealedConfiguration
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -181,7 +182,9 @@ struct House: Sendable {
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log))
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log),
+            configuration: SealedConfiguration(
+                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))))
     }
 
     /// Finishes what was taken and closes the files.

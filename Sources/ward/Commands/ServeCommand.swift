@@ -112,10 +112,13 @@ struct Serving: Sendable {
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
-        if ward_lock_process() != 0 {
+        let isMemoryLocked = ward_lock_process() == 0
+        if !isMemoryLocked {
             log.info("memory is not locked; allow it with LimitMEMLOCK=infinity, or encrypt the swap")
         }
         _ = try await house.log.append(.system(.start))
+        try await house.configuration.note(
+            EffectiveConfiguration(house, settings, listen, isMemoryLocked: isMemoryLocked), house.log)
         let certificate: ServerCertificate
         if let chain = listen.tlsCertificate, let key = listen.tlsKey {
             certificate = .files(certificate: chain, key: key)
