@@ -8,28 +8,28 @@ extension Clinic {
     ///
     /// - Parameters:
     ///   - asked: the question, for the log.
-    ///   - isExport: it leaves as a file, which is an event of its own kind.
+    ///   - kind: what the look is in the log: reading, or letting it out as a file or on paper.
     public func readLog(
-        _ query: AuditQuery, before: Int64 = .max, limit: Int, asked: String, isExport: Bool = false,
-        principal: Principal, source: RequestSource
+        _ query: AuditQuery, before: Int64 = .max, limit: Int, asked: String,
+        as kind: AuditEventKind = .auditRead, principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> LogReading {
-        if isExport {
+        if kind == .auditExported {
             let grant = try await gate.authorizeLogExport(principal, source: source)
             return try await gate.readLog(
                 query, before: before, limit: limit, looking: 1_000_000, asked: asked, with: grant)
         }
         let grant = try await gate.authorizeLog(principal, source: source)
-        return try await gate.readLog(query, before: before, limit: limit, asked: asked, with: grant)
+        return try await gate.readLog(query, before: before, limit: limit, asked: asked, as: kind, with: grant)
     }
 
     /// The same for a page; nil for a refusal, and where the log cannot be read or written.
     public func logPage(
-        _ query: AuditQuery, before: Int64, limit: Int, asked: String, isExport: Bool, principal: Principal,
-        source: RequestSource
+        _ query: AuditQuery, before: Int64, limit: Int, asked: String, as kind: AuditEventKind,
+        principal: Principal, source: RequestSource
     ) async -> AuditPage? {
         do throws(GateFailure) {
             return try await readLog(
-                query, before: before, limit: limit, asked: asked, isExport: isExport, principal: principal,
+                query, before: before, limit: limit, asked: asked, as: kind, principal: principal,
                 source: source
             ).page
         } catch {
@@ -39,13 +39,14 @@ extension Clinic {
 
     /// Who opened a record, for the patient or who acts for them; nil for anybody else.
     public func ownLogPage(
-        _ query: AuditQuery, of patient: String, before: Int64, limit: Int, asked: String, principal: Principal,
-        source: RequestSource
+        _ query: AuditQuery, of patient: String, before: Int64, limit: Int, asked: String,
+        as kind: AuditEventKind = .auditRead, principal: Principal, source: RequestSource
     ) async -> AuditPage? {
         guard let own = gate.ownLog(of: patient, principal) else { return nil }
         do throws(GateFailure) {
             return try await gate.readLog(
-                query, of: own, before: before, limit: limit, asked: asked, principal: principal, source: source
+                query, of: own, before: before, limit: limit, asked: asked, as: kind, principal: principal,
+                source: source
             ).page
         } catch {
             return nil

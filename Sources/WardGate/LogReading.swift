@@ -110,11 +110,13 @@ extension Gate {
     /// - Parameters:
     ///   - asked: the question as it was put, for the log.
     ///   - looking: see ``AuditLog/page(_:before:limit:looking:)``.
+    ///   - kind: what the look is in the log where it is not the grant's own: one patient's on paper or as a file.
     public func readLog<Leave: Interaction>(
         _ query: AuditQuery, before: Int64 = .max, limit: Int, looking: Int = 20_000, asked: String? = nil,
-        with grant: consuming AccessGrant<Leave>
+        as kind: AuditEventKind? = nil, with grant: consuming AccessGrant<Leave>
     ) async throws(GateFailure) -> LogReading {
         var event = grant.event(.success, time: .now())
+        event.kind = kind ?? event.kind
         event.note(query, asked)
         let showsQuery: @Sendable (AuditEvent) -> Bool = { [residual = grant.residual] in residual.mayAsk($0) }
         return try await read(query, before, limit, looking, event) { $0.masked(showsQuery: showsQuery($0)) }
@@ -123,10 +125,10 @@ extension Gate {
     /// Reads who opened one patient's record, for that patient.
     public func readLog(
         _ query: AuditQuery, of own: OwnLog, before: Int64 = .max, limit: Int, looking: Int = 20_000,
-        asked: String? = nil, principal: Principal, source: RequestSource
+        asked: String? = nil, as kind: AuditEventKind = .auditRead, principal: Principal, source: RequestSource
     ) async throws(GateFailure) -> LogReading {
         var event = AuditEvent(
-            kind: .auditRead, time: .now(), outcome: .success, actor: principal.actor, purpose: principal.purpose,
+            kind: kind, time: .now(), outcome: .success, actor: principal.actor, purpose: principal.purpose,
             source: source.within(principal), decision: "own-accesses")
         event.note(query, asked)
         event.patients = [own.patient]
@@ -196,7 +198,8 @@ extension ResidualFilter {
     fileprivate func mayAsk(_ event: AuditEvent) -> Bool {
         guard event.query != nil, event.kind == .search || event.kind == .create, let type = event.type else {
             // What was asked of the log itself names no more than its readers see.
-            return [.auditRead, .auditExported, .accountingMade, .disclosureRecorded].contains(event.kind)
+            return [.auditRead, .auditExported, .accountingMade, .disclosureRecorded, .download, .print]
+                .contains(event.kind)
         }
         let decision = decide(.search, on: type, knowing: RecordFacts())
         return decision.isPermitted && decision.profiles.isWhole

@@ -7,12 +7,12 @@ extension Clinic {
         LogDesk(
             all: { ask, principal, source in
                 await logPage(
-                    ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, isExport: ask.isExport,
+                    ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, as: ask.kind,
                     principal: principal, source: source)
             },
             own: { patient, ask, principal, source in
                 await ownLogPage(
-                    ask.query, of: patient, before: ask.before, limit: ask.limit, asked: ask.asked,
+                    ask.query, of: patient, before: ask.before, limit: ask.limit, asked: ask.asked, as: ask.kind,
                     principal: principal, source: source)
             })
     }

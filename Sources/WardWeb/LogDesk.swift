@@ -10,15 +10,17 @@ public struct LogDesk: Sendable {
         public let limit: Int
         /// The question for the log.
         public let asked: String
-        /// Whether it leaves as a file.
-        public let isExport: Bool
+        /// What the look is in the log: a page, a file of the log, or one patient's on paper or as a file.
+        public let kind: AuditEventKind
 
-        public init(query: AuditQuery, before: Int64 = .max, limit: Int, asked: String, isExport: Bool = false) {
+        public init(
+            query: AuditQuery, before: Int64 = .max, limit: Int, asked: String, kind: AuditEventKind = .auditRead
+        ) {
             self.query = query
             self.before = before
             self.limit = limit
             self.asked = asked
-            self.isExport = isExport
+            self.kind = kind
         }
     }
 

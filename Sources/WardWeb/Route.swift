@@ -16,6 +16,7 @@ enum Route {
     case kept(String), keptDrop(String)
     case alerts, alertPage(String), alertAnswer(String)
     case log, logCSV, logNDJSON, logEvent(String), logPatient(String), ownRecord
+    case logPatientPrint(String), logPatientFile(String), ownRecordPrint, ownRecordFile, rename(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -78,6 +79,8 @@ enum Route {
             case ("app", "continue", let id): self = .kept(id)
             case ("app", "log", "csv"): self = .logCSV
             case ("app", "log", "ndjson"): self = .logNDJSON
+            case ("app", "my-record", "print"): self = .ownRecordPrint
+            case ("app", "my-record", "csv"): self = .ownRecordFile
             default: return nil
             }
         case 4:
@@ -88,6 +91,7 @@ enum Route {
             case ("app", "people", let id, "invite"): self = .invite(id)
             case ("app", "people", let id, "roles"): self = .askRoles(id)
             case ("app", "people", let id, "disable"): self = .disable(id)
+            case ("app", "people", let id, "name"): self = .rename(id)
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
@@ -95,6 +99,12 @@ enum Route {
             case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
             case ("app", "log", "event", let index): self = .logEvent(index)
             case ("app", "log", "patient", let id): self = .logPatient(id)
+            default: return nil
+            }
+        case 5:
+            switch (path[0], path[1], path[2], path[3], path[4]) {
+            case ("app", "log", "patient", let id, "print"): self = .logPatientPrint(id)
+            case ("app", "log", "patient", let id, "csv"): self = .logPatientFile(id)
             default: return nil
             }
         default: return nil
@@ -165,6 +175,11 @@ enum Route {
         case .logEvent: "/app/log/event/{index}"
         case .logPatient: "/app/log/patient/{id}"
         case .ownRecord: "/app/my-record"
+        case .logPatientPrint: "/app/log/patient/{id}/print"
+        case .logPatientFile: "/app/log/patient/{id}/csv"
+        case .ownRecordPrint: "/app/my-record/print"
+        case .ownRecordFile: "/app/my-record/csv"
+        case .rename: "/app/people/{id}/name"
         }
     }
 
@@ -193,7 +208,7 @@ enum Route {
         case .apps, .authorize, .clients, .consent: .both
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
             .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage, .log, .logCSV, .logNDJSON, .logEvent,
-            .logPatient, .ownRecord:
+            .logPatient, .ownRecord, .logPatientFile, .ownRecordFile:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
             .kept:
@@ -237,14 +252,15 @@ enum Route {
     /// themselves.
     var action: Action? {
         switch self {
-        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: .managePeople
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery, .rename:
+            .managePeople
         case .clients: .administer
         case .emergency: .openEmergency
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
         case .accessReview, .accessOf: .reviewAccess
         case .alerts, .alertPage, .alertAnswer: .readAlerts
-        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient: .readAudit
+        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient, .logPatientPrint, .logPatientFile: .readAudit
         default: nil
         }
     }

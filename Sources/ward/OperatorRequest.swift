@@ -10,7 +10,7 @@ struct OperatorRequest: Codable, Sendable {
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
         case importFiles, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
-            userRecover, userRoles,
+            userRecover, userRename, userRoles,
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
 

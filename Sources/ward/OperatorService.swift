@@ -55,6 +55,7 @@ struct OperatorService: Sendable {
             case .userLink: try await linkUser(request, reply)
             case .userList: listUsers(request, reply)
             case .userRecover: try await recoverUser(request, reply)
+            case .userRename: try await renameUser(request)
             case .userRoles: try await setRoles(request)
             case .userSessions: try listUserSessions(request, reply)
             case .auditClock: try await acceptClock(request, reply)

@@ -42,6 +42,13 @@ extension OperatorService {
             person.id, byOperator: try await acting(.managePeople, request), source: Self.source)
     }
 
+    func renameUser(_ request: OperatorRequest) async throws {
+        let person = try person(request)
+        try await house.people.directory.rename(
+            person.id, to: request.options["name"] ?? "", byOperator: try await acting(.managePeople, request),
+            source: Self.source)
+    }
+
     func setRoles(_ request: OperatorRequest) async throws {
         let (rights, person) = (try rights(request), try person(request))
         try await house.people.grant(

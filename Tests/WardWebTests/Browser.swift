@@ -33,7 +33,7 @@ final class WebHouse {
             settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
             log: LogDesk(
                 all: { ask, principal, source in
-                    if ask.isExport {
+                    if ask.kind == .auditExported {
                         guard let grant = try? await gate.authorizeLogExport(principal, source: source) else {
                             return nil
                         }
@@ -43,13 +43,13 @@ final class WebHouse {
                     }
                     guard let grant = try? await gate.authorizeLog(principal, source: source) else { return nil }
                     return try? await gate.readLog(
-                        ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
+                        ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, as: ask.kind, with: grant
                     ).page
                 },
                 own: { patient, ask, principal, source in
                     guard let own = gate.ownLog(of: patient, principal) else { return nil }
                     return try? await gate.readLog(
-                        ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
+                        ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked, as: ask.kind,
                         principal: principal, source: source
                     ).page
                 }))
@@ -59,10 +59,11 @@ final class WebHouse {
 
     /// Somebody with rights and a link, and nothing else.
     func invited(
-        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false,
+        patients: [String] = []
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: name ?? "Dr \(login)", byOperator: Self.operatorActor, source: .system,
+            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor, source: .system,
             at: now)
         try await people.grant(
             Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.operatorActor,
@@ -72,9 +73,10 @@ final class WebHouse {
 
     /// Somebody with a password and an app, signed in at a browser of their own.
     func member(
-        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false,
+        patients: [String] = []
     ) async throws -> Browser {
-        let (person, link) = try await invited(login, roles, name: name, listed: listed)
+        let (person, link) = try await invited(login, roles, name: name, listed: listed, patients: patients)
         let begun = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(begun, password: Password(typed: Self.password), at: now)
         let context = SignInContext(

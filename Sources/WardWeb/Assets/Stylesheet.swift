@@ -78,6 +78,7 @@ extension Assets {
         select { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem; font: inherit; color: inherit;
           background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
         main:has(.wide) { max-width: 80rem; }
+        .paper { display: none; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);
@@ -93,7 +94,8 @@ extension Assets {
           .who { margin-left: 0 !important; }
         }
         @media print {
-          header, .skip, button, dialog { display: none; }
+          header, .skip, button, dialog, .screen { display: none; }
+          .paper { display: block !important; }
           main { max-width: none; padding: 0; }
         }
         """

@@ -14,7 +14,7 @@ extension Visit {
         let filter = logFilter()
         guard filter.problems.isEmpty else { return await logPage() }
         let ask = LogDesk.Ask(
-            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text(), isExport: true)
+            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text(), kind: .auditExported)
         guard let found = await log.all(ask, principal, request.source) else { return logUnavailable() }
         var content: [UInt8] = []
         if form == .csv { content += LogRow.heading.utf8 }
@@ -62,7 +62,7 @@ enum LogRow {
     }
 
     /// A spreadsheet takes what begins so for a formula (OWASP, CSV injection): a quote before it makes it text.
-    private static func cell(_ text: String) -> String {
+    static func cell(_ text: String) -> String {
         var shown = visibleText(text)
         if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { shown = "'" + shown }
         // By scalars: a quote followed by a combining mark is one character and still a quote.
