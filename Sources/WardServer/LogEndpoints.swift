@@ -69,7 +69,7 @@ extension WardResponder {
         case .unavailable: return plain(503, "the log cannot be read or written\n")
         case .contradicts:
             log.error("a witness holds a checkpoint that this log signed and does not continue; run: ward audit verify")
-            return plain(409, "this log does not continue that checkpoint\n")
+            return plain(422, "this log does not continue that checkpoint\n")
         case .refused:
             cosigners.count(source.address, now: now)
             return plain(403, "not a checkpoint of this log with a valid cosignature of a named witness\n")

@@ -2,6 +2,7 @@ import WardAudit
 import WardCore
 import WardCrypto
 import WardFHIR
+import WardPolicy
 
 /// What the log proves to others, and who vouches for it.
 extension OperatorService {
@@ -25,6 +26,12 @@ extension OperatorService {
     func mirror(_ request: OperatorRequest, _ reply: Reply) async throws {
         guard let folder = request.options["folder"] else { throw CommandFailure("a folder is needed") }
         let source = LocalLog(log: house.log, takesPayloads: request.options["payloads"] != nil)
+        // What leaves is sealed, and is still to be known before it does.
+        if source.takesPayloads {
+            var event = AuditEvent.system(.auditExported, decision: "sealed-mirror")
+            event.actor = try await acting(.administer, request)
+            _ = try await house.log.append(event)
+        }
         let mirror = LogMirror(folder: folder, source: source, key: house.log.verifier)
         let outcome: LogMirror.Outcome
         do {
@@ -34,10 +41,6 @@ extension OperatorService {
         }
         switch outcome {
         case .whole(let size):
-            // What left is sealed, and is still to be known.
-            if source.takesPayloads {
-                _ = try await house.log.append(.system(.auditExported, decision: "sealed-mirror"))
-            }
             reply(.output("\(size) events mirrored; they add up to the log's signed checkpoint"))
         case .unsound(let text):
             reply(.output("FAULT  \(text)"))
@@ -79,6 +82,8 @@ extension OperatorService {
     }
 
     func changeWitnesses(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let isAsked = ["add", "remove", "quorum"].contains(request.options["do"])
+        let actor = isAsked ? try await acting(.administer, request) : nil
         let (name, count) = (request.options["name"] ?? "", request.options["count"].flatMap { Int($0) } ?? 0)
         do {
             switch request.options["do"] {
@@ -86,15 +91,15 @@ extension OperatorService {
                 guard let key = request.options["key"].flatMap({ VerifierKey($0) }) else {
                     throw WitnessFault.notAWitnessKey
                 }
-                try await house.log.changeWitnesses("witness=\(name)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("witness=\(name) \(key.text)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.add(name, key)
                 }
             case "remove":
-                try await house.log.changeWitnesses("witness=\(name)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("witness=\(name)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.remove(name)
                 }
             case "quorum":
-                try await house.log.changeWitnesses("quorum=\(count)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("quorum=\(count)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.require(count)
                 }
             default: return reply(.output(String(house.log.witnessPolicy.text.dropLast())))

@@ -176,6 +176,7 @@ extension RetentionFailure {
         switch self {
         case .belowFloor:
             "events are kept for at least \(Retention.floorYears) years, and never for fewer than were set before"
+        case .busy: "a pruning runs, or a hold is being placed; repeat this when it is done"
         case .holdUnchanged: "nothing changed"
         case .log: "the audit log could not be read or written, so nothing was done"
         case .tooEarly(let first): "events since \(first.text) are kept; nothing was let go of"

@@ -160,7 +160,7 @@ struct OperatorService: Sendable {
             throw CommandFailure("the log could not be read")
         }
         report(result, against: earlier, request, reply)
-        _ = try? await house.log.append(
+        _ = try await house.log.append(
             .system(
                 .auditVerified,
                 decision: (result.isWhole ? "whole" : "faults-found") + (request.options["tree"] != nil ? "-tree" : ""))

@@ -79,8 +79,11 @@ struct DailyVerification: Sendable {
 
     /// Runs until it is cancelled.
     func run() async {
+        var attempt: Instant?
         while !Task.isCancelled {
-            if isDue {
+            // A faulty store is verified once a day as well, and not all the time.
+            if Instant.now() >= attempt?.adding(seconds: Self.day) ?? .now(), isDue {
+                attempt = .now()
                 do throws(VaultFailure) {
                     if let result = try await house.vault.verifyInBackground(isStopped: stop.isSet) {
                         result.isWhole ? log.info("store verified") : log.error("the store is faulty; run: ward verify")

@@ -235,7 +235,7 @@ CONFIRMED_BY = {
     ("client", "add"): "administrator", ("client", "approve"): "administrator", ("client", "remove"): "administrator",
     ("policy", "adopt"): "administrator", ("user", "add"): "administrator", ("user", "roles"): "administrator",
     ("user", "link"): "administrator", ("user", "recover"): "administrator", ("user", "disable"): "administrator",
-    ("user", "end"): "security-officer", ("emergency", "review"): "privacy-officer"}
+    ("user", "end"): "security-officer", ("alerts", "suspend"): "security-officer", ("emergency", "review"): "privacy-officer"}
 
 
 def enrolled(link, codes):

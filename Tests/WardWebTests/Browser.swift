@@ -63,7 +63,8 @@ final class WebHouse {
         patients: [String] = []
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor, source: .system,
+            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor,
+            source: .system,
             at: now)
         try await people.grant(
             Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.operatorActor,

@@ -37,7 +37,7 @@ struct AuditPrune: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
-        try await Operator.perform(store, confirm: actor.confirm) { storeID in
+        try await Operator.perform(store, confirm: actor.confirm, isChecked: true) { storeID in
             var options = try await actor.options(storeID: storeID)
             options["before"] = before
             if dryRun { options["dry-run"] = "" }
