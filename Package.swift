@@ -115,7 +115,9 @@ var targets: [Target] = [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
             "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
-    tests("WardWatchTests", ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
+    tests(
+        "WardWatchTests",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
         "WardWebTests",

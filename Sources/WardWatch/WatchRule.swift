@@ -11,10 +11,12 @@ public enum WatchRule: String, CaseIterable, Hashable, Sendable {
     case failedSignIns = "failed-sign-ins"
     /// The record of somebody who lives where the person lives.
     case familyRecord = "family-record"
-    /// A patient of the same family name, without any part in their care.
+    /// A patient of the same family name.
     case sameSurname = "same-surname"
     case logTrouble = "log-trouble"
     case massExport = "mass-export"
+    /// The record of somebody in the person's own street.
+    case neighbourRecord = "neighbour-record"
     case newDevice = "new-device"
     case noRelationship = "no-relationship"
     case oddHours = "odd-hours"
@@ -23,6 +25,8 @@ public enum WatchRule: String, CaseIterable, Hashable, Sendable {
     case terminatedAccount = "terminated-account"
     /// In use from two networks at once; where these are is not known here.
     case twoNetworks = "two-networks"
+    /// A part in the care is on record, and still nothing explains the look.
+    case unexplainedLook = "unexplained-look"
     case vip
     /// Records one after another by id, many that are not there, or unrelated patients day by day.
     case wandering

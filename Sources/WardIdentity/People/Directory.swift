@@ -48,6 +48,11 @@ public final class Directory: Sendable {
     /// Everybody, by login name.
     public var people: [Person] { state.withLock { $0.people.values.sorted { $0.loginName < $1.loginName } } }
 
+    /// Somebody of whom `condition` holds, in no order: without sorting everybody.
+    public func anyone(where condition: (Person) -> Bool) -> Person? {
+        state.withLock { $0.people.values.first(where: condition) }
+    }
+
     public func person(_ id: String) -> Person? { state.withLock { $0.people[id] } }
 
     public func person(named login: String) -> Person? {
