@@ -20,6 +20,7 @@ public struct WatchFinding: Hashable, Sendable {
     public enum Kind: String, CaseIterable, Hashable, Sendable {
         case adjacentIDs = "adjacent-ids"
         case afterFailures = "after-failures"
+        case backupFailed = "backup-failed"
         case burstOfDay = "burst-of-day"
         case burstOfHour = "burst-of-hour"
         case clockJumped = "clock-jumped"
@@ -32,6 +33,7 @@ public struct WatchFinding: Hashable, Sendable {
         case failedAccounts = "failed-accounts"
         case faultsFound = "faults-found"
         case household
+        case logInterrupted = "log-interrupted"
         case missing
         case newDevice = "new-device"
         case newNetwork = "new-network"
@@ -44,6 +46,7 @@ public struct WatchFinding: Hashable, Sendable {
         case ownRecord = "own-record"
         case peers
         case repeated
+        case reviewOverdue = "review-overdue"
         case score
         case surname
         case terminated
@@ -60,6 +63,7 @@ public struct WatchFinding: Hashable, Sendable {
         switch kind {
         case .adjacentIDs: return "\(count) records with neighbouring ids were opened one after another"
         case .afterFailures: return "\(count) failed sign-ins from the same address or to the same account came before"
+        case .backupFailed: return "a backup could not be made, or is overdue"
         case .burstOfDay: return "\(count) unrelated patients in one day; usual for this person: \(than)"
         case .burstOfHour: return "\(count) unrelated patients within an hour; the most before: \(than)"
         case .clockJumped: return "the machine's clock jumped"
@@ -72,6 +76,8 @@ public struct WatchFinding: Hashable, Sendable {
         case .failedAccounts: return "\(count) accounts were tried from one address; an alert is raised from \(than)"
         case .faultsFound: return "a check found faults, or a backup failed"
         case .household: return "the patient lives at the person's own address"
+        case .logInterrupted:
+            return "the log could not be written for \(count) seconds; nothing about records was answered"
         case .missing: return "\(count) records that are not there were asked for; an alert is raised from \(than)"
         case .newDevice: return "a device this person has not used before"
         case .newNetwork: return "a network this person has not used before"
@@ -84,6 +90,7 @@ public struct WatchFinding: Hashable, Sendable {
         case .ownRecord: return "the person's own record"
         case .peers: return "people in the same role: \(count) at most"
         case .repeated: return "opened again and again without a part in the care: \(count) days by now"
+        case .reviewOverdue: return "a week of system activity was not signed for in time"
         case .score: return "together \(count) bits; an alert is raised from \(than)"
         case .surname: return "the patient has the person's family name"
         case .terminated: return "the account's access had ended"

@@ -106,7 +106,7 @@ extension WatchRule {
 
     var measure: Measure {
         switch self {
-        case .decoy, .logTrouble, .terminatedAccount: .fixed
+        case .backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount: .fixed
         case .emergency, .familyRecord, .ownRecord: .pause
         case .burst, .dormantAccount, .failedSignIns, .massExport, .wandering: .count
         case .colleagueRecord, .newDevice, .noRelationship, .oddHours, .sameSurname, .twoNetworks, .vip: .weight

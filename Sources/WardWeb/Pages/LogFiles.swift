@@ -14,7 +14,8 @@ extension Visit {
         let filter = logFilter()
         guard filter.problems.isEmpty else { return await logPage() }
         let ask = LogDesk.Ask(
-            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text(), kind: .auditExported)
+            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text(),
+            kind: .auditExported)
         guard let found = await log.all(ask, principal, request.source) else { return logUnavailable() }
         var content: [UInt8] = []
         if form == .csv { content += LogRow.heading.utf8 }
