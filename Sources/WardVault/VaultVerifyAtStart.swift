@@ -23,10 +23,10 @@ extension Vault {
     /// insists. A record, an account, a session or a grant that was rolled back, removed or planted while Ward did not
     /// run is never served. Bodies are not read: one that was altered does not open.
     ///
-    /// Costs one pass over the table of heads, the keys, the entries and the cards' sums, and the events since the mark. With
-    /// a million records that came in 4,000 events of an import (release, two cores shared with other builds): 3 s of CPU
-    /// (4 s by the clock) right after a verification, 6 s of CPU (10 s) with all of those events since the mark. Opening the
-    /// log takes 4 s of CPU besides. A store without a mark is replayed from its first event.
+    /// Costs one pass over the table of heads, the keys, the entries and the cards' sums, and the events since the mark.
+    /// With a million records that came in 4,000 events of an import (release, two cores shared with other builds): 3 s of
+    /// CPU (4 s by the clock) right after a verification, 6 s of CPU (10 s) with all of those events since the mark.
+    /// Opening the log takes 4 s of CPU besides. A store without a mark is replayed from its first event.
     ///
     /// Before the log named entries and keys (earlier versions of Ward), it could not say what was there: the first check
     /// adopts them, in an event that says so, and from then on they are held to it.
@@ -39,15 +39,10 @@ extension Vault {
         var replay = mark?.replay ?? StoreReplay()
         let first = replay.position.size
         let target = log.checkpoint
-        var versions = 0
         let verification: AuditVerification
         do throws(AuditFailure) {
             verification = try log.verify(
-                from: replay.position, to: target,
-                event: {
-                    replay.take($0.event, keys)
-                    versions += $0.event.records.count
-                },
+                from: replay.position, to: target, event: { replay.take($0.event, keys) },
                 progress: {
                     progress(VerificationProgress(step: .events, done: $0 - first, total: target.size - first))
                 })
@@ -72,9 +67,7 @@ extension Vault {
         if !replay.isCovered {
             let adopted = try unnamed(replay)
             try await keep(VerifiedMark(replay: replay, lastFull: mark?.lastFull), event, adopted: adopted)
-        } else if mark == nil || target.size - first >= Self.eventsBetweenMarks
-            || versions >= Self.versionsBetweenMarks
-        {
+        } else if mark == nil || target.size - first >= Self.eventsBetweenMarks {
             try await keep(VerifiedMark(replay: replay, lastFull: mark?.lastFull), event)
         }
         return result
@@ -82,8 +75,6 @@ extension Vault {
 
     /// A new mark costs an event; replaying so many takes some tens of milliseconds.
     private static let eventsBetweenMarks: Int64 = 4096
-    /// An import puts hundreds of records into one event.
-    private static let versionsBetweenMarks = 100_000
 
     /// Entries and keys that are stored and that no event names.
     private func unnamed(_ replay: StoreReplay) throws(VaultFailure) -> [AuditedEntry] {
