@@ -67,6 +67,10 @@ public struct AuditEvent: Sendable {
 public enum AuditEventKind: String, CaseIterable, Sendable {
     /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
     case accessReviewed = "access-reviewed"
+    /// A week of system activity was not signed for in time.
+    case activityReviewOverdue = "activity-review-overdue"
+    /// Somebody signed for a week of system activity (45 CFR 164.308(a)(1)(ii)(D)).
+    case activityReviewed = "activity-reviewed"
     /// A patient's accounting of disclosures was made (45 CFR 164.528).
     case accountingMade = "accounting-made"
     /// Somebody acknowledged or dismissed an alert of odd access.
@@ -119,6 +123,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysOpened = "keys-opened"
     /// Opened by the recovery code; the keys of before have ended.
     case keysRecovered = "keys-recovered"
+    /// The log could not be written for a while.
+    case logInterrupted = "log-interrupted"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"

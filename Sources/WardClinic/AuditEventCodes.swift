@@ -58,7 +58,7 @@ struct AuditCodes: Sendable {
             case .export: (.dicom("110106", "Export"), .disclose, "R")
             case .disclosureRecorded, .download, .print: (.dicom("110106", "Export"), nil, "R")
             case .import: (.dicom("110107", "Import"), nil, "C")
-            case .accountingMade, .auditExported, .auditRead, .accessReviewed: (logUsed, nil, "R")
+            case .accountingMade, .activityReviewed, .auditExported, .auditRead, .accessReviewed: (logUsed, nil, "R")
             case .signedIn, .signInFailed, .sessionUnlocked, .steppedUp:
                 (authentication, .dicom("110122", "Login"), "E")
             case .sessionEnded: (authentication, .dicom("110123", "Logout"), "E")
@@ -75,7 +75,8 @@ struct AuditCodes: Sendable {
                 (alert, .dicom("110137", "User Security Attributes Changed"), "E")
             case .configurationChanged, .policyAdopted, .keysCreated, .keysOpened, .keysRecovered:
                 (alert, .dicom("110131", "Security Configuration"), "E")
-            case .alertAnswered, .alertRaised, .clockJumped: (alert, nil, "E")
+            case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted:
+                (alert, nil, "E")
             default: (activity, nil, "E")
             }
     }

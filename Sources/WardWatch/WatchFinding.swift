@@ -20,6 +20,7 @@ public struct WatchFinding: Hashable, Sendable {
     public enum Kind: String, CaseIterable, Hashable, Sendable {
         case adjacentIDs = "adjacent-ids"
         case afterFailures = "after-failures"
+        case backupFailed = "backup-failed"
         case burstOfDay = "burst-of-day"
         case burstOfHour = "burst-of-hour"
         case clockJumped = "clock-jumped"
@@ -33,7 +34,11 @@ public struct WatchFinding: Hashable, Sendable {
         case failedAccounts = "failed-accounts"
         case faultsFound = "faults-found"
         case household
+<<<<<<< HEAD
         case lookedUp = "looked-up"
+=======
+        case logInterrupted = "log-interrupted"
+>>>>>>> rest4
         case missing
         case neverUsed = "never-used"
         case newDevice = "new-device"
@@ -52,6 +57,7 @@ public struct WatchFinding: Hashable, Sendable {
         case partOnRecord = "part-on-record"
         case peers
         case repeated
+        case reviewOverdue = "review-overdue"
         case score
         case street
         case surname
@@ -69,6 +75,7 @@ public struct WatchFinding: Hashable, Sendable {
         switch kind {
         case .adjacentIDs: return "\(count) records with neighbouring ids were opened one after another"
         case .afterFailures: return "\(count) failed sign-ins from the same address or to the same account came before"
+        case .backupFailed: return "a backup could not be made, or is overdue"
         case .burstOfDay: return "\(count) unrelated patients in one day; usual for this person: \(than)"
         case .burstOfHour: return "\(count) unrelated patients within an hour; the most before: \(than)"
         case .clockJumped: return "the machine's clock jumped"
@@ -83,7 +90,12 @@ public struct WatchFinding: Hashable, Sendable {
         case .failedAccounts: return "\(count) accounts were tried from one address; an alert is raised from \(than)"
         case .faultsFound: return "a check found faults, or a backup failed"
         case .household: return "the patient lives at the person's own address"
+<<<<<<< HEAD
         case .lookedUp: return "found by a search for the patient, not on a schedule or a list"
+=======
+        case .logInterrupted:
+            return "the log could not be written for \(count) seconds; nothing about records was answered"
+>>>>>>> rest4
         case .missing: return "\(count) records that are not there were asked for; an alert is raised from \(than)"
         case .neverUsed: return "the account was not used once in \(count) days of the log"
         case .newDevice: return "a device this person has not used before"
@@ -102,6 +114,7 @@ public struct WatchFinding: Hashable, Sendable {
             return "a part in the care is on record; of this person's looks \(count) % are like this one"
         case .peers: return "people in the same role: \(count) at most"
         case .repeated: return "opened again and again without a part in the care: \(count) days by now"
+        case .reviewOverdue: return "a week of system activity was not signed for in time"
         case .score: return "together \(count) bits; an alert is raised from \(than)"
         case .street: return "the patient lives in the person's own street"
         case .surname: return "the patient has the person's family name"

@@ -113,7 +113,7 @@ public final class WatchPost: Sendable {
 
     private func judge(_ event: LoggedEvent) async {
         guard event.index >= queue.withLock({ $0.next ?? 0 }) else { return }
-        let found = watch.take(event)
+        let found = watch.take(event) + (Alert.ofTrouble(event).map { [$0] } ?? [])
         queue.withLock { $0.next = event.index + 1 }
         guard !found.isEmpty, !(isFirst && event.index < start) else { return }
         hold(found)

@@ -17,6 +17,7 @@ enum Route {
     case alerts, alertPage(String), alertAnswer(String)
     case log, logCSV, logNDJSON, logEvent(String), logPatient(String), ownRecord
     case logPatientPrint(String), logPatientFile(String), ownRecordPrint, ownRecordFile, rename(String)
+    case activity, activityWeek(String), activitySign(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -53,6 +54,7 @@ enum Route {
             case ("app", "emergency"): self = .emergency
             case ("app", "emergencies"): self = .emergencies
             case ("app", "alerts"): self = .alerts
+            case ("app", "activity"): self = .activity
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
             case ("app", "log"): self = .log
@@ -74,6 +76,7 @@ enum Route {
             case ("app", "emergency", "end"): self = .emergencyEnd
             case ("app", "emergencies", let id): self = .emergencyPage(id)
             case ("app", "alerts", let id): self = .alertPage(id)
+            case ("app", "activity", let week): self = .activityWeek(week)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
             case ("app", "continue", let id): self = .kept(id)
@@ -97,6 +100,7 @@ enum Route {
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             case ("app", "continue", let id, "drop"): self = .keptDrop(id)
             case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
+            case ("app", "activity", let week, "sign"): self = .activitySign(week)
             case ("app", "log", "event", let index): self = .logEvent(index)
             case ("app", "log", "patient", let id): self = .logPatient(id)
             default: return nil
@@ -163,6 +167,9 @@ enum Route {
         case .alerts: "/app/alerts"
         case .alertPage: "/app/alerts/{id}"
         case .alertAnswer: "/app/alerts/{id}/answer"
+        case .activity: "/app/activity"
+        case .activityWeek: "/app/activity/{week}"
+        case .activitySign: "/app/activity/{week}/sign"
         case .allSessions: "/app/all-sessions"
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
@@ -208,7 +215,8 @@ enum Route {
         case .apps, .authorize, .clients, .consent: .both
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
             .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage, .log, .logCSV, .logNDJSON, .logEvent,
-            .logPatient, .ownRecord, .logPatientFile, .ownRecordFile:
+            .logPatient, .ownRecord, .logPatientFile, .ownRecordFile, .activity,
+            .activityWeek:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
             .kept:
@@ -258,7 +266,7 @@ enum Route {
         case .emergency: .openEmergency
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
-        case .accessReview, .accessOf: .reviewAccess
+        case .accessReview, .accessOf, .activity, .activityWeek, .activitySign: .reviewAccess
         case .alerts, .alertPage, .alertAnswer: .readAlerts
         case .log, .logCSV, .logNDJSON, .logEvent, .logPatient, .logPatientPrint, .logPatientFile: .readAudit
         default: nil

@@ -14,16 +14,19 @@ public struct WebSite: Sendable {
     let patients: PatientFinder
     let watch: WatchPost?
     let log: LogDesk
+    let oversight: Oversight?
     let seeds = PendingSeeds()
 
     /// - Parameters:
     ///   - patients: for choosing whom an app is opened for; nil where there are no records.
     ///   - watch: alerts of odd access; nil where nobody watches.
     ///   - log: for reading it; nil where it is not to be read here.
+    ///   - oversight: the weekly review; nil where nothing is reviewed.
     public init(
         people: People, settings: WebSettings, patients: PatientFinder? = nil, watch: WatchPost? = nil,
-        log: LogDesk? = nil
+        log: LogDesk? = nil, oversight: Oversight? = nil
     ) {
+        self.oversight = oversight
         self.watch = watch
         self.people = people
         self.patients = patients ?? .none
@@ -58,7 +61,8 @@ public struct WebSite: Sendable {
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
-            watch: watch, log: log, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held,
+            watch: watch, log: log, oversight: oversight, form: form ?? FormFields.none, standing: standing,
+            secret: newTicket ?? held,
             newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
@@ -195,6 +199,9 @@ public struct WebSite: Sendable {
         case .askRoles(let id): return await visit.askRoles(id)
         case .disable(let id): return await visit.disable(id)
         case .rename(let id): return await visit.rename(id)
+        case .activity: return visit.activityPage()
+        case .activityWeek(let week): return await visit.activityWeekPage(week)
+        case .activitySign(let week): return await visit.signActivity(week)
         case .askRecovery(let id): return await visit.askRecovery(for: id)
         case .roleRequest: return await visit.decideRoles()
         case .recovery: return await visit.approveRecovery()

@@ -32,6 +32,7 @@ struct House: Sendable {
     let adopted: PolicyInForce
     let watch: WatchPost
     let configuration: SealedConfiguration
+    let reviews: ActivityReviews
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -177,6 +178,13 @@ struct House: Sendable {
         } catch {
             throw .storage
         }
+        let reviews: ActivityReviews
+        do throws(ActivityFailure) {
+            reviews = try ActivityReviews(
+                store: store, material: tenant.derived("ward/activity/1"), log: log, desk: desk)
+        } catch {
+            throw .storage
+        }
         let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
@@ -184,7 +192,7 @@ struct House: Sendable {
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
             adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log),
             configuration: SealedConfiguration(
-                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))))
+                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews)
     }
 
     /// Finishes what was taken and closes the files.

@@ -2,7 +2,11 @@ import WardAudit
 import WardCore
 import WardCrypto
 import WardFHIR
+<<<<<<< HEAD
 import WardPolicy
+=======
+import WardWatch
+>>>>>>> rest4
 
 /// What the log proves to others, and who vouches for it.
 extension OperatorService {
@@ -53,7 +57,8 @@ extension OperatorService {
         guard request.options["json"] != nil else {
             reply(.output("log        \(house.log.origin), \(standing.size) events"))
             reply(.output("key        \(house.log.verifier.text)"))
-            return reply(.output("witnesses  \(standing.text)"))
+            reply(.output("witnesses  \(standing.text)"))
+            return reply(.output("reviews    \(reviewsText)"))
         }
         var writer = JSONWriter()
         writer.beginObject()
@@ -77,8 +82,21 @@ extension OperatorService {
         }
         writer.member("eventsSince", standing.since)
         writer.member("posture", standing.text)
+        writer.member("reviews", reviewsText)
+        writer.member("reviewsOverdue", (try? house.reviews.overdue(at: .now()).count) ?? -1)
         writer.endObject()
         reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
+    }
+
+    /// How the weekly review stands.
+    private var reviewsText: String {
+        guard let weeks = try? house.reviews.weeks(at: .now()) else { return "the log cannot be read" }
+        let open = weeks.filter { !$0.isComplete }
+        let late = open.count { $0.week.due <= .now() }
+        let alone = weeks.count(where: \.isAlone)
+        var text = "\(weeks.count) weeks, \(open.count) not signed, \(late) overdue"
+        if alone > 0 { text += ", \(alone) signed by whom they are about, since there was nobody else" }
+        return text
     }
 
     func changeWitnesses(_ request: OperatorRequest, _ reply: Reply) async throws {
@@ -109,21 +127,5 @@ extension OperatorService {
         }
         let policy = house.log.witnessPolicy
         reply(.output("\(policy.witnesses.count) witnesses, of which \(policy.quorum) must have cosigned"))
-    }
-}
-
-extension WitnessStanding {
-    /// One honest sentence.
-    var text: String {
-        guard !policy.witnesses.isEmpty else {
-            return "unwitnessed: no witness is named, so that whoever holds the keys could rewrite the log unseen"
-        }
-        guard let newest else {
-            return "unwitnessed: \(policy.witnesses.count) named, none has cosigned yet"
-        }
-        let time = Instant(microseconds: newest.time * 1_000_000).text
-        let seen = "\(newest.names.count) of \(policy.witnesses.count) up to event \(newest.size) at \(time)"
-        return (isWitnessed ? "witnessed by \(seen)" : "unwitnessed: \(policy.quorum) must have cosigned, only \(seen)")
-            + ", \(since) events since"
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 /// A command for the process that owns the store: the running server, or this one if none runs.
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
+        case activityList, activityShow, activitySign
         case alertAnswer, alertList, alertRules, alertShow, decoyPlant
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditAccounting, auditCheckpoint, auditReport, auditSearch, auditVerify, clientAdd, clientApprove,

@@ -19,6 +19,9 @@ struct OperatorService: Sendable {
     func run(_ request: OperatorRequest, reply: @escaping Reply, finished: @Sendable () -> Void) async {
         do {
             switch request.command {
+            case .activityList: try listActivity(request, reply)
+            case .activityShow: try await showActivity(request, reply)
+            case .activitySign: try await signActivity(request, reply)
             case .alertAnswer: try await answerAlert(request, reply)
             case .alertList: listAlerts(request, reply)
             case .alertRules: listAlertRules(request, reply)

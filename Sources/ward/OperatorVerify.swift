@@ -72,7 +72,7 @@ extension OperatorService {
 struct DailyVerification: Sendable {
     private static let day: Int64 = 86_400
     /// How often it looks whether a day is over.
-    private static let interval = Duration.seconds(60)
+    private static let interval = Duration.seconds(20)
 
     let house: House
     let log: OperationalLog
@@ -113,10 +113,13 @@ struct DailyVerification: Sendable {
             // A new store has nothing to verify on its first day; an old one is not left for longer.
             return Instant.now() >= started.adding(seconds: Self.firstWait)
         }
-        return Instant.now() >= last.adding(seconds: Self.day)
+        let now = Instant.now()
+        // A time to come is that of a clock that was set back since: it says nothing about how long ago it was.
+        return now >= last.adding(seconds: Self.day) || last > now.adding(seconds: Self.slack)
     }
 
     private static let firstWait: Int64 = 600
+    private static let slack: Int64 = 3600
 }
 
 /// Set once.

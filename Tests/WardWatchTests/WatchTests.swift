@@ -239,7 +239,9 @@ import WardWatch
 
     @Test func `decoys, ended accounts and trouble with the log are never learnt away`() {
         let clinic = known()
-        #expect(WatchRule.allCases.filter { !$0.canLearn } == [.decoy, .logTrouble, .terminatedAccount])
+        #expect(
+            WatchRule.allCases.filter { !$0.canLearn }
+                == [.backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount])
         for rule in WatchRule.allCases where !rule.canLearn { #expect(!clinic.watch.learn(rule, of: curious)) }
     }
 

@@ -7,6 +7,7 @@ import WardIdentity
 import WardPolicy
 import WardStorage
 import WardTestKit
+import WardWatch
 import WardWeb
 
 /// A clinic's people with a site in front of them, and a clock.
@@ -28,6 +29,9 @@ final class WebHouse {
             hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
         let party = passkeys ? RelyingParty(id: SoftKey.rpID, origin: Self.origin) : nil
         let gate = Gate(policy: Policy(), log: log)
+        let material = keys.tenant.derived("ward/test-watch/1")
+        let desk = try AlertDesk(store: store, material: material, log: log)
+        let reviews = try ActivityReviews(store: store, material: material, log: log, desk: desk)
         site = WebSite(
             people: people,
             settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
@@ -52,7 +56,7 @@ final class WebHouse {
                         ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked, as: ask.kind,
                         principal: principal, source: source
                     ).page
-                }))
+                }), oversight: Oversight(reviews: reviews, log: log, lastVerified: { nil }))
     }
 
     func pass(_ seconds: Int64) { now = now.adding(seconds: seconds) }

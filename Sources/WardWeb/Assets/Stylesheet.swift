@@ -69,7 +69,7 @@ extension Assets {
           border-bottom: 1px solid var(--line); }
         /* Words stay whole in tables, which get room for it instead. */
         th, td { overflow-wrap: break-word; }
-        th, td button { white-space: nowrap; }
+        th, td button, td time { white-space: nowrap; }
         main:has(table) { max-width: 58rem; }
         .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); gap: 0 1rem; }
         .filter { padding: 1rem 1rem .25rem; margin: 1rem 0; background: var(--panel); border-radius: 4px; }

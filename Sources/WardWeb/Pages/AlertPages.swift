@@ -186,6 +186,7 @@ extension Visit {
 enum AlertWords {
     static func text(_ rule: WatchRule) -> String {
         switch rule {
+        case .backupTrouble: "Trouble with a backup"
         case .burst: "Far more patients than usual"
         case .colleagueRecord: "A colleague's record"
         case .decoy: "A planted record was opened"
@@ -200,6 +201,7 @@ enum AlertWords {
         case .newDevice: "A new device or network"
         case .noRelationship: "A record without any part in the care"
         case .oddHours: "Work at an odd hour"
+        case .reviewOverdue: "A week of activity that nobody signed for"
         case .ownRecord: "The person's own record"
         case .terminatedAccount: "An account whose access had ended"
         case .twoNetworks: "Two networks at once"

@@ -127,8 +127,8 @@ extension Visit {
         }
         return Visit(
             request: request.posting(to: kept.segments), route: route, now: now, people: people, settings: settings,
-            patients: patients, watch: watch, log: log, form: FormFields(fields), standing: standing, secret: secret,
-            newTicket: nil)
+            patients: patients, watch: watch, log: log, oversight: oversight, form: FormFields(fields),
+            standing: standing, secret: secret, newTicket: nil)
     }
 
     /// What waits to be sent, on the home page.

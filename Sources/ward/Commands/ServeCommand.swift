@@ -133,11 +133,17 @@ struct Serving: Sendable {
         }
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
-            certificate: certificate, auditLog: house.log, log: log, watch: house.watch)
+            certificate: certificate, auditLog: house.log, log: log, watch: house.watch,
+            reviews: house.reviews,
+            lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull })
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
         }
+        let sentinel = LogSentinel(house.log, log)
+        let listening = Task.detached { await sentinel.run() }
+        let weeks = ActivityClock(reviews: house.reviews, log: log)
+        let reviewing = Task.detached { await weeks.run() }
         let daily = DailyVerification(house: house, log: log)
         let verification = Task.detached { await daily.run() }
         let rebuild = Task.detached {
@@ -163,12 +169,16 @@ struct Serving: Sendable {
             log.error("the server ended with a failure")
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
+            listening.cancel()
+            reviewing.cancel()
             verification.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
         }
         control.cancel()
+        listening.cancel()
+        reviewing.cancel()
         verification.cancel()
         daily.end()
         await verification.value
