@@ -34,11 +34,8 @@ public struct WatchFinding: Hashable, Sendable {
         case failedAccounts = "failed-accounts"
         case faultsFound = "faults-found"
         case household
-<<<<<<< HEAD
         case lookedUp = "looked-up"
-=======
         case logInterrupted = "log-interrupted"
->>>>>>> rest4
         case missing
         case neverUsed = "never-used"
         case newDevice = "new-device"
@@ -90,12 +87,9 @@ public struct WatchFinding: Hashable, Sendable {
         case .failedAccounts: return "\(count) accounts were tried from one address; an alert is raised from \(than)"
         case .faultsFound: return "a check found faults, or a backup failed"
         case .household: return "the patient lives at the person's own address"
-<<<<<<< HEAD
         case .lookedUp: return "found by a search for the patient, not on a schedule or a list"
-=======
         case .logInterrupted:
             return "the log could not be written for \(count) seconds; nothing about records was answered"
->>>>>>> rest4
         case .missing: return "\(count) records that are not there were asked for; an alert is raised from \(than)"
         case .neverUsed: return "the account was not used once in \(count) days of the log"
         case .newDevice: return "a device this person has not used before"

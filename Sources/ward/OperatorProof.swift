@@ -2,11 +2,8 @@ import WardAudit
 import WardCore
 import WardCrypto
 import WardFHIR
-<<<<<<< HEAD
 import WardPolicy
-=======
 import WardWatch
->>>>>>> rest4
 
 /// What the log proves to others, and who vouches for it.
 extension OperatorService {

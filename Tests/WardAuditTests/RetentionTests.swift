@@ -188,7 +188,10 @@ import WardTestKit
     @Test func `tells whoever goes on later of a fault that was passed`() async throws {
         let store = MemoryStore()
         let log = try house.open(store)
-        for number in 0..<16_400 { _ = try await log.append(event("reader", patients: ["p\(number % 10)"])) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<16_400 { group.addTask { _ = try await log.append(event("reader")) } }
+            try await group.waitForAll()
+        }
         var reached: [VerificationReach] = []
         _ = try log.verify(reached: { reached.append($0) })
         #expect(reached.map(\.isWhole) == [true] && reached.first?.position.size == 16_384)
