@@ -11,8 +11,13 @@ extension Visit {
 
     func patientLogPage(_ patient: String) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
-        let found = await log.all(ask(patient), principal, request.source)
-        guard let found else { return logUnavailable() }
+        guard isRecordID(patient) else { return noSuchRecord() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.all(ask(patient), principal, request.source)
+        } catch {
+            return logRefused(error)
+        }
         return page(
             "Who opened this record", paragraph("Patient \(visibleText(patient))"),
             sentences(found, patient, isOwn: false),
@@ -26,11 +31,13 @@ extension Visit {
         guard !principal.patients.isEmpty else { return notice("Not there", "No record is yours here.", status: 404) }
         let asked = FormFields(Array(request.query.utf8))?["patient"]
         let patient = asked ?? principal.patients[0]
-        guard principal.patients.contains(patient) else {
-            return notice("Not there", "This is not a record of yours.", status: 404)
-        }
-        guard let found = await log.own(patient, ask(patient), principal, request.source) else {
-            return refused("role")
+        guard isRecordID(patient) else { return noSuchRecord() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.own(patient, ask(patient), principal, request.source)
+        } catch {
+            return error == .denied
+                ? notice("Refused", "This is not a record of yours.", status: 403) : logRefused(error)
         }
         let others = principal.patients.filter { $0 != patient }
         return page(
@@ -44,6 +51,15 @@ extension Visit {
                     Markup.element(
                         "p", [], link("/app/my-record?patient=\(percentEncoded($0))", "The record \(visibleText($0))"))
                 }))
+    }
+
+    private func noSuchRecord() -> WebAnswer {
+        page("Not there", problems: [Self.badRecordID(nil)])
+    }
+
+    /// What is no id (FHIR R4 datatypes.html#id): it would be asked for nowhere, and is no part of an address.
+    static func badRecordID(_ field: StaticString?) -> Problem {
+        Problem(field, "An id has up to 64 letters and digits, - and .", status: field == nil ? 404 : 422)
     }
 
     private func ask(_ patient: String) -> LogDesk.Ask {
