@@ -18,7 +18,7 @@ extension WardResponder {
         guard path.first == "log" else { return nil }
         let isPost = path.count == 2 && path[1] == "cosignature"
         let now = Instant.now()
-        guard !readers.isBlocked(source.address, now: now) else { 
+        guard !readers.isBlocked(source.address, now: now) else {
             return ("/log", plain(429, "too many requests\n", retryAfter: Self.readersWindow))
         }
         readers.count(source.address, now: now)

@@ -36,7 +36,8 @@ extension WardResponder {
             contentType: request.headers[.contentType], cookies: cookies, origin: request.headers[.origin],
             secFetchSite: HeaderNames.fetchSite.flatMap { request.headers[$0] },
             userAgent: request.headers[.userAgent], source: source)
-        let answer = WebSite.mayTakeLong(asked.path) ? await offLoop { await site.answer(asked) } : await site.answer(asked)
+        let answer =
+            WebSite.mayTakeLong(asked.path) ? await offLoop { await site.answer(asked) } : await site.answer(asked)
         guard let answer else { return nil }
         var headers = HTTPFields()
         for header in answer.headers {

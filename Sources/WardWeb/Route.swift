@@ -236,7 +236,8 @@ enum Route {
     /// Whether many events of the log are opened for it.
     var mayTakeLong: Bool {
         switch self {
-        case .home, .accessReview, .accessOf, .alertPage, .alertAnswer, .log, .logCSV, .logNDJSON, .logEvent, .logPatient,
+        case .home, .accessReview, .accessOf, .alertPage, .alertAnswer, .log, .logCSV, .logNDJSON, .logEvent,
+            .logPatient,
             .ownRecord:
             true
         default: false

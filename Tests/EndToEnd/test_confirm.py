@@ -102,7 +102,8 @@ def test_a_right_code_of_somebody_without_the_right_is_refused(clinic, chief):
     done = confirmed(clinic, "chief", chief[1].pop(), "user", "link", "tom")
     assert done.returncode == 0, done.stderr
     _, _, codes = enrol_by_password(clinic, LINK.search(done.stdout).group(0))
-    refused = confirmed(clinic, "tom", codes[0], "user", "roles", "tom", "--role", "administrator")
+    refused = confirmed(
+        clinic, "tom", codes[0], "user", "roles", "tom", "--role", "administrator", "--clearance", "seen")
     assert refused.returncode == 1 and "roles of tom do not include this" in refused.stderr
     assert "administrator" not in [
         line for line in clinic.ward("user", "list", "--json").stdout.splitlines() if '"tom"' in line][0]

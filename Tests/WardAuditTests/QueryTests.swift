@@ -198,6 +198,9 @@ private func full(
         #expect(
             try JSONTape(parsing: Array(json.utf8)).root["a"]?.string == text.filter { !$0.isNewline && $0 != "\u{1B}" }
         )
-        #expect(!json.unicodeScalars.contains { (0x202A...0x202E).contains($0.value) || [0x9B, 0x200B, 0xE0041].contains($0.value) })
+        #expect(
+            !json.unicodeScalars.contains {
+                (0x202A...0x202E).contains($0.value) || [0x9B, 0x200B, 0xE0041].contains($0.value)
+            })
     }
 }

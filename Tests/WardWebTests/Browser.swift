@@ -33,40 +33,41 @@ final class WebHouse {
         site = WebSite(
             people: people,
             settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
-            log: desk ?? LogDesk(
-                all: { ask, principal, source throws(LogFailure) in
-                    do throws(GateFailure) {
-                        let grant = try await gate.authorizeLog(principal, source: source)
-                        return try await gate.readLog(
-                            ask.query, before: ask.before, limit: ask.limit, looking: ask.looking, asked: ask.asked,
-                            with: grant
-                        ).page
-                    } catch {
-                        throw LogFailure(error)
-                    }
-                },
-                own: { patient, ask, principal, source throws(LogFailure) in
-                    do throws(GateFailure) {
-                        let own = try await gate.authorizeOwnLog(of: patient, principal, source: source)
-                        return try await gate.readLog(
-                            ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
-                            principal: principal, source: source
-                        ).page
-                    } catch {
-                        throw LogFailure(error)
-                    }
-                },
-                file: { ask, mostBytes, principal, source, row throws(LogFailure) in
-                    do throws(GateFailure) {
-                        let grant = try await gate.authorizeLogExport(principal, source: source)
-                        let export = try await gate.exportLog(
-                            ask.query, before: ask.before, limit: ask.limit, mostBytes: mostBytes, asked: ask.asked,
-                            with: grant, row: row)
-                        return LogDesk.File(content: export.content, next: export.next)
-                    } catch {
-                        throw LogFailure(error)
-                    }
-                }))
+            log: desk
+                ?? LogDesk(
+                    all: { ask, principal, source throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let grant = try await gate.authorizeLog(principal, source: source)
+                            return try await gate.readLog(
+                                ask.query, before: ask.before, limit: ask.limit, looking: ask.looking, asked: ask.asked,
+                                with: grant
+                            ).page
+                        } catch {
+                            throw LogFailure(error)
+                        }
+                    },
+                    own: { patient, ask, principal, source throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let own = try await gate.authorizeOwnLog(of: patient, principal, source: source)
+                            return try await gate.readLog(
+                                ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
+                                principal: principal, source: source
+                            ).page
+                        } catch {
+                            throw LogFailure(error)
+                        }
+                    },
+                    file: { ask, mostBytes, principal, source, row throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let grant = try await gate.authorizeLogExport(principal, source: source)
+                            let export = try await gate.exportLog(
+                                ask.query, before: ask.before, limit: ask.limit, mostBytes: mostBytes, asked: ask.asked,
+                                with: grant, row: row)
+                            return LogDesk.File(content: export.content, next: export.next)
+                        } catch {
+                            throw LogFailure(error)
+                        }
+                    }))
     }
 
     func pass(_ seconds: Int64) { now = now.adding(seconds: seconds) }
@@ -77,7 +78,8 @@ final class WebHouse {
         patients: [String] = []
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor, source: .system,
+            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor,
+            source: .system,
             at: now)
         try await people.grant(
             Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.operatorActor,

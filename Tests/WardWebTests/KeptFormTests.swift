@@ -175,7 +175,10 @@ import WardWeb
         for (browser, paths) in pages {
             for path in paths {
                 let page = try await browser.get(path).text
-                for (action, fields) in forms(page) { wanted.append((browser, action, fields)) }
+                // Signing out would end the session that keeps them.
+                for (action, fields) in forms(page) where action != "/sign-out" {
+                    wanted.append((browser, action, fields))
+                }
             }
         }
         var tokens: [String: String] = [:]
@@ -183,6 +186,8 @@ import WardWeb
             tokens[browser.id] = try await browser.formToken("/app")
         }
         house.pass(900)
+        // An emergency is over by then, and waits for a review.
+        wanted.append((officer, "/app/emergencies/\(emergency.id)/review", ["outcome", "note"]))
         var kept: [String] = []
         for (browser, action, fields) in wanted {
             let token = try #require(tokens[browser.id])

