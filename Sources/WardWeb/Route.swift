@@ -256,6 +256,17 @@ enum Route {
         }
     }
 
+    /// Whether many events of the log are opened for it.
+    var mayTakeLong: Bool {
+        switch self {
+        case .home, .accessReview, .accessOf, .alertPage, .alertAnswer, .log, .logCSV, .logNDJSON, .logEvent,
+            .logPatient, .logPatientPrint, .logPatientFile, .ownRecord, .ownRecordPrint, .ownRecordFile, .activity,
+            .activityWeek, .activitySign:
+            true
+        default: false
+        }
+    }
+
     /// What policy must let somebody do to see the page, and to use its forms; nil for what everybody does for
     /// themselves.
     var action: Action? {

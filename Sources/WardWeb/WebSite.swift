@@ -42,6 +42,9 @@ public struct WebSite: Sendable {
         return answer
     }
 
+    /// Whether a page opens so much of the log that it must not hold up an event loop.
+    public static func mayTakeLong(_ path: [String]) -> Bool { Route(path)?.mayTakeLong ?? false }
+
     private func answer(_ request: WebRequest, _ route: Route, _ now: Instant) async -> WebAnswer? {
         if case .asset(let name) = route { return request.method == .get ? Assets.answer(name) : nil }
         let isPost = request.method == .post

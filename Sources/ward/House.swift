@@ -174,7 +174,9 @@ struct House: Sendable {
             })
         let desk: AlertDesk
         do throws(AlertFailure) {
-            desk = try AlertDesk(store: store, material: tenant.derived("ward/watch/1"), log: log)
+            desk = try AlertDesk(
+                store: store, material: tenant.derived("ward/watch/1"), log: log,
+                isSame: { people.directory.areOneHuman(actor: $0, $1) })
         } catch {
             throw .storage
         }

@@ -237,7 +237,7 @@ extension IdentityFailure {
         case .reviewsOverdue: "reviews of earlier emergencies of this person are overdue"
         case .alreadyOpen, .stillRunning: "the emergency still runs"
         case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
-        case .clearanceNeeded: "the clearance is too long: 500 characters at most"
+        case .clearanceNeeded: "--clearance says in up to 500 characters what was checked, by whom and when"
         case .rolesApart: "whoever administers accounts needs another account for work with patients"
         case .reasonNeeded: "a reason or note is needed, and not a long one"
         case .sessionEnded: "there is no such session"

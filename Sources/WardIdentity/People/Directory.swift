@@ -74,6 +74,13 @@ public final class Directory: Sendable {
         return practitioners[0] != nil && practitioners[0] == practitioners[1]
     }
 
+    /// The same of two that the log names, as `person/ID`; anything else is one with itself alone.
+    public func areOneHuman(actor one: String, _ other: String) -> Bool {
+        let ids = [one, other].map { $0.hasPrefix("person/") ? String($0.dropFirst(7)) : nil }
+        guard let first = ids[0], let second = ids[1] else { return one == other }
+        return areOneHuman(first, second)
+    }
+
     // MARK: People
 
     /// Adds a person, invited, without roles: those are granted.

@@ -60,7 +60,10 @@ extension Visit {
         return id.hasPrefix("person/") ? shownName(String(id.dropFirst(7))) : .text(id)
     }
 
-    private func isAboutSelf(_ record: AlertRecord) -> Bool { record.alert.actor == principal?.actor.id }
+    private func isAboutSelf(_ record: AlertRecord) -> Bool {
+        guard let about = record.alert.actor, let principal else { return false }
+        return people.directory.areOneHuman(actor: about, principal.actor.id)
+    }
 
     // MARK: One
 

@@ -11,8 +11,13 @@ extension Visit {
 
     func patientLogPage(_ patient: String) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
-        let found = await log.all(ask(patient), principal, request.source)
-        guard let found else { return logUnavailable() }
+        guard isRecordID(patient) else { return noSuchRecord() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.all(ask(patient), principal, request.source)
+        } catch {
+            return logRefused(error)
+        }
         let path = "/app/log/patient/\(patient)"
         return page(
             "Who opened this record",
@@ -25,11 +30,14 @@ extension Visit {
 
     func ownRecordPage() async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
-        guard let patient = ownPatient(principal, FormFields(Array(request.query.utf8))?["patient"]) else {
-            return notYours(principal)
-        }
-        guard let found = await log.own(patient, ask(patient), principal, request.source) else {
-            return refused("role")
+        guard !principal.patients.isEmpty else { return noneYours() }
+        let patient = ownPatient(principal, FormFields(Array(request.query.utf8))?["patient"])
+        guard isRecordID(patient) else { return noSuchRecord() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.own(patient, ask(patient), principal, request.source)
+        } catch {
+            return ownRefused(error)
         }
         let others = principal.patients.filter { $0 != patient }
         return page(
@@ -49,54 +57,63 @@ extension Visit {
         "Everybody who looked at the record, wrote to it or gave something of it away. Names are those of staff; "
         + "times are UTC."
 
-    /// The record of theirs that somebody asks for, or their first; nil for none of theirs.
-    private func ownPatient(_ principal: Principal, _ asked: String?) -> String? {
-        guard let asked else { return principal.patients.first }
-        return principal.patients.contains(asked) ? asked : nil
+    /// The record that somebody asks for, or their first; whether it is theirs is decided when it is read.
+    private func ownPatient(_ principal: Principal, _ asked: String?) -> String {
+        asked ?? principal.patients.first ?? ""
     }
 
-    private func notYours(_ principal: Principal) -> WebAnswer {
-        notice(
-            "Not there", principal.patients.isEmpty ? "No record is yours here." : "This is not a record of yours.",
-            status: 404)
+    private func noneYours() -> WebAnswer { notice("Not there", "No record is yours here.", status: 404) }
+
+    private func ownRefused(_ failure: LogFailure) -> WebAnswer {
+        failure == .denied ? notice("Refused", "This is not a record of yours.", status: 403) : logRefused(failure)
     }
 
     // MARK: On paper and as a file
 
     func printPatientLog(_ patient: String) async -> WebAnswer {
-        guard let principal else { return .redirect(to: "/sign-in") }
-        guard let found = await log.all(ask(patient, as: .print), principal, request.source) else {
-            return logUnavailable()
+        await handedOut(patient, as: .print) {
+            printed("Who opened this record", $0, patient, "Patient \(visibleText(patient))", [])
         }
-        return printed("Who opened this record", found, patient, "Patient \(visibleText(patient))", [])
     }
 
     func printOwnRecord() async -> WebAnswer {
-        guard let principal else { return .redirect(to: "/sign-in") }
-        guard let patient = ownPatient(principal, form["patient"]) else { return notYours(principal) }
-        guard let found = await log.own(patient, ask(patient, as: .print), principal, request.source) else {
-            return refused("role")
+        await ownHandedOut(form["patient"], as: .print) { found, patient in
+            printed("Who opened my record", found, patient, Self.explained, [link("/app/my-record", "Back")])
         }
-        return printed("Who opened my record", found, patient, Self.explained, [link("/app/my-record", "Back")])
     }
 
     func patientLogFile(_ patient: String) async -> WebAnswer {
-        guard let principal else { return .redirect(to: "/sign-in") }
-        guard let found = await log.all(ask(patient, as: .download), principal, request.source) else {
-            return logUnavailable()
-        }
-        return file(found, patient)
+        await handedOut(patient, as: .download) { file($0, patient) }
     }
 
     func ownRecordFile() async -> WebAnswer {
+        await ownHandedOut(FormFields(Array(request.query.utf8))?["patient"], as: .download, file)
+    }
+
+    private func handedOut(
+        _ patient: String, as kind: AuditEventKind, _ answer: (AuditPage) -> WebAnswer
+    ) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
-        guard let patient = ownPatient(principal, FormFields(Array(request.query.utf8))?["patient"]) else {
-            return notYours(principal)
+        guard isRecordID(patient) else { return noSuchRecord() }
+        do throws(LogFailure) {
+            return answer(try await log.all(ask(patient, as: kind), principal, request.source))
+        } catch {
+            return logRefused(error)
         }
-        guard let found = await log.own(patient, ask(patient, as: .download), principal, request.source) else {
-            return refused("role")
+    }
+
+    private func ownHandedOut(
+        _ asked: String?, as kind: AuditEventKind, _ answer: (AuditPage, String) -> WebAnswer
+    ) async -> WebAnswer {
+        guard let principal else { return .redirect(to: "/sign-in") }
+        guard !principal.patients.isEmpty else { return noneYours() }
+        let patient = ownPatient(principal, asked)
+        guard isRecordID(patient) else { return noSuchRecord() }
+        do throws(LogFailure) {
+            return answer(try await log.own(patient, ask(patient, as: kind), principal, request.source), patient)
+        } catch {
+            return ownRefused(error)
         }
-        return file(found, patient)
     }
 
     /// What the page shows, for a browser that prints it: that it was asked for is in the log by then.
@@ -140,6 +157,15 @@ extension Visit {
                 "p", [], link("\(path)/csv\(query)", "As a file (CSV)"),
                 .text(" That you print it or take it away is in the log.")),
         ])
+    }
+
+    private func noSuchRecord() -> WebAnswer {
+        page("Not there", problems: [Self.badRecordID(nil)])
+    }
+
+    /// What is no id (FHIR R4 datatypes.html#id): it would be asked for nowhere, and is no part of an address.
+    static func badRecordID(_ field: StaticString?) -> Problem {
+        Problem(field, "An id has up to 64 letters and digits, - and .", status: field == nil ? 404 : 422)
     }
 
     private func ask(_ patient: String, as kind: AuditEventKind = .auditRead) -> LogDesk.Ask {
