@@ -10,7 +10,7 @@ import WardWatch
 extension Visit {
     func activityPage(_ problems: [Problem] = []) -> WebAnswer {
         guard let oversight else { return notice("Not there", "Nothing is reviewed here.", status: 404) }
-        guard let weeks = try? oversight.reviews.weeks(at: now) else { return logUnavailable() }
+        guard let weeks = try? oversight.reviews.weeks(at: now) else { return logRefused(.unavailable) }
         let open = weeks.filter { !$0.isComplete }
         let late = open.filter { $0.week.due <= now }
         var parts: [Markup] = [posture(oversight)]
@@ -88,7 +88,7 @@ extension Visit {
             activity = try await oversight.reviews.activity(
                 of: week, by: principal.actor, source: request.source, at: now)
         } catch {
-            return error == .notOver ? noSuchWeek() : logUnavailable()
+            return error == .notOver ? noSuchWeek() : logRefused(.unavailable)
         }
         let review = oversight.reviews.review(week)
         let rows = activity.lines.map { line in
@@ -155,7 +155,7 @@ extension Visit {
             return .redirect(to: "/app/activity")
         } catch {
             switch error {
-            case .auditUnavailable, .storage: return logUnavailable()
+            case .auditUnavailable, .storage: return logRefused(.unavailable)
             case .notOver, .unknown: return noSuchWeek()
             default: return await activityWeekPage(text, [ActivityWords.problem(error)])
             }
