@@ -76,6 +76,10 @@ struct AuditCodes: Sendable {
             case .policyAdopted, .keysCreated, .keysOpened, .keysRecovered:
                 (alert, .dicom("110131", "Security Configuration"), "E")
             case .alertAnswered, .alertRaised, .clockJumped: (alert, nil, "E")
+            case .egressDisclosed: (.dicom("110106", "Export"), .disclose, "R")
+            case .egressRefused: (alert, nil, "E")
+            case .vendorAdded, .agreementSigned, .agreementRevoked, .destinationAdded, .destinationRemoved, .noticeSet:
+                (alert, .dicom("110131", "Security Configuration"), "E")
             default: (activity, nil, "E")
             }
     }
