@@ -1,5 +1,6 @@
 import NIOCore
 import NIOSSL
+import NIOTLS
 import WardEgress
 
 /// One connection: reads and writes go through its ``Pipe`` on the event loop.

@@ -66,8 +66,8 @@ public struct NIOTransport: EgressTransport {
     }
 
     private static func resolved(_ host: String) -> [IPAddress] {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         guard unsafe getaddrinfo(host, nil, &hints, &list) == 0 else { return [] }
         defer { unsafe freeaddrinfo(list) }
@@ -82,7 +82,7 @@ public struct NIOTransport: EgressTransport {
             if result == 0, let address = IPAddress(String(decoding: bytes, as: UTF8.self)), !found.contains(address) {
                 found.append(address)
             }
-            next = unsafe entry.pointee.ai_next
+            unsafe next = entry.pointee.ai_next
         }
         return found
     }

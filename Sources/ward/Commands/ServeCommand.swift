@@ -146,6 +146,7 @@ struct Serving: Sendable {
                 log.error("the index could not be rebuilt; run: ward verify")
             }
         }
+        let notices = Task.detached { await house.runNotices() }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -161,13 +162,17 @@ struct Serving: Sendable {
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
             verification.cancel()
+            notices.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
         }
         control.cancel()
         verification.cancel()
+        notices.cancel()
         daily.end()
+        await house.broker.close()
+        await notices.value
         await verification.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.
