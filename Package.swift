@@ -120,7 +120,10 @@ var targets: [Target] = [
     tests("WardWatchTests", ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
     tests(
         "WardEgressTests",
-        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardEgress", "WardTestKit"]),
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity",
+            "WardClinic", "WardEgress", "WardTestKit",
+        ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
         "WardWebTests",

@@ -4,6 +4,7 @@ import WardCore
 import WardCrypto
 import WardEgress
 import WardFHIR
+import WardPolicy
 import WardStorage
 import WardTransport
 import WardWatch
@@ -20,7 +21,7 @@ struct Doors {
         let material = tenant.derived("ward/egress/1")
         do throws(RegisterFault) {
             register = try EgressRegister(store: store, material: material, log: log)
-            broker = EgressBroker(register: register, transport: NIOTransport(), log: log) { EgressLines.write($0) }
+            broker = EgressBroker(register: register, transport: NIOTransport(), log: log, report: EgressLines.write)
             postman = try Postman(
                 store: store, material: material, log: log, broker: broker, origin: origin,
                 password: Self.mailPassword)
@@ -42,6 +43,9 @@ struct Doors {
 
 /// Notices of a running server.
 extension House {
+    /// Cuts what is open to the outside.
+    func closeDoors() async { await broker.close() }
+
     /// Queues notices of new alerts and sends what waits, until cancelled.
     func runNotices() async {
         while !Task.isCancelled {

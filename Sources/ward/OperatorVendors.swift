@@ -3,6 +3,7 @@ import WardCore
 import WardCrypto
 import WardEgress
 import WardFHIR
+import WardPolicy
 
 /// The register of vendors at the machine.
 extension OperatorService {

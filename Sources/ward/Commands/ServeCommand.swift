@@ -171,7 +171,7 @@ struct Serving: Sendable {
         verification.cancel()
         notices.cancel()
         daily.end()
-        await house.broker.close()
+        await house.closeDoors()
         await notices.value
         await verification.value
         house.watch.stop()
