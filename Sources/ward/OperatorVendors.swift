@@ -242,7 +242,7 @@ extension OperatorService {
         do throws(RegisterFault) { return try await body() } catch { throw CommandFailure(error.text) }
     }
 
-    private func words(_ text: String?) -> [String] { (text ?? "").split(separator: " ").map(String.init) }
+    private func words(_ text: String?) -> [String] { (text ?? "").split(separator: "\n").map(String.init) }
 
     private func day(_ text: String?) -> Instant? {
         guard let text, text.utf8.count == 10, let day = FHIRDate.interval(text[...]) else { return nil }

@@ -1,7 +1,9 @@
+import Synchronization
 import Testing
 import WardAudit
 import WardClinic
 import WardCore
+import WardCrypto
 import WardEgress
 import WardFHIR
 import WardIdentity

@@ -49,8 +49,8 @@ struct VendorCommand: AsyncParsableCommand {
 
         func run() async throws {
             let options = [
-                "vendor": vendor, "document": absolutePath(document), "clauses": clause.joined(separator: " "),
-                "services": service.joined(separator: " "), "regions": region.joined(separator: " "),
+                "vendor": vendor, "document": absolutePath(document), "clauses": clause.joined(separator: "\n"),
+                "services": service.joined(separator: "\n"), "regions": region.joined(separator: "\n"),
                 "effective": effective, "ends": ends, "clinic": signedBy, "signer": signedForVendor,
             ]
             let request = OperatorRequest(command: .vendorSign, options: options)
