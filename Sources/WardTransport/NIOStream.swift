@@ -165,7 +165,8 @@ final class Pipe: ChannelDuplexHandler {
         timer = nil
     }
 
-    private func fail(_ failure: EgressFailure, _ promise: EventLoopPromise<[UInt8]>, _ context: ChannelHandlerContext) {
+    private func fail(_ failure: EgressFailure, _ promise: EventLoopPromise<[UInt8]>, _ context: ChannelHandlerContext)
+    {
         self.failure = failure
         promise.fail(failure)
         context.close(promise: nil)

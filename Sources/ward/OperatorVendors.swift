@@ -46,7 +46,9 @@ extension OperatorService {
             throw CommandFailure(RegisterFault.bad(.document).text)
         }
         guard !bytes.isEmpty else { throw CommandFailure(RegisterFault.bad(.document).text) }
-        guard let effective = day(request.options["effective"]) else { throw CommandFailure(RegisterFault.bad(.days).text) }
+        guard let effective = day(request.options["effective"]) else {
+            throw CommandFailure(RegisterFault.bad(.days).text)
+        }
         guard let ends = day(request.options["ends"]) else { throw CommandFailure(RegisterFault.bad(.date).text) }
         return Agreement(
             digest: sha256(bytes), fileName: String(path.split(separator: "/").last ?? ""), clauses: clauses,

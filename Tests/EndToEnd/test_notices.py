@@ -2,13 +2,12 @@
 
 import email
 import json
-import ssl
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, SMTP
 
-from conftest import wait_until
+from conftest import free_port, wait_until
 from sinks import Authority, sink
 from test_egress import Doors
 
@@ -21,7 +20,6 @@ class Inbox:
         self.messages = []
 
     async def handle_DATA(self, server, session, envelope):
-        assert session.ssl is not None
         self.messages.append((envelope.mail_from, envelope.rcpt_tos, envelope.content.decode("ascii")))
         return "250 taken"
 
@@ -32,7 +30,7 @@ class MailServer(Controller):
     def __init__(self, inbox, context, starttls):
         self.context, self.starttls = context, starttls
         super().__init__(
-            inbox, hostname="127.0.0.1", port=0, ssl_context=None if starttls else context,
+            inbox, hostname="127.0.0.1", port=free_port(), ssl_context=None if starttls else context,
             server_hostname="sink.example.com")
 
     def factory(self):
@@ -43,13 +41,6 @@ class MailServer(Controller):
     def _check(self, server, session, envelope, mechanism, data):
         good = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=good, handled=False)
-
-    def _trigger_server(self):
-        """Not needed: the server is awaited by its port."""
-
-    @property
-    def bound(self):
-        return self.server.sockets[0].getsockname()[1]
 
 
 def mail_server(authority, starttls):
@@ -81,7 +72,7 @@ def test_alerts_are_told_by_mail_without_a_word_of_a_patient(houses, tmp_path, s
     authority = Authority(tmp_path / "authority")
     server, inbox = mail_server(authority, starttls)
     try:
-        doors = ready(houses, tmp_path, server.bound, *["--starttls"] * starttls, authority=authority)
+        doors = ready(houses, tmp_path, server.port, *["--starttls"] * starttls, authority=authority)
         house = doors.house
         doors.do("notice", "test")
         assert len(inbox.messages) == 1 and "This is a test" in inbox.messages[0][2]
@@ -117,7 +108,7 @@ def test_a_notice_waits_until_its_door_is_open_and_survives_a_restart(houses, tm
     authority = Authority(tmp_path / "authority")
     server, inbox = mail_server(authority, False)
     try:
-        doors = ready(houses, tmp_path, server.bound, authority=authority)
+        doors = ready(houses, tmp_path, server.port, authority=authority)
         house = doors.house
         doors.do("vendor", "revoke", doors.vendor_name)
         clinician = house.client("clinician")
@@ -170,7 +161,7 @@ def test_a_password_that_others_can_read_is_not_used(houses, tmp_path):
     authority = Authority(tmp_path / "authority")
     server, inbox = mail_server(authority, False)
     try:
-        doors = ready(houses, tmp_path, server.bound, authority=authority)
+        doors = ready(houses, tmp_path, server.port, authority=authority)
         doors.password.chmod(0o644)
         done = doors.house.ward("notice", "test")
         assert done.returncode == 1 and "open to others" in done.stderr and not inbox.messages

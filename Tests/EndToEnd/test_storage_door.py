@@ -72,9 +72,9 @@ def doors(houses, storage):
 def test_objects_are_put_looked_at_got_listed_and_deleted(doors, storage):
     done = doors.try_it(doors.name, "--bucket", "clinic", "--credentials", storage.file)
     assert done.returncode == 0, done.stderr
-    # All of it over one connection.
-    told = [event for event in doors.house.events() if doors.name in event["decision"]]
-    assert [event["kind"] for event in reversed(told)] == ["destination-added", "egress-opened", "egress-closed"]
+    # moto ends a connection after each answer; each is an event when it opens and when it has ended.
+    told = [event["kind"] for event in doors.house.events() if doors.name in event["decision"]]
+    assert told.count("egress-opened") == told.count("egress-closed") >= 1 and "egress-refused" not in told
 
 
 def test_a_wrong_key_and_a_missing_bucket_are_failures(doors, storage, tmp_path):

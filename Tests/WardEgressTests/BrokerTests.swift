@@ -90,7 +90,9 @@ import WardTestKit
         await #expect(throws: EgressFailure.ended(.agreementEnded)) { try await used.write([1]) }
         for _ in 0..<300 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
         #expect(!unused.isOpen && house.network.streams.allSatisfy(\.isCut))
-        for _ in 0..<300 where try house.events(.egressClosed).count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<300 where try house.events(.egressClosed).count < 2 {
+            try await Task.sleep(for: .milliseconds(20))
+        }
         #expect(try house.events(.egressClosed).allSatisfy { $0.decision.hasSuffix("ended/agreement-ended") })
     }
 
@@ -129,7 +131,9 @@ import WardTestKit
         #expect(events.allSatisfy { $0.patients == ["anna"] && $0.records == [record] })
     }
 
-    @Test func `puts disclosures required by law into the patient's accounting, and those for treatment not`() async throws {
+    @Test func `puts disclosures required by law into the patient's accounting, and those for treatment not`()
+        async throws
+    {
         let house = try TestHouse()
         let administrator = try await house.signIn(person: "officer", [.privacyOfficer])
         let register = try EgressRegister(store: house.store, material: .random(), log: house.log)

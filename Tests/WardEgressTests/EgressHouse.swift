@@ -164,7 +164,8 @@ final class PlannedStream: EgressStream {
     private let state: Mutex<State>
 
     init(script: [String], isPlain: Bool) {
-        state = Mutex(State(script: script.map { Array($0.utf8) }, isPlain: isPlain, ready: isPlain || !script.isEmpty ? 1 : 0))
+        state = Mutex(
+            State(script: script.map { Array($0.utf8) }, isPlain: isPlain, ready: isPlain || !script.isEmpty ? 1 : 0))
     }
 
     func startTLS() async throws(EgressFailure) { state.withLock { $0.isPlain = false } }

@@ -12,11 +12,15 @@ private struct Office {
     let house: EgressHouse
     let postman: Postman
 
-    init(_ script: [String], security: Destination.Security = .tls, user: String? = nil, password: String? = "pw") async throws {
+    init(_ script: [String], security: Destination.Security = .tls, user: String? = nil, password: String? = "pw")
+        async throws
+    {
         house = try EgressHouse(network: PlannedNetwork(script: script))
         try await house.ready(EgressHouse.destination(security: security))
         postman = try Self.postman(house, password)
-        let (from, to) = (try #require(MailAddress("ward@clinic.example")), try #require(MailAddress("it@clinic.example")))
+        let (from, to) = (
+            try #require(MailAddress("ward@clinic.example")), try #require(MailAddress("it@clinic.example"))
+        )
         try await postman.set(
             NoticeSettings(destination: "out", from: from, to: to, user: user, passwordFile: nil), told: ["old"],
             by: EgressHouse.actor, source: EgressHouse.source)
@@ -26,7 +30,8 @@ private struct Office {
         let clock = house.clock
         return try Postman(
             store: house.store, material: house.material, log: house.log, broker: house.broker,
-            origin: "https://ward.example:8443", clock: { clock.now }, password: { _ in password.map { Array($0.utf8) } })
+            origin: "https://ward.example:8443", clock: { clock.now },
+            password: { _ in password.map { Array($0.utf8) } })
     }
 
     func failure() async -> EgressFailure? {
@@ -47,14 +52,18 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         let office = try await Office(welcome + taken)
         #expect(await office.failure() == nil)
         let said = office.stream.written
-        #expect(said.hasPrefix("EHLO ward.invalid\r\nMAIL FROM:<ward@clinic.example>\r\nRCPT TO:<it@clinic.example>\r\nDATA\r\n"))
+        #expect(
+            said.hasPrefix(
+                "EHLO ward.invalid\r\nMAIL FROM:<ward@clinic.example>\r\nRCPT TO:<it@clinic.example>\r\nDATA\r\n"))
         #expect(said.contains("Subject: \(Notice.subject)\r\n") && said.hasSuffix("\r\n.\r\nQUIT\r\n"))
         #expect(said.contains("Sign in to see more: https://ward.example:8443/app\r\n"))
         #expect(said.utf8.allSatisfy { $0 == 0x0A || $0 == 0x0D || 0x20...0x7E ~= $0 })
         #expect(office.stream.plain.isEmpty)
     }
 
-    @Test func `begins TLS with STARTTLS and says nothing of itself before, nor believes what was said before`() async throws {
+    @Test func `begins TLS with STARTTLS and says nothing of itself before, nor believes what was said before`()
+        async throws
+    {
         let office = try await Office(
             ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n", "250 mx\r\n"] + taken, security: .startTLS)
         #expect(await office.failure() == nil)
@@ -83,9 +92,12 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         #expect(await plain.failure() == nil)
         #expect(plain.stream.written.contains("AUTH PLAIN \(base64(Array("\0me\0pw".utf8)))\r\n"))
         let login = try await Office(
-            ["220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n", "334 VXNlcm5hbWU6\r\n", "334 x\r\n", "235 ok\r\n"] + taken, user: "me")
+            ["220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n", "334 VXNlcm5hbWU6\r\n", "334 x\r\n", "235 ok\r\n"] + taken,
+            user: "me")
         #expect(await login.failure() == nil)
-        #expect(login.stream.written.contains("AUTH LOGIN\r\n\(base64(Array("me".utf8)))\r\n\(base64(Array("pw".utf8)))\r\n"))
+        #expect(
+            login.stream.written.contains(
+                "AUTH LOGIN\r\n\(base64(Array("me".utf8)))\r\n\(base64(Array("pw".utf8)))\r\n"))
         let none = try await Office(["220 mx\r\n", "250 mx\r\n"] + taken, user: "me")
         #expect(await none.failure() == .withoutSecret)
         let refused = try await Office(welcome + ["535 no\r\n"], user: "me")
@@ -96,7 +108,8 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
     }
 
     @Test(arguments: [
-        "", "\n", "\r\n", "2", "22", "220", "220\n", "abc\r\n", "220 a\nb\r\n", "220 a\r", "99 x\r\n", "620 x\r\n", "120 x\r\n",
+        "", "\n", "\r\n", "2", "22", "220", "220\n", "abc\r\n", "220 a\nb\r\n", "220 a\r", "99 x\r\n", "620 x\r\n",
+        "120 x\r\n",
         "220+x\r\n", "220-a\r\n221 b\r\n", "220 \u{0}\r\n", "220 a\r\r\n", "220-a\r\nxyz\r\n", " 220 a\r\n",
         "220 \(String(repeating: "a", count: 600))\r\n", String(repeating: "a", count: 600),
         String(repeating: "220-a\r\n", count: 200), "220 a\r\n220 b\r\n", "-220 a\r\n", "+22 a\r\n",
@@ -108,7 +121,9 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         #expect(office.stream.written.isEmpty)
     }
 
-    @Test func `takes an answer in pieces as it takes it whole, and random bytes never as one that is good`() async throws {
+    @Test func `takes an answer in pieces as it takes it whole, and random bytes never as one that is good`()
+        async throws
+    {
         let office = try await Office(["2", "20", "-a\r", "\n220 ", "b\r\n"] + welcome.dropFirst() + taken)
         #expect(await office.failure() == nil)
         var generator = SystemRandomNumberGenerator()
@@ -125,7 +140,8 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
     }
 
     @Test(arguments: [
-        "", "a", "a@", "@b.c", "a@b@c.d", "a b@c.d", "a@c.d\r\nRCPT TO:<x@y.z>", "a>@c.d", "a@c d", ".a@c.d", "ü@c.d", "\"a\"@c.d",
+        "", "a", "a@", "@b.c", "a@b@c.d", "a b@c.d", "a@c.d\r\nRCPT TO:<x@y.z>", "a>@c.d", "a@c d", ".a@c.d", "ü@c.d",
+        "\"a\"@c.d",
         "a@[127.0.0.1]", "a@c.d>",
     ])
     func `goes to no address that could be another command`(_ text: String) { #expect(MailAddress(text) == nil) }

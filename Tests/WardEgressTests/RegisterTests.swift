@@ -171,7 +171,9 @@ import WardTestKit
         }
         await #expect(throws: RegisterFault.bad(.date)) { try await house.sign(EgressHouse.agreement(days: -1)) }
         await #expect(throws: RegisterFault.bad(.service)) { try await house.sign(EgressHouse.agreement(services: [])) }
-        await #expect(throws: RegisterFault.bad(.region)) { try await house.sign(EgressHouse.agreement(regions: ["a b"])) }
+        await #expect(throws: RegisterFault.bad(.region)) {
+            try await house.sign(EgressHouse.agreement(regions: ["a b"]))
+        }
         await #expect(throws: RegisterFault.unknownVendor) { try await house.sign(vendor: "nobody") }
         #expect(house.register.destinations.isEmpty)
     }
@@ -187,7 +189,8 @@ import WardTestKit
 
 @Suite struct `Addresses` {
     @Test(arguments: [
-        "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.8",
+        "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255",
+        "192.0.0.8",
         "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.9",
         "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1",
         "64:ff9b:1::1", "fe80::1", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "2001::1", "2002:7f00:1::",
@@ -209,7 +212,8 @@ import WardTestKit
 
     @Test(arguments: [
         "", "1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "1.2.3.256", "0x7f.0.0.1", "2130706433", "1.2.3.4 ", "+1.2.3.4", ":",
-        ":::", "1::2::3", "12345::", "::g", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7::8", "::1.2.3", "::1%eth0",
+        ":::", "1::2::3", "12345::", "::g", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7::8", "::1.2.3",
+        "::1%eth0",
         "[::1]", "1.2.3.4::", "::+1",
     ])
     func `that are not written as addresses are none`(_ text: String) { #expect(IPAddress(text) == nil) }

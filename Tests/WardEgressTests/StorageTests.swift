@@ -11,7 +11,8 @@ import WardTestKit
     private static let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     private static let s3 = SignatureV4(
         credentials: StorageCredentials(
-            id: "AKIAIOSFODNN7EXAMPLE", secret: Array("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".utf8)), region: "us-east-1")
+            id: "AKIAIOSFODNN7EXAMPLE", secret: Array("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".utf8)),
+        region: "us-east-1")
     private static let suite = SignatureV4(
         credentials: StorageCredentials(
             id: "AKIDEXAMPLE", secret: Array("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".utf8)), region: "us-east-1",
@@ -22,7 +23,8 @@ import WardTestKit
         payload: String = Self.empty
     ) -> String {
         let fixed = [
-            ("host", "examplebucket.s3.amazonaws.com"), ("x-amz-content-sha256", payload), ("x-amz-date", "20130524T000000Z"),
+            ("host", "examplebucket.s3.amazonaws.com"), ("x-amz-content-sha256", payload),
+            ("x-amz-date", "20130524T000000Z"),
         ]
         let value = Self.s3.authorization(
             method: method, path: path, query: query, headers: headers + fixed, payload: payload, time: Self.time)
@@ -54,7 +56,8 @@ import WardTestKit
                 headers: [("Host", "example.amazonaws.com"), ("X-Amz-Date", "20150830T123600Z")], payload: Self.empty,
                 time: Instant(microseconds: 1_440_938_160_000_000))
         }
-        let start = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, Signature="
+        let start =
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;x-amz-date, Signature="
         #expect(value([]) == start + "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31")
         #expect(
             value([("Param2", "value2"), ("Param1", "value1")])
@@ -65,7 +68,8 @@ import WardTestKit
         let plain = signature("GET", "/a")
         let others = [
             signature("PUT", "/a"), signature("GET", "/b"), signature("GET", "/a", query: [("x", "")]),
-            signature("GET", "/a", headers: [("x-amz-object-lock-mode", "COMPLIANCE")]), signature("GET", "/a", payload: "0"),
+            signature("GET", "/a", headers: [("x-amz-object-lock-mode", "COMPLIANCE")]),
+            signature("GET", "/a", payload: "0"),
         ]
         #expect(Set(others + [plain]).count == 6)
     }
@@ -107,14 +111,17 @@ import WardTestKit
         #expect(house.network.attempts == 1)
         let said = house.network.streams[0].written
         #expect(said.hasPrefix("PUT /b/a/b%20c HTTP/1.1\r\nhost: mail.example.com\r\n"))
-        #expect(said.contains("x-amz-object-lock-mode: COMPLIANCE\r\nx-amz-object-lock-retain-until-date: 2030-03-17T17:46:40Z\r\n"))
+        #expect(
+            said.contains(
+                "x-amz-object-lock-mode: COMPLIANCE\r\nx-amz-object-lock-retain-until-date: 2030-03-17T17:46:40Z\r\n"))
         #expect(said.contains("SignedHeaders=content-md5;host;x-amz-content-sha256;x-amz-date;x-amz-object-lock-mode;"))
         await store.close()
         #expect(house.broker.openCount == 0)
     }
 
     @Test func `reads a listing`() async throws {
-        let body = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Contents><Key>a&amp;b&#x41;</Key><Size>7</Size></Contents>"
+        let body =
+            "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Contents><Key>a&amp;b&#x41;</Key><Size>7</Size></Contents>"
             + "<Contents><Key>c</Key><Size>0</Size></Contents></ListBucketResult>"
         let (_, store) = try await house(["HTTP/1.1 200 OK\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"])
         let found = try await store.list("a")
@@ -150,17 +157,22 @@ import WardTestKit
     }
 
     @Test(arguments: [
-        "", "x", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 200 OK\n\n", "HTTP/1.1 99 x\r\n\r\n", "HTTP/1.1 2000 x\r\n\r\n",
+        "", "x", "HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 200 OK\n\n", "HTTP/1.1 99 x\r\n\r\n",
+        "HTTP/1.1 2000 x\r\n\r\n",
         "HTTP/1.1 101 x\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\na",
         "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\na",
-        "HTTP/1.1 200 OK\r\ncontent-length: 0x1\r\n\r\na", "HTTP/1.1 200 OK\r\ncontent-length: 9999999999999999999\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 0x1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\na\n0\n\n", "HTTP/1.1 200 OK\r\n folded: x\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\na: b\rc\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc", "HTTP/1.1 200 OK\r\ncontent-length: 101\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n66\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n66\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na",
     ])
     func `takes no answer that HTTP does not allow, or that is too large or cut short`(_ answer: String) async throws {
         let failure = try #require(try await failure([answer]))
@@ -184,7 +196,9 @@ import WardTestKit
         let kept = try await house.add(EgressHouse.destination(kind: .webhook, port: 443, path: "/in?x=1"))
         try await Webhook(broker: house.broker, destination: "out").send()
         let said = house.network.streams[0].written
-        #expect(said.hasPrefix("POST /in?x=1 HTTP/1.1\r\nhost: mail.example.com\r\n") && said.hasSuffix("\r\n\r\n{\"changed\":true}"))
+        #expect(
+            said.hasPrefix("POST /in?x=1 HTTP/1.1\r\nhost: mail.example.com\r\n")
+                && said.hasSuffix("\r\n\r\n{\"changed\":true}"))
         let field = try #require(said.split(separator: "\r\n").first { $0.hasPrefix("ward-signature: t=") })
         let seconds = try #require(Int64(field.dropFirst(18).prefix { $0 != "," }))
         let signature = Webhook.signature(Array("{\"changed\":true}".utf8), at: seconds, secret: kept.secret)
@@ -194,9 +208,13 @@ import WardTestKit
 
     @Test func `take a redirect for a failure`() async throws {
         let house = try EgressHouse(
-            network: PlannedNetwork(script: ["HTTP/1.1 302 x\r\nlocation: https://elsewhere/\r\ncontent-length: 0\r\n\r\n"]))
+            network: PlannedNetwork(script: [
+                "HTTP/1.1 302 x\r\nlocation: https://elsewhere/\r\ncontent-length: 0\r\n\r\n"
+            ]))
         try await house.ready(EgressHouse.destination(kind: .webhook, port: 443))
-        await #expect(throws: EgressFailure.answered(302)) { try await Webhook(broker: house.broker, destination: "out").send() }
+        await #expect(throws: EgressFailure.answered(302)) {
+            try await Webhook(broker: house.broker, destination: "out").send()
+        }
         #expect(house.network.attempts == 1)
     }
 }

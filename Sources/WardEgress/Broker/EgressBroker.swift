@@ -26,7 +26,8 @@ public final class EgressBroker: Sendable {
     ///   - clock: the machine's; tests have their own.
     public init(
         register: EgressRegister, transport: any EgressTransport, log: AuditLog,
-        clock: @escaping @Sendable () -> Instant = { .now() }, report: @escaping @Sendable (EgressReport) -> Void = { _ in }
+        clock: @escaping @Sendable () -> Instant = { .now() },
+        report: @escaping @Sendable (EgressReport) -> Void = { _ in }
     ) {
         self.register = register
         self.transport = transport
@@ -143,7 +144,8 @@ public final class EgressBroker: Sendable {
             EgressReport(kind: connection.proof.destination.kind, failure: failure, sent: sent, received: received))
         try? await note(
             .egressClosed, failure == nil ? .success : .failed,
-            "\(connection.proof.decision) sent=\(sent) received=\(received) \(failure?.code ?? "done")", connection.proof)
+            "\(connection.proof.decision) sent=\(sent) received=\(received) \(failure?.code ?? "done")",
+            connection.proof)
     }
 
     // MARK: Watching

@@ -116,7 +116,8 @@ struct HTTPAnswerParser {
             try startBody()
         } else {
             guard let colon = line.firstIndex(of: 0x3A), colon > 0,
-                line[..<colon].allSatisfy({ Self.isToken($0) }), line.allSatisfy({ $0 == 0x09 || $0 >= 0x20 && $0 != 0x7F })
+                line[..<colon].allSatisfy({ Self.isToken($0) }),
+                line.allSatisfy({ $0 == 0x09 || $0 >= 0x20 && $0 != 0x7F })
             else { throw .malformedAnswer }
             let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
             var value = line[(colon + 1)...]
@@ -194,7 +195,8 @@ struct HTTPAnswerParser {
 
     private static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E: true
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2E, 0x5E...0x60, 0x7C, 0x7E:
+            true
         default: false
         }
     }

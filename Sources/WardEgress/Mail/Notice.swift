@@ -1,14 +1,12 @@
-public import WardCore
+import WardCore
 
-/// Everything that mail can say: a closed set of texts with places for counts and days alone.
+/// Everything that mail can say: a closed set of texts with places for counts alone.
 ///
 /// There is no place that a name, a word of a record or any other text could be put into; who wants to know more signs
 /// in (45 CFR 164.312(e), 164.530(c)).
 public enum Notice: Hashable, Sendable {
     /// Odd access was found.
     case alerts(count: Int, severe: Int)
-    /// An agreement ends and takes its doors along.
-    case agreementEnds(CalendarDay)
     case test
 
     /// The same for all: a subject line is read on locked screens.
@@ -19,7 +17,6 @@ public enum Notice: Hashable, Sendable {
         case .alerts(let count, let severe):
             "\(count) \(count == 1 ? "alert" : "alerts") of odd access \(count == 1 ? "waits" : "wait") for an answer, "
                 + "\(severe) of high severity."
-        case .agreementEnds(let day): "An agreement with a vendor ends on \(day.text). What it covers stops then."
         case .test: "This is a test. Notices reach this address."
         }
     }
@@ -28,7 +25,7 @@ public enum Notice: Hashable, Sendable {
     var page: String {
         switch self {
         case .alerts: "/app/alerts"
-        case .agreementEnds, .test: "/app"
+        case .test: "/app"
         }
     }
 }
@@ -37,16 +34,14 @@ extension Notice {
     var encoded: [Int64] {
         switch self {
         case .alerts(let count, let severe): [1, Int64(count), Int64(severe)]
-        case .agreementEnds(let day): [2, day.daysSinceEpoch]
-        case .test: [3]
+        case .test: [2]
         }
     }
 
     init?(decoding numbers: [Int64]) {
         switch (numbers.first, numbers.count) {
         case (1, 3): self = .alerts(count: Int(clamping: numbers[1]), severe: Int(clamping: numbers[2]))
-        case (2, 2): self = .agreementEnds(CalendarDay(daysSinceEpoch: numbers[1]))
-        case (3, 1): self = .test
+        case (2, 1): self = .test
         default: return nil
         }
     }

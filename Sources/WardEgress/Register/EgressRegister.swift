@@ -93,7 +93,8 @@ public final class EgressRegister: Sendable {
         switch proof.ground {
         case .lawful: return now < proof.ends ? nil : .lawfulGroundEnded
         case .agreement(_, let service, let digest):
-            guard let agreement = vendor?.agreements.first(where: { $0.digest == digest && $0.recorded == proof.agreed })
+            guard
+                let agreement = vendor?.agreements.first(where: { $0.digest == digest && $0.recorded == proof.agreed })
             else { return .noAgreement }
             return agreement.refusal(service: service, region: destination.region, at: now)
         }

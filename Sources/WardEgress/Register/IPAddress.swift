@@ -27,11 +27,14 @@ public enum IPAddress: Hashable, Sendable {
     /// reserved or leads to another (IANA special-purpose registries, RFC 6890).
     public var isPublic: Bool {
         switch self {
-        case .v4(let number): return !Self.reservedV4.contains { number >> (32 - $0.length) == $0.prefix >> (32 - $0.length) }
+        case .v4(let number):
+            return !Self.reservedV4.contains { number >> (32 - $0.length) == $0.prefix >> (32 - $0.length) }
         case .v6(let high, let low):
             // Only 2000::/3 is given out; of it, what leads to an address of version 4 is judged as that.
             if high == 0, low >> 32 == 0xFFFF { return Self.v4(UInt32(truncatingIfNeeded: low)).isPublic }
-            if high == 0x0064_FF9B_0000_0000, low >> 32 == 0 { return Self.v4(UInt32(truncatingIfNeeded: low)).isPublic }
+            if high == 0x0064_FF9B_0000_0000, low >> 32 == 0 {
+                return Self.v4(UInt32(truncatingIfNeeded: low)).isPublic
+            }
             guard high >> 61 == 1 else { return false }
             if high >> 48 == 0x2002 { return Self.v4(UInt32(truncatingIfNeeded: high >> 16)).isPublic }
             // 2001::/23 (Teredo and other protocols), 2001:db8::/32, 3fff::/20: none a peer's.

@@ -35,11 +35,13 @@ extension Destination {
         guard isRegisterName(region) else { throw .bad(.region) }
         guard security == .tls || kind == .mail else { throw .bad(.security) }
         if let authority {
-            guard authority.utf8.count <= Self.longestAuthority, authority.contains("-----BEGIN CERTIFICATE-----") else {
+            guard authority.utf8.count <= Self.longestAuthority, authority.contains("-----BEGIN CERTIFICATE-----")
+            else {
                 throw .bad(.authority)
             }
         }
-        guard path.hasPrefix("/"), path.utf8.count <= 512, path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x23 })
+        guard path.hasPrefix("/"), path.utf8.count <= 512,
+            path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x23 })
         else { throw .bad(.path) }
         switch ground {
         case .agreement(let vendor, let service):

@@ -1,7 +1,8 @@
 /// Why the register could not be changed; it names the field, never what was in it.
 public enum RegisterFault: Error, Hashable, Sendable {
     public enum Field: String, Sendable {
-        case address, authority, clause, date = "ends", days = "effective", document, host, kind, name, path, port, reason,
+        case address, authority, clause, date = "ends", days = "effective", document, host, kind, name, path, port,
+            reason,
             region, security, service, signer = "signed-by", vendor
     }
 

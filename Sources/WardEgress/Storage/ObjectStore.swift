@@ -98,7 +98,8 @@ public struct ObjectStore: Sendable {
     ) async throws(EgressFailure) -> HTTPAnswer {
         // The name of an object is part of an address: no parts that lead elsewhere.
         let parts = key?.split(separator: "/", omittingEmptySubsequences: false) ?? []
-        guard key.map({ (1...1024).contains($0.utf8.count) }) ?? true, !parts.contains(where: { ["", ".", ".."].contains($0) })
+        guard key.map({ (1...1024).contains($0.utf8.count) }) ?? true,
+            !parts.contains(where: { ["", ".", ".."].contains($0) })
         else { throw .malformedAnswer }
         let path = "/\(bucket)" + (key.map { "/\($0)" } ?? "")
         let payload = hex(sha256(body).bytes)
@@ -166,7 +167,9 @@ enum ObjectList {
     }
 
     private static func element(_ name: String, _ rest: inout Substring) -> Substring? {
-        guard let open = find("<\(name)>", rest), let close = find("</\(name)>", rest[open.upperBound...]) else { return nil }
+        guard let open = find("<\(name)>", rest), let close = find("</\(name)>", rest[open.upperBound...]) else {
+            return nil
+        }
         defer { rest = rest[close.upperBound...] }
         return rest[open.upperBound..<close.lowerBound]
     }

@@ -16,7 +16,8 @@ public struct StorageCredentials: Sendable, SilentKey {
     public init?(file: [UInt8]) {
         let lines = file.split(separator: 0x0A, omittingEmptySubsequences: true)
             .map { $0.last == 0x0D ? $0.dropLast() : $0 }
-        guard lines.count == 2, lines.allSatisfy({ (1...256).contains($0.count) && $0.allSatisfy { 0x21...0x7E ~= $0 } })
+        guard lines.count == 2,
+            lines.allSatisfy({ (1...256).contains($0.count) && $0.allSatisfy { 0x21...0x7E ~= $0 } })
         else { return nil }
         self.init(id: String(decoding: lines[0], as: UTF8.self), secret: Array(lines[1]))
     }

@@ -122,7 +122,8 @@ struct DestinationCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Service that the agreement names.") var service: String?
         @Option(
             name: .long,
-            help: "\(Destination.LawfulCategory.allCases.map(\.rawValue).joined(separator: ", ")); instead of a vendor.")
+            help: "\(Destination.LawfulCategory.allCases.map(\.rawValue).joined(separator: ", ")); instead of a vendor."
+        )
         var lawful: String?
         @Option(name: .long, help: "Why, with --lawful.") var reason: String?
         @Option(name: .long, help: "Day at whose beginning in UTC it ends, with --lawful.") var ends: String?
@@ -130,7 +131,8 @@ struct DestinationCommand: AsyncParsableCommand {
         var address: String?
         @Option(name: .long, help: "PEM file of the only authority to trust, instead of the system's.")
         var ca: String?
-        @Flag(name: .long, help: "Of mail: TLS begins with STARTTLS, and nothing is said without it.") var starttls = false
+        @Flag(name: .long, help: "Of mail: TLS begins with STARTTLS, and nothing is said without it.") var starttls =
+            false
         @Option(name: .long, help: "Of a webhook: path and query.") var path = "/"
         @OptionGroup var confirm: ConfirmOptions
         @OptionGroup var store: StoreOptions
