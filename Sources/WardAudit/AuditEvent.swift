@@ -160,6 +160,25 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case watchKept = "watch-kept"
     case witnessAdded = "witness-added"
     case witnessRemoved = "witness-removed"
+    /// Vendors and what may leave to them (45 CFR 164.308(b)).
+    case vendorAdded = "vendor-added"
+    case agreementSigned = "agreement-signed"
+    case agreementRevoked = "agreement-revoked"
+    case destinationAdded = "destination-added"
+    case destinationRemoved = "destination-removed"
+    /// A connection to the outside is about to be made.
+    case egressOpened = "egress-opened"
+    /// It ended, with how many bytes went and came.
+    case egressClosed = "egress-closed"
+    /// Nothing covers what was to leave; nothing was sent.
+    case egressRefused = "egress-refused"
+    /// Records are about to leave through a connection.
+    case egressDisclosed = "egress-disclosed"
+    /// Where notices go was set.
+    case noticeSet = "notice-set"
+    case noticeQueued = "notice-queued"
+    /// A notice was sent, or given up.
+    case noticeEnded = "notice-ended"
 }
 
 public enum AuditOutcome: String, CaseIterable, Sendable {

@@ -77,6 +77,10 @@ struct AuditCodes: Sendable {
                 (alert, .dicom("110131", "Security Configuration"), "E")
             case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted:
                 (alert, nil, "E")
+            case .egressDisclosed: (.dicom("110106", "Export"), .disclose, "R")
+            case .egressRefused: (alert, nil, "E")
+            case .vendorAdded, .agreementSigned, .agreementRevoked, .destinationAdded, .destinationRemoved, .noticeSet:
+                (alert, .dicom("110131", "Security Configuration"), "E")
             default: (activity, nil, "E")
             }
     }

@@ -2,6 +2,7 @@ import WardAudit
 import WardClinic
 import WardCore
 import WardCrypto
+import WardEgress
 import WardGate
 import WardIdentity
 import WardKeys
@@ -9,6 +10,7 @@ import WardPolicy
 import WardServer
 import WardSQLite
 import WardStorage
+import WardTransport
 import WardVault
 import WardWatch
 
@@ -33,6 +35,9 @@ struct House: Sendable {
     let watch: WatchPost
     let configuration: SealedConfiguration
     let reviews: ActivityReviews
+    let register: EgressRegister
+    let broker: EgressBroker
+    let postman: Postman
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -187,6 +192,7 @@ struct House: Sendable {
         } catch {
             throw .storage
         }
+        let doors = try Doors(store, tenant, log, origin: origin)
         let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
@@ -194,11 +200,13 @@ struct House: Sendable {
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
             adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log),
             configuration: SealedConfiguration(
-                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews)
+                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
+            register: doors.register, broker: doors.broker, postman: doors.postman)
     }
 
     /// Finishes what was taken and closes the files.
     func close() async {
+        await broker.close()
         await people.finishEnds()
         await log.close()
         store.close()

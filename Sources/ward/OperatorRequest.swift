@@ -14,6 +14,8 @@ struct OperatorRequest: Codable, Sendable {
             userRecover, userRename, userRoles,
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
+        case destinationAdd, destinationRemove, destinationTest, noticeClear, noticeList, noticeSet, noticeTest
+        case vendorAdd, vendorList, vendorRevoke, vendorSign
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

@@ -235,7 +235,9 @@ CONFIRMED_BY = {
     ("client", "add"): "administrator", ("client", "approve"): "administrator", ("client", "remove"): "administrator",
     ("policy", "adopt"): "administrator", ("user", "add"): "administrator", ("user", "roles"): "administrator",
     ("user", "link"): "administrator", ("user", "recover"): "administrator", ("user", "disable"): "administrator",
-    ("user", "end"): "security-officer", ("alerts", "suspend"): "security-officer", ("emergency", "review"): "privacy-officer"}
+    ("vendor", "add"): "administrator", ("vendor", "sign"): "administrator", ("vendor", "revoke"): "administrator",
+    ("notice", "set"): "administrator", ("user", "end"): "security-officer", ("alerts", "suspend"): "security-officer",
+    ("emergency", "review"): "privacy-officer"}
 
 
 def enrolled(link, codes):

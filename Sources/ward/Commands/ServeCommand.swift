@@ -155,6 +155,7 @@ struct Serving: Sendable {
                 log.error("the index could not be rebuilt; run: ward verify")
             }
         }
+        let notices = Task.detached { await house.runNotices() }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -172,6 +173,7 @@ struct Serving: Sendable {
             listening.cancel()
             reviewing.cancel()
             verification.cancel()
+            notices.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
@@ -180,7 +182,10 @@ struct Serving: Sendable {
         listening.cancel()
         reviewing.cancel()
         verification.cancel()
+        notices.cancel()
         daily.end()
+        await house.closeDoors()
+        await notices.value
         await verification.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.
