@@ -73,6 +73,8 @@ var targets: [Target] = [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardIndex", "WardPolicy", "WardIdentity",
             "WardGate",
         ]),
+    // 6
+    ward("WardEgress", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", crypto]),
     // 7
     ward("WardWatch", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit"]),
     ward(
@@ -117,7 +119,15 @@ var targets: [Target] = [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
             "WardVault", "WardClinic", "WardSQLite", "WardTestKit",
         ]),
-    tests("WardWatchTests", ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
+    tests(
+        "WardWatchTests",
+        ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
+    tests(
+        "WardEgressTests",
+        [
+            "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity",
+            "WardClinic", "WardEgress", "WardTestKit",
+        ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
         "WardWebTests",
@@ -175,6 +185,13 @@ if scope == "fuzz" {
         ward("WardTelemetry", ["WardCore", .product(name: "Logging", package: "swift-log")]),
         // 8
         ward(
+            "WardTransport",
+            [
+                "WardEgress", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]),
+        ward(
             "WardServer",
             [
                 "WardCore", "WardFHIR", "WardMarkup", "WardTelemetry", "WardAudit", "WardPolicy", "WardIdentity",
@@ -203,7 +220,7 @@ if scope == "fuzz" {
                 "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
                 "WardPolicy",
                 "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardWatch", "WardDemo", "WardSQLite",
-                "WardKeys", "WardServer",
+                "WardKeys", "WardServer", "WardEgress", "WardTransport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

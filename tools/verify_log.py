@@ -133,7 +133,7 @@ def verified(source, key, witnesses, quorum, earlier, allow_pruned):
         fault(str(error) if isinstance(error, Fault) else "there is no checkpoint")
         return report
     wanted = {}
-    best = goal if goal.cosigned else None
+    best = goal if len(goal.cosigned) >= max(quorum, 1) else None
     for data in source.notes:
         try:
             cosigned = Checkpoint(data, key, witnesses)

@@ -38,7 +38,9 @@ guard isTuning || (!explains && single == nil) else { fail() }
 let seeds: [(name: String, seed: UInt64)] =
     isTuning
     ? (single.map { [$0] } ?? Array(1...5)).map { ("\($0)", $0) }
-    : (101...105).map { ("\($0)", seed(of: "nothing unseen: the evaluation of odd access, \($0)")) }
+    : (201...205).map {
+        ("\($0)", seed(of: "two looks explain each other: the second evaluation of odd access, \($0)"))
+    }
 let runs = seeds.map { name, seed in
     Run(
         SimulationSettings(

@@ -29,6 +29,9 @@ struct Population: Sendable {
     private(set) var famous: [Int] = []
     private(set) var decoys: [Int] = []
 
+    /// So many addresses in a row make a street, so that who lives next door is mostly of the same street.
+    static let homesOfStreet = 24
+
     init(count: Int, clinicians: Int, dice: inout Dice) {
         var address = 0
         var flats = 0

@@ -109,8 +109,11 @@ public final class Simulation {
         home.address = "\(24 + mixed(UInt64(index)) % 70).\(mixed(UInt64(index)) % 250).\(moves % 250).\(moves % 199)"
         if dice.chance(0.012) { home.address = Staff.line(&dice) }
         var scene: Scribe.Scene?
+        var isHome = false
         for task in work {
-            let station = task.isAtHome ? home : place
+            // Whoever went home in the evening does not come back for what is left of the day.
+            if task.isAtHome, task.at > 18 * 3600 { isHome = true }
+            let station = task.isAtHome || isHome ? home : place
             let time = max(task.at, scene?.time ?? 0)
             if let open = scene, open.session.station == station, time - open.session.last < 4 * 3600,
                 time - open.session.since < 12 * 3600

@@ -61,11 +61,12 @@ extension AuditLog {
         let end = checkpoint
         guard let note = end.signed(with: keys.signing) else { throw .sealing }
         var prover = try TreeReader(store, size: end.size)
+        let prunings = try self.prunings()
         var (events, pruned) = ([ProvenEvent](), 0)
         for number in try index.leaves(carrying: .patient(patient), keys, before: end.size).reversed() {
             guard let stored = try stored(from: number, limit: 1).first, stored.index == number else { throw .damaged }
             if stored.isPruned {
-                guard try isPruned(number) else { throw .damaged }
+                guard prunings.cover(number) else { throw .damaged }
                 pruned += 1
                 continue
             }
@@ -83,7 +84,7 @@ extension AuditLog {
     }
 }
 
-/// Audit paths from the stored tiles; each tile is read once.
+/// Audit paths from the stored tiles; each node is derived once.
 private struct TreeReader {
     private let store: any SealedStore
     private let size: Int64

@@ -67,6 +67,10 @@ public struct AuditEvent: Sendable {
 public enum AuditEventKind: String, CaseIterable, Sendable {
     /// Somebody's rights were reviewed (45 CFR 164.308(a)(4)(ii)(C)).
     case accessReviewed = "access-reviewed"
+    /// A week of system activity was not signed for in time.
+    case activityReviewOverdue = "activity-review-overdue"
+    /// Somebody signed for a week of system activity (45 CFR 164.308(a)(1)(ii)(D)).
+    case activityReviewed = "activity-reviewed"
     /// A patient's accounting of disclosures was made (45 CFR 164.528).
     case accountingMade = "accounting-made"
     /// Somebody acknowledged or dismissed an alert of odd access.
@@ -89,11 +93,13 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case clientRemoved = "client-removed"
     /// The machine's clock went back, or leapt ahead.
     case clockJumped = "clock-jumped"
+    /// The server was started otherwise than before: what is different, old and new.
+    case configurationChanged = "configuration-changed"
     case create
     case delete
     /// Records that left on paper, by fax or by telephone, as an officer wrote it down (45 CFR 164.528).
     case disclosureRecorded = "disclosure-recorded"
-    /// A file with records left through the browser.
+    /// The list of who opened one patient's record left through the browser as a file.
     case download
     case emergencyEnded = "emergency-ended"
     /// Also the alert: it is written in the transaction that opens the emergency.
@@ -122,12 +128,14 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysBack = "keys-back"
     /// Another root key, tenant key or recovery code.
     case keysRotated = "keys-rotated"
+    /// The log could not be written for a while.
+    case logInterrupted = "log-interrupted"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
     case policyAdopted = "policy-adopted"
     case policyExplained = "policy-explained"
-    /// A page with records was printed.
+    /// That list was opened for printing. No page shows the records themselves.
     case print
     case read
     case recoveryApproved = "recovery-approved"
@@ -157,6 +165,25 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case watchKept = "watch-kept"
     case witnessAdded = "witness-added"
     case witnessRemoved = "witness-removed"
+    /// Vendors and what may leave to them (45 CFR 164.308(b)).
+    case vendorAdded = "vendor-added"
+    case agreementSigned = "agreement-signed"
+    case agreementRevoked = "agreement-revoked"
+    case destinationAdded = "destination-added"
+    case destinationRemoved = "destination-removed"
+    /// A connection to the outside is about to be made.
+    case egressOpened = "egress-opened"
+    /// It ended, with how many bytes went and came.
+    case egressClosed = "egress-closed"
+    /// Nothing covers what was to leave; nothing was sent.
+    case egressRefused = "egress-refused"
+    /// Records are about to leave through a connection.
+    case egressDisclosed = "egress-disclosed"
+    /// Where notices go was set.
+    case noticeSet = "notice-set"
+    case noticeQueued = "notice-queued"
+    /// A notice was sent, or given up.
+    case noticeEnded = "notice-ended"
 }
 
 public enum AuditOutcome: String, CaseIterable, Sendable {

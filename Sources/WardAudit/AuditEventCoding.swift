@@ -78,8 +78,8 @@ extension AuditEvent {
                 writer.string(record.id)
                 writer.number(record.version)
                 writer.string(record.hash ?? "")
-                // Of one patient alone every record is theirs.
-                let owners = patients.count > 1 ? record.owners : nil
+                // Of one patient alone every record is theirs, if it says nothing else.
+                let owners = patients.count > 1 || record.owners != [0] ? record.owners : nil
                 if record.interaction != nil || owners != nil { writer.string(record.interaction?.rawValue ?? "") }
                 if let owners { for owner in owners.isEmpty ? [-1] : owners { writer.number(owner) } }
                 writer.endArray()

@@ -82,8 +82,12 @@ extension AuditLog {
         guard limit > 0 else { return AuditPage(events: [], next: nil, pruned: 0) }
         var end = min(max(before, 0), checkpoint.size)
         var lowest: Int64 = 0
-        if let to = query.filter.to { end = min(end, try firstLeaf(at: to.adding(seconds: Self.slack))) }
-        if let from = query.filter.from { lowest = try firstLeaf(at: from.adding(seconds: -Self.slack)) }
+        if let to = query.filter.to {
+            end = min(end, try firstLeaf(at: to.adding(seconds: Self.slack), passingPruned: true))
+        }
+        if let from = query.filter.from {
+            lowest = try firstLeaf(at: from.adding(seconds: -Self.slack), passingPruned: false)
+        }
         var found: [LoggedEvent] = []
         var next: Int64?
         var (pruned, opened) = (0, 0)
@@ -139,7 +143,10 @@ extension AuditLog {
     }
 
     /// The first leaf at or after a time, by halving; leaves without content are passed over.
-    private func firstLeaf(at time: Instant) throws(AuditFailure) -> Int64 {
+    ///
+    /// - Parameter passingPruned: whether a long run of leaves without content counts as older than `time`. Where it
+    ///   stands nobody knows, so that the answer errs on the side of looking at more.
+    private func firstLeaf(at time: Instant, passingPruned: Bool) throws(AuditFailure) -> Int64 {
         var (low, high) = (Int64(0), checkpoint.size)
         var prunings: Prunings?
         while low < high {
@@ -150,9 +157,8 @@ extension AuditLog {
                 probe += 1
                 logged = try event(at: probe, &prunings)
             }
-            // A run of what is past its retention: older than what is asked for.
             guard let logged else {
-                low = probe + 1
+                if passingPruned { low = probe + 1 } else { high = middle }
                 continue
             }
             if logged.event.time < time { low = probe + 1 } else { high = middle }

@@ -22,6 +22,8 @@ public enum Retention {
 public enum RetentionFailure: Error, Hashable, Sendable {
     /// A retention below six years, or below the one that was set.
     case belowFloor
+    /// A pruning runs; holds and prunings wait for each other.
+    case busy
     case log(AuditFailure)
     /// Events of that day are to be kept; the first day that is.
     case tooEarly(firstKept: CalendarDay)
@@ -79,6 +81,8 @@ extension AuditLog {
         before day: CalendarDay, at now: Instant, as event: AuditEvent, isDryRun: Bool = false,
         progress: (Int64) -> Void = { _ in }
     ) async throws(RetentionFailure) -> PruneReport {
+        guard retentionWork.enter() else { throw .busy }
+        defer { retentionWork.leave() }
         var report = PruneReport()
         let years: Int64
         do throws(AuditFailure) { years = try retentionYears() } catch { throw .log(error) }

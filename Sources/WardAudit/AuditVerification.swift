@@ -42,6 +42,15 @@ public struct LogPosition: Hashable, Sendable {
     public static let start = LogPosition(size: 0, root: MerkleHash.empty)
 }
 
+/// How far a walk through the log has come that may be interrupted.
+public struct VerificationReach: Sendable {
+    public let position: LogPosition
+    /// Whether nothing wrong was seen so far: only then may a later walk go on from here.
+    public let isWhole: Bool
+    /// What was let go of up to here.
+    public let pruned: PrunedSum
+}
+
 extension AuditLog {
     /// Walks the log and derives everything anew: payload hashes, commitments, tree, tiles, search segments, checkpoint.
     ///
@@ -49,17 +58,20 @@ extension AuditLog {
     ///
     /// - Parameters:
     ///   - start: what was verified before; the stored tiles must lead to its root.
+    ///   - pruned: what was let go of before `start`, where that was walked by the verification that this one goes on
+    ///     with; without it a part of the log is not held against what was pruned in all.
     ///   - end: where to stop; by default the newest event.
     ///   - earlier: a checkpoint kept elsewhere; the log must be a continuation of it.
     ///   - event: called with each event in order.
     ///   - reached: called at the end of each segment; what it throws ends the walk.
     ///   - progress: called with the number of leaves done.
     public func verify(
-        from start: LogPosition = .start, to end: Checkpoint? = nil, against earlier: Checkpoint? = nil,
+        from start: LogPosition = .start, after pruned: PrunedSum? = nil, to end: Checkpoint? = nil,
+        against earlier: Checkpoint? = nil,
         event: (LoggedEvent) throws(AuditFailure) -> Void = { _ in },
-        reached: (LogPosition) throws(AuditFailure) -> Void = { _ in }, progress: (Int64) -> Void = { _ in }
+        reached: (VerificationReach) throws(AuditFailure) -> Void = { _ in }, progress: (Int64) -> Void = { _ in }
     ) throws(AuditFailure) -> AuditVerification {
-        var walk = try VerifyingWalk(self, from: start, to: end ?? checkpoint, against: earlier)
+        var walk = try VerifyingWalk(self, from: start, after: pruned, to: end ?? checkpoint, against: earlier)
         guard walk.isAtStart else { return walk.result }
         while walk.frontier.size < walk.expected.size {
             let page = try stored(from: walk.frontier.size, limit: 512)
@@ -74,7 +86,7 @@ extension AuditLog {
                 }
                 try walk.take(leaf, event: event)
                 if leaf.index % AuditIndex.segmentSize == AuditIndex.segmentSize - 1 {
-                    try reached(LogPosition(size: walk.frontier.size, root: walk.frontier.root))
+                    try reached(walk.reach)
                 }
             }
             progress(walk.frontier.size)
@@ -95,12 +107,14 @@ private struct VerifyingWalk {
     var faults: [AuditVerification.Fault] = []
     private var tiles = TileBuilder()
     private var segments: SegmentCheck
+    private var prunedHere: Int64 = 0
     private let prunings: Prunings
-    private let begin: Int64
-    private var pruned = PrunedSum()
+    /// What was let go of so far; nil if the walk began later than the log.
+    private var pruned: PrunedSum?
 
     init(
-        _ log: AuditLog, from start: LogPosition, to end: Checkpoint, against earlier: Checkpoint?
+        _ log: AuditLog, from start: LogPosition, after pruned: PrunedSum?, to end: Checkpoint,
+        against earlier: Checkpoint?
     ) throws(AuditFailure) {
         self.log = log
         self.earlier = earlier
@@ -108,7 +122,7 @@ private struct VerifyingWalk {
         segments = SegmentCheck(log, from: start.size)
         // Read after the checkpoint: a payload that goes meanwhile is named by then or by the next verification.
         prunings = try log.prunings()
-        begin = start.size
+        self.pruned = start.size == 0 ? PrunedSum() : pruned
         if let earlier, earlier.size > expected.size || earlier.origin != log.origin { faults.append(.truncated) }
         if let earlier, earlier.size == 0, earlier.root != MerkleHash.empty { faults.append(.forked) }
         guard start.size > 0 else { return }
@@ -143,7 +157,8 @@ private struct VerifyingWalk {
     ) throws(AuditFailure) {
         var opened: AuditEvent?
         if leaf.isPruned, prunings.cover(leaf.index) {
-            pruned.add(leaf.index, log.keys)
+            pruned?.add(leaf.index, log.keys)
+            prunedHere += 1
         } else {
             do throws(AuditFailure) { opened = try log.keys.open(leaf: leaf.leaf, payload: leaf.payload) } catch {
                 guard error == .damaged else { throw error }
@@ -166,11 +181,18 @@ private struct VerifyingWalk {
         guard frontier.size == expected.size else { return }
         if frontier.root != expected.root { faults.append(.rootMismatch) }
         // Sums are over the whole log; a part of it cannot be held against them.
-        if begin == 0, faults.isEmpty, pruned != prunings.sum { faults.append(.pruned) }
+        if let pruned, faults.isEmpty, pruned != prunings.sum { faults.append(.pruned) }
+    }
+
+    var reach: VerificationReach {
+        VerificationReach(
+            position: LogPosition(size: frontier.size, root: frontier.root), isWhole: faults.isEmpty,
+            pruned: pruned ?? PrunedSum())
     }
 
     var result: AuditVerification {
-        AuditVerification(checkpoint: expected, leaves: frontier.size, pruned: pruned.count, faults: faults)
+        AuditVerification(
+            checkpoint: expected, leaves: frontier.size, pruned: pruned?.count ?? prunedHere, faults: faults)
     }
 }
 

@@ -36,6 +36,9 @@ extension AuditLog {
     }
 
     public func placeHold(on patient: String, reason: String, as event: AuditEvent) async throws(RetentionFailure) {
+        // A pruning that runs has read the holds already.
+        guard retentionWork.enter() else { throw .busy }
+        defer { retentionWork.leave() }
         guard try !isInForce(patient) else { throw .holdUnchanged }
         var writer = JSONWriter()
         writer.beginObject()

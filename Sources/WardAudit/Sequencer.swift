@@ -40,6 +40,9 @@ final class Sequencer: Sendable {
     let state: Mutex<State>
     /// Told of every leaf that is durable.
     let observer = Mutex<LogObserver?>(nil)
+    /// Told when a commit fails, and when one does again.
+    let troubleObserver = Mutex<LogTroubleObserver?>(nil)
+    private let isTroubled = Mutex(false)
     private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
@@ -91,14 +94,26 @@ final class Sequencer: Sendable {
             let pending = Doubt(
                 next: isComplete ? next : nil, added: added, chunks: chunks, applied: Self.applied(batch, outcomes))
             doubt.withLock { $0 = pending }
+            note(error)
             return batch.forEach { $0.answer(.failure(.unavailable)) }
         }
         state.withLock { $0 = next }
         index.add(added)
         if let chunks, !added.isEmpty { index.finish(chunks) }
         Self.applied(batch, outcomes)()
+        note(nil)
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
         tell(added)
+    }
+
+    /// Tells of the first failure after a commit, and of the first commit after a failure.
+    private func note(_ failure: StorageFailure?) {
+        let isNew = isTroubled.withLock { isTroubled in
+            defer { isTroubled = failure != nil }
+            return isTroubled != (failure != nil)
+        }
+        guard isNew, let observer = troubleObserver.withLock({ $0 }) else { return }
+        observer.tell(failure.map { .began($0) } ?? .ended)
     }
 
     private func tell(_ added: [PlacedLeaf]) {

@@ -58,7 +58,7 @@ struct AuditCodes: Sendable {
             case .export: (.dicom("110106", "Export"), .disclose, "R")
             case .disclosureRecorded, .download, .print: (.dicom("110106", "Export"), nil, "R")
             case .import: (.dicom("110107", "Import"), nil, "C")
-            case .accountingMade, .auditExported, .auditRead, .accessReviewed: (logUsed, nil, "R")
+            case .accountingMade, .activityReviewed, .auditExported, .auditRead, .accessReviewed: (logUsed, nil, "R")
             case .signedIn, .signInFailed, .sessionUnlocked, .steppedUp:
                 (authentication, .dicom("110122", "Login"), "E")
             case .sessionEnded: (authentication, .dicom("110123", "Logout"), "E")
@@ -73,9 +73,15 @@ struct AuditCodes: Sendable {
                 .enrolmentUsed, .recoveryApproved, .recoveryAsked, .clientAdded, .clientRemoved, .appApproved,
                 .appRegistered, .appRemoved:
                 (alert, .dicom("110137", "User Security Attributes Changed"), "E")
-            case .policyAdopted, .keysAway, .keysBack, .keysCreated, .keysOpened, .keysRecovered, .keysRotated:
+            case .configurationChanged, .policyAdopted, .keysAway, .keysBack, .keysCreated, .keysOpened, .keysRecovered,
+                .keysRotated:
                 (alert, .dicom("110131", "Security Configuration"), "E")
-            case .alertAnswered, .alertRaised, .clockJumped: (alert, nil, "E")
+            case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted:
+                (alert, nil, "E")
+            case .egressDisclosed: (.dicom("110106", "Export"), .disclose, "R")
+            case .egressRefused: (alert, nil, "E")
+            case .vendorAdded, .agreementSigned, .agreementRevoked, .destinationAdded, .destinationRemoved, .noticeSet:
+                (alert, .dicom("110131", "Security Configuration"), "E")
             default: (activity, nil, "E")
             }
     }

@@ -93,7 +93,13 @@ extension Clinic {
             let body = framed(found.events, query, next: next)
             return ClinicAnswer(status: 200, body: .plain(body), receipt: found.receipt)
         }
-        return try await withStored(found, query, type, size: size - found.events.count, request)
+        // Each part is newest first.
+        let sorted =
+            query.sort.isEmpty
+            ? try SearchQuery.parse(
+                type: type, parameters: parameters + [SearchPair(name: "_sort", value: "-date")],
+                handling: request.preference.handling ?? .strict, context: searchContext()) : query
+        return try await withStored(found, query, sorted, type, size: size - found.events.count, request)
     }
 
     private func logView(_ request: ClinicRequest) -> LogView? {
@@ -159,12 +165,13 @@ extension Clinic {
     private static let mostOpened = 5000
 
     private func withStored(
-        _ found: LogFound, _ query: SearchQuery, _ type: ResourceType, size: Int, _ request: ClinicRequest
+        _ found: LogFound, _ query: SearchQuery, _ sorted: SearchQuery, _ type: ResourceType, size: Int,
+        _ request: ClinicRequest
     ) async throws -> ClinicAnswer {
         let named = [type] + query.includes.compactMap(\.target) + query.reverseIncludes.map(\.source)
         let grant = try await gate.authorize(
             Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
-        let stored = try await vault.search(query, type: type, pageSize: size, with: grant)
+        let stored = try await vault.search(sorted, type: type, pageSize: size, with: grant)
         let body = stored.disclosure.framed { writer, place in
             writer.beginBundle("searchset", total: nil)
             var links = [("self", address(query))]
@@ -175,7 +182,9 @@ extension Clinic {
             writer.beginArray()
             for event in found.events { writer.entry(event, base: base) }
             for (index, record) in stored.disclosure.records.enumerated() {
-                writer.entry("\(base)/\(record.type.name)/\(record.id)", record.mode) { place(&$0, index) }
+                writer.entry(
+                    "\(base)/\(record.type.name)/\(record.id)", record.mode, isForeign: record.type == type
+                ) { place(&$0, index) }
             }
             writer.endArray()
             writer.endObject()
@@ -328,15 +337,31 @@ extension JSONWriter {
         entry("\(base)/AuditEvent/\(event.id)", .match) { event.write(into: &$0) }
     }
 
-    fileprivate mutating func entry(_ url: String, _ mode: SearchMode, _ resource: (inout JSONWriter) -> Void) {
+    fileprivate mutating func entry(
+        _ url: String, _ mode: SearchMode, isForeign: Bool = false, _ resource: (inout JSONWriter) -> Void
+    ) {
         beginObject()
         member("fullUrl", url)
         key("resource")
         resource(&self)
+        search(mode, isForeign: isForeign)
+        endObject()
+    }
+
+    /// `Bundle.entry.search`; an AuditEvent that another system stored says so, since its own content is not Ward's.
+    mutating func search(_ mode: SearchMode, isForeign: Bool) {
         key("search")
         beginObject()
+        if isForeign {
+            key("extension")
+            beginArray()
+            beginObject()
+            member("url", "urn:ward:audit-source")
+            member("valueCode", "other-system")
+            endObject()
+            endArray()
+        }
         member("mode", mode.rawValue)
-        endObject()
         endObject()
     }
 }

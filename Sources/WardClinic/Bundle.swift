@@ -77,6 +77,9 @@ extension Clinic {
                     if let part = readNumbers.firstIndex(of: entry.number) {
                         writer.key("resource")
                         place(&writer, disclosure.records.count + part)
+                    } else if let resource = answer.plainResource {
+                        writer.key("resource")
+                        writer.raw(resource)
                     }
                     writer.response(to: answer)
                 }
@@ -203,6 +206,9 @@ extension Clinic {
                     writer.key("resource")
                     place(&writer, part)
                     part += 1
+                } else if let resource = answer.plainResource {
+                    writer.key("resource")
+                    writer.raw(resource)
                 }
                 writer.response(to: answer)
                 writer.endObject()
@@ -217,6 +223,10 @@ extension Clinic {
         writer.beginArray()
         for answer in answers {
             writer.beginObject()
+            if let resource = answer.plainResource {
+                writer.key("resource")
+                writer.raw(resource)
+            }
             writer.response(to: answer)
             writer.endObject()
         }
@@ -238,8 +248,8 @@ extension Clinic {
         case (.get, let id?) where entry.versionID != nil:
             return await versionRead(entry.type, id, version: entry.versionID ?? "", part)
         case (.get, let id?) where entry.isHistory: return await history(entry.type, id, part)
-        case (.get, let id?): return await readStored(entry.type, id, part)
-        case (.get, nil): return await searchStored(entry.type, part)
+        case (.get, let id?): return await read(entry.type, id, part)
+        case (.get, nil): return await search(entry.type, part)
         case (.put, let id?): return await update(entry.type, id, part)
         default: return await create(entry.type, part)
         }
@@ -249,6 +259,16 @@ extension Clinic {
 extension ClinicAnswer {
     var released: ReleasedBytes? {
         if case .released(let bytes) = body { bytes } else { nil }
+    }
+
+    /// What came of the log: events, which no disclosure releases.
+    fileprivate var plainResource: [UInt8]? {
+        guard status == 200, case .plain(let bytes) = body, !isOutcome(bytes) else { return nil }
+        return bytes
+    }
+
+    private func isOutcome(_ bytes: [UInt8]) -> Bool {
+        (try? JSONTape(parsing: bytes))?.root["resourceType"]?.string == "OperationOutcome"
     }
 
     /// What a transaction answers for the sake of this entry.
@@ -289,7 +309,7 @@ extension JSONWriter {
             default: break
             }
         }
-        if case .plain(let outcome) = answer.body {
+        if case .plain(let outcome) = answer.body, answer.plainResource == nil {
             key("outcome")
             raw(outcome)
         }

@@ -103,7 +103,7 @@ extension Clinic {
         if event.kind == .disclosureRecorded { return true }
         guard !event.records.isEmpty else { return false }
         switch event.kind {
-        case .export: return true
+        case .egressDisclosed, .export: return true
         case .read, .vread, .historyInstance, .search:
             return event.actor?.role.split(separator: " ").contains("integration") ?? false
         default: return false

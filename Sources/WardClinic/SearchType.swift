@@ -57,10 +57,7 @@ extension Clinic {
                 writer.member("fullUrl", "\(base)/\(record.type.name)/\(record.id)")
                 writer.key("resource")
                 place(&writer, index)
-                writer.key("search")
-                writer.beginObject()
-                writer.member("mode", record.mode.rawValue)
-                writer.endObject()
+                writer.search(record.mode, isForeign: record.type.name == "AuditEvent")
                 writer.endObject()
             }
             writer.ignored(answer.query.ignoredParameters)

@@ -1,14 +1,20 @@
-extension String {
-    /// Whether a text holds what does not show, or changes how the rest shows: control characters, marks that turn the
-    /// direction of writing, line separators, and signs without width (Unicode TR36 §2.10).
-    public var hasHiddenCharacters: Bool {
-        unicodeScalars.contains { scalar in
-            switch scalar.value {
-            case 0x00...0x1F, 0x7F...0x9F, 0xAD, 0x061C, 0x200B, 0x200E...0x200F, 0x2028...0x202E, 0x2060...0x206F,
-                0xFEFF, 0xFFF9...0xFFFB, 0xE0000...0xE0FFF:
-                true
-            default: false
-            }
+extension Unicode.Scalar {
+    /// Whether it does not show, or changes how the rest shows: controls, marks that turn the direction of writing, line
+    /// separators, signs without width, what is private or no character (Unicode general categories C, Zl and Zp, and
+    /// what is ignored where it cannot be shown; Unicode TR36 §2.10).
+    public var isHidden: Bool {
+        if value < 0x7F { return value < 0x20 }
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: return true
+        default: return properties.isDefaultIgnorableCodePoint
         }
     }
+
+    /// The two joiners and the variation selectors: hidden, and part of how words are spelt in many scripts.
+    public var isPartOfSpelling: Bool { value == 0x200C || value == 0x200D || (0xFE00...0xFE0F).contains(value) }
+}
+
+extension String {
+    /// Whether a text holds what is hidden and no part of how a word is spelt.
+    public var hasHiddenCharacters: Bool { unicodeScalars.contains { $0.isHidden && !$0.isPartOfSpelling } }
 }

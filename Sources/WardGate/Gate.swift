@@ -37,17 +37,20 @@ public struct Gate: Sendable {
         let source = source.within(principal)
         var reason = "no-type"
         var isPermitted = false
+        var decided = subject.needs.first
         let residual = ResidualFilter(principal.standpoint(at: .now()), policy, emergencies)
         for need in subject.needs {
             let decision = residual.decide(need.action ?? Leave.action, need.type, nil)
             reason = policy.code(of: decision)
             isPermitted = decision.isPermitted
+            decided = need
             if !isPermitted { break }
         }
         if isPermitted {
             return AccessGrant(
                 subject: subject, principal: principal, source: source, reason: reason,
-                purpose: residual.purpose(subject.needs[0].action ?? Leave.action, subject.needs[0].type),
+                // Of the need whose rule the log names.
+                purpose: residual.purpose(decided?.action ?? Leave.action, decided?.type),
                 residual: residual)
         }
         var event = AuditEvent(

@@ -61,7 +61,11 @@ public struct ResidualFilter: Sendable {
         return found
     }
 
-    /// What it is done for: the purpose of the first role that may.
+    /// What it is done for, as the log says it: the purpose of the first role that may do this with the type, which is
+    /// the one whose rule the decision names.
+    ///
+    /// Not of each record: one that another role lets through is told with this purpose as well. A refusal is told with
+    /// the purpose of the principal's first role.
     func purpose(_ action: Action, _ type: ResourceType?) -> PurposeOfUse {
         guard capacities.count > 1 else { return standpoint.purpose }
         let capacity = capacities.first { policy.decide(question(action, type, nil, $0)).isPermitted }

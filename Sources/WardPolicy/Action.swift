@@ -17,7 +17,7 @@ public enum Action: String, CaseIterable, Sendable {
     case readAlerts = "read-alerts"
     /// Reviewing emergency access after the fact.
     case reviewEmergency = "review-emergency"
-    /// Reviewing who has which access.
+    /// Reviewing who has which access, and signing for what happened each week.
     case reviewAccess = "review-access"
     /// Accounting of disclosures (45 CFR 164.528).
     case accountDisclosures = "account-disclosures"

@@ -95,7 +95,8 @@ public struct HTTPServer: Sendable {
 
     public init(
         clinic: Clinic, authenticator: Authenticator, people: People, settings: ServerSettings,
-        certificate: ServerCertificate, auditLog: AuditLog, log: OperationalLog, watch: WatchPost? = nil
+        certificate: ServerCertificate, auditLog: AuditLog, log: OperationalLog, watch: WatchPost? = nil,
+        reviews: ActivityReviews? = nil, lastVerified: @escaping @Sendable () -> Instant? = { nil }
     ) {
         let site = WebSite(
             people: people,
@@ -103,7 +104,10 @@ public struct HTTPServer: Sendable {
                 clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                 party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
                 isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder,
-            watch: watch, log: clinic.logDesk)
+            watch: watch, log: clinic.logDesk,
+            oversight: reviews.map { reviews in
+                Oversight(reviews: reviews, log: auditLog, lastVerified: lastVerified)
+            })
         responder = WardResponder(
             clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
             auditLog: auditLog, log: log)

@@ -18,7 +18,9 @@ extension WardResponder {
         guard path.first == "log" else { return nil }
         let isPost = path.count == 2 && path[1] == "cosignature"
         let now = Instant.now()
-        guard !readers.isBlocked(source.address, now: now) else { return ("/log", plain(429, "too many requests\n")) }
+        guard !readers.isBlocked(source.address, now: now) else {
+            return ("/log", plain(429, "too many requests\n", retryAfter: Self.readersWindow))
+        }
         readers.count(source.address, now: now)
         switch request.method {
         case .post where isPost: return ("/log/cosignature", await takeCosignature(request, source, now))
@@ -55,6 +57,9 @@ extension WardResponder {
         return ("/log", plain(404, "there is nothing at this address\n"))
     }
 
+    /// Seconds in which requests of one address are counted.
+    static let readersWindow: Int64 = 10
+
     /// Largest body of a cosignature: a checkpoint with as many lines as a policy may have witnesses.
     private static let largestCosignature = 16_384
 
@@ -69,7 +74,7 @@ extension WardResponder {
         case .unavailable: return plain(503, "the log cannot be read or written\n")
         case .contradicts:
             log.error("a witness holds a checkpoint that this log signed and does not continue; run: ward audit verify")
-            return plain(409, "this log does not continue that checkpoint\n")
+            return plain(422, "this log does not continue that checkpoint\n")
         case .refused:
             cosigners.count(source.address, now: now)
             return plain(403, "not a checkpoint of this log with a valid cosignature of a named witness\n")
@@ -78,11 +83,13 @@ extension WardResponder {
 
     // MARK: Wire
 
-    private func plain(_ status: Int, _ text: String, cache: String = "no-store") -> Response {
+    private func plain(
+        _ status: Int, _ text: String, cache: String = "no-store", retryAfter: Int64 = FailureThrottle.window
+    ) -> Response {
         var headers = HTTPFields()
         headers[.contentType] = "text/plain; charset=utf-8"
         headers[.cacheControl] = cache
-        if status == 429 { headers[.retryAfter] = "\(FailureThrottle.window)" }
+        if status == 429 { headers[.retryAfter] = "\(retryAfter)" }
         return Response(
             status: HTTPResponse.Status(code: status), headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

@@ -36,7 +36,9 @@ extension WardResponder {
             contentType: request.headers[.contentType], cookies: cookies, origin: request.headers[.origin],
             secFetchSite: HeaderNames.fetchSite.flatMap { request.headers[$0] },
             userAgent: request.headers[.userAgent], source: source)
-        guard let answer = await site.answer(asked) else { return nil }
+        let answer =
+            WebSite.mayTakeLong(asked.path) ? await offLoop { await site.answer(asked) } : await site.answer(asked)
+        guard let answer else { return nil }
         var headers = HTTPFields()
         for header in answer.headers {
             if let name = HTTPField.Name(header.name) { headers[name] = header.value }

@@ -26,7 +26,7 @@ struct WardResponder: HTTPResponder {
     let throttle = FailureThrottle()
     let auditLog: AuditLog
     /// Requests for what strangers may see of the log; a mirror makes many.
-    let readers = FailureThrottle(limit: 4000, window: 10)
+    let readers = FailureThrottle(limit: 4000, window: Self.readersWindow)
     /// Cosignatures that were not.
     let cosigners = FailureThrottle()
     private let requestIDs = RequestIDs()

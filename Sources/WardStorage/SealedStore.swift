@@ -142,8 +142,20 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case legalHold = 50
     /// How long events are kept.
     case retention = 51
+    /// A business associate and its agreements.
+    case vendor = 60
+    /// Where something may go, and why.
+    case destination = 61
+    /// A notice that waits to be sent.
+    case notice = 62
+    /// Where notices go, and which alerts were told already.
+    case noticeSettings = 63
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
+    /// How the server was started last.
+    case serverConfiguration = 90
+    /// A week of system activity that somebody signed for.
+    case activityReview = 91
 }
 
 /// The current version of a resource, or one line of its history.

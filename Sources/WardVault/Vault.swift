@@ -24,6 +24,7 @@ public final class Vault: Sendable {
     let consents = Consents()
     /// For digests of names and homes that odd access is compared by.
     let watching: MacKey
+    let marked = MarksCache()
     private let readiness = Mutex(false)
     /// The cards that the check at the start says there are.
     private let expectedCards = Mutex<DigestSum?>(nil)

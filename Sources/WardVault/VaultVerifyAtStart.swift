@@ -23,8 +23,10 @@ extension Vault {
     /// insists. A record, an account, a session or a grant that was rolled back, removed or planted while Ward did not
     /// run is never served. Bodies are not read: one that was altered does not open.
     ///
-    /// Costs one pass over the table of heads, about a second for a million records, and the events since the mark. A
-    /// store without a mark is replayed from its first event.
+    /// Costs one pass over the table of heads, the keys, the entries and the cards' sums, and the events since the mark.
+    /// With a million records that came in 4,000 events of an import (release, two cores shared with other builds): 3 s of
+    /// CPU (4 s by the clock) right after a verification, 6 s of CPU (10 s) with all of those events since the mark.
+    /// Opening the log takes 4 s of CPU besides. A store without a mark is replayed from its first event.
     ///
     /// Before the log named entries and keys (earlier versions of Ward), it could not say what was there: the first check
     /// adopts them, in an event that says so, and from then on they are held to it.

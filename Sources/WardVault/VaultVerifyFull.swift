@@ -17,7 +17,11 @@ final class FullCheck {
     init(_ vault: Vault, against earlier: Checkpoint?, isResumed: Bool) {
         self.vault = vault
         self.earlier = earlier
-        state = (isResumed ? CheckState.stored(in: vault) : nil) ?? CheckState(started: .now())
+        let prunings = try? vault.log.prunedSum()
+        // What was let go of since belongs to the part that was walked: begun anew.
+        let stored = isResumed ? CheckState.stored(in: vault) : nil
+        state = stored.flatMap { $0.prunings == prunings ? $0 : nil } ?? CheckState(started: .now())
+        state.prunings = prunings ?? PrunedSum()
     }
 
     /// Nil if it was stopped.
@@ -77,11 +81,14 @@ final class FullCheck {
         let keys = vault.keys
         do throws(AuditFailure) {
             let result = try vault.log.verify(
-                from: replay.position, to: target, against: earlier,
+                from: replay.position, after: state.pruned, to: target, against: earlier,
                 event: { logged throws(AuditFailure) in replay.take(logged.event, keys) },
-                reached: { position throws(AuditFailure) in
-                    replay.reach(position)
+                reached: { reach throws(AuditFailure) in
+                    replay.reach(reach.position)
                     state.replay = replay
+                    state.pruned = reach.pruned
+                    // A fault seen here is not seen by whoever goes on later: the next one begins anew.
+                    state.isResumable = reach.isWhole
                     saveNowAndThen()
                     if isStopped() { throw AuditFailure.closed }
                 },

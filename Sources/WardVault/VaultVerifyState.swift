@@ -12,6 +12,10 @@ struct CheckState: Sendable {
 
     let started: Instant
     var replay = StoreReplay()
+    /// What the log let go of, up to where it was walked.
+    var pruned = PrunedSum()
+    /// What the log had let go of in all when the walk began.
+    var prunings = PrunedSum()
     /// Where the log ended when it was walked.
     var target = Checkpoint(origin: "", size: 0, root: MerkleHash.empty)
     /// The last record that the log had written by then.
@@ -53,14 +57,14 @@ struct CheckState: Sendable {
     }
 
     private static func context(_ vault: Vault) -> [UInt8] {
-        Array("ward/verification-state/1".utf8) + bigEndian(Int64(vault.keys.tenant.number))
+        Array("ward/verification-state/2".utf8) + bigEndian(Int64(vault.keys.tenant.number))
     }
 
     // MARK: Coding
 
     private func encoded() -> [UInt8] {
         var bytes = bigEndian(started.microseconds) + bigEndian(target.size) + target.root.bytes
-        bytes += bigEndian(lastRecord.value)
+        bytes += bigEndian(lastRecord.value) + pruned.bytes + prunings.bytes
         bytes.append(scan == nil ? 0 : 1)
         let scan = scan ?? RecordScan()
         bytes += bigEndian(scan.last.value) + scan.versions.bytes + scan.rows.bytes + scan.places.bytes
@@ -75,12 +79,16 @@ struct CheckState: Sendable {
             return rest.prefix(count)
         }
         func number() -> Int64 { take(8).reduce(0) { $0 << 8 | Int64($1) } }
-        guard bytes.count > 170 else { return nil }
+        guard bytes.count > 250 else { return nil }
         started = Instant(microseconds: number())
         let size = number()
         guard let root = Digest(bytes: take(32)) else { return nil }
         target = Checkpoint(origin: origin, size: size, root: root)
         lastRecord = RecordNumber(number())
+        guard let pruned = PrunedSum(bytes: Array(take(40))), let prunings = PrunedSum(bytes: Array(take(40))) else {
+            return nil
+        }
+        (self.pruned, self.prunings) = (pruned, prunings)
         let hasScan = take(1).first == 1
         var scan = RecordScan()
         scan.last = RecordNumber(number())

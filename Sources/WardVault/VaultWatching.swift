@@ -8,8 +8,23 @@ import WardStorage
 public struct PatientMarks: Hashable, Sendable {
     public let surname: UInt64?
     public let household: UInt64?
+    /// Postal code and address line without its numbers.
+    public let street: UInt64?
+    /// The first given name and the family name.
+    public let name: UInt64?
     /// `VIP` or `CEL` in `meta.security`.
     public let isVIP: Bool
+
+    package init(
+        surname: UInt64? = nil, household: UInt64? = nil, street: UInt64? = nil, name: UInt64? = nil,
+        isVIP: Bool = false
+    ) {
+        self.surname = surname
+        self.household = household
+        self.street = street
+        self.name = name
+        self.isVIP = isVIP
+    }
 }
 
 extension Vault {
@@ -30,9 +45,23 @@ extension Vault {
     /// The digest of a family name, as of a patient's.
     public func surnameMark(_ name: String) -> UInt64? { mark("surname", [name]) }
 
+    /// The digest of a whole name as an account shows it, without titles.
+    public func nameMark(_ name: String) -> UInt64? {
+        let words = name.lowercased().split { !$0.isLetter && $0 != "-" && $0 != "'" }.map(String.init)
+        let kept = words.filter { !Self.titles.contains($0) }
+        return kept.count >= 2 ? mark("name", kept) : nil
+    }
+
+    private static let titles: Set<String> = [
+        "do", "dr", "jr", "lpn", "ma", "md", "miss", "mr", "mrs", "ms", "np", "pa", "phd", "prof", "rn", "sr",
+    ]
+
     private func marks(_ name: StaticString, _ id: String) -> PatientMarks? {
         guard let type = ResourceType("\(name)") else { return nil }
         let locator = keys.locators.locator(type: type, id: id)
+        // The head alone tells whether what is kept still holds; the body is opened once for each version.
+        guard let head = try? store.head(of: locator), !head.isDeleted else { return nil }
+        if let known = marked.marks(of: locator, at: head.record) { return known }
         guard
             let stored = try? current(of: locator), !stored.isDeleted, let body = try? open(stored, at: locator),
             let root = (try? JSONTape(parsing: body.json))?.root
@@ -42,10 +71,21 @@ extension Vault {
         let labels = (root["meta"]?["security"]?.elements ?? []).compactMap { $0["code"]?.string }
         let line = home?["line"]?.elements.first?.string
         let code = home?["postalCode"]?.string
-        return PatientMarks(
+        let given = (root["name"]?.elements ?? []).lazy.compactMap { $0["given"]?.elements.first?.string }.first
+        let marks = PatientMarks(
             surname: family.flatMap { mark("surname", [$0]) },
             household: line.flatMap { line in code.flatMap { mark("household", [$0, line]) } },
+            street: line.flatMap { line in code.flatMap { mark("street", [$0, Self.street(line)]) } },
+            name: given.flatMap { given in family.flatMap { nameMark("\(given) \($0)") } },
             isVIP: labels.contains("VIP") || labels.contains("CEL"))
+        marked.keep(marks, of: locator, at: stored.record)
+        return marks
+    }
+
+    /// An address line without the words that hold a number: `12 Main Street` and `14b Main Street` are one street.
+    static func street(_ line: String) -> String {
+        line.split(whereSeparator: { $0.isWhitespace || $0 == "," }).filter { !$0.contains(where: \.isNumber) }
+            .joined(separator: " ")
     }
 
     /// A digest of texts without regard to case, blanks and punctuation; nil where nothing is left.

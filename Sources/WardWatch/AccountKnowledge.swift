@@ -6,7 +6,7 @@ struct AccountKnowledge: Sendable {
         var last: Double
     }
 
-    /// An unrelated patient who was looked at before.
+    /// A patient who was looked at before without an explanation; or a session.
     struct Visit: Hashable, Sendable {
         var last: Double
         var days: Double
@@ -34,19 +34,17 @@ struct AccountKnowledge: Sendable {
     var activeDays: Double = 0
     /// Work by hour of the week; fades with each active day.
     var hours = [Double](repeating: 0, count: hourCount)
-    var looks = Fading()
-    var unrelated = Fading()
+    /// Looks that had time to explain themselves.
+    var counts = LookCounts()
+    /// Patients that a search by name showed in the last minutes.
+    var listed: [UInt64: Double] = [:]
     /// Patients looked at today; and those of them without a relationship.
     var patients: Set<UInt64> = []
     var strangers: Set<UInt64> = []
     var allOfDay = Volume()
     var strangersOfDay = Volume()
-    /// Unexplained looks a day, and how many there are today.
-    var unexplainedOfDay = Volume()
-    var unexplainedToday: Double = 0
-    /// How far unexplained looks have drifted above what is usual, in bits.
-    var drift: Double = 0
-    var driftEvents: [Int64] = []
+    /// Of unexplained looks that were not looked up, and of those that were.
+    var drifts = [Drift(), Drift()]
     /// Alerts of single looks today: of many, a burst tells.
     var looksAlerted: Double = 0
     /// The most unrelated patients within an hour.
@@ -62,6 +60,15 @@ struct AccountKnowledge: Sendable {
     var misses: [Recent] = []
     var trail: [Recent] = []
     var failures: [Recent] = []
+    /// When emergencies were declared, within a day.
+    var emergencies: [Double] = []
+    /// The network in use, and the one before it, when that was last in use.
+    var network: UInt64 = 0
+    var otherNetwork: UInt64 = 0
+    var otherLast: Double = 0
+    /// The session that was last in use from the other network.
+    var otherSession: UInt64 = 0
+    var session: UInt64 = 0
     var exportMost: Double = 0
     var exports: Double = 0
     /// When the last part of an export left, and of whom until then.
@@ -76,9 +83,7 @@ struct AccountKnowledge: Sendable {
         if today > 0 {
             allOfDay.take(Double(patients.count))
             strangersOfDay.take(Double(strangers.count))
-            unexplainedOfDay.take(unexplainedToday)
-            drift = max(0, drift - expectedUnexplained(role) * (Self.tilt - 1) / 0.693_147)
-            if drift == 0 { driftEvents = [] }
+            for way in drifts.indices { drifts[way].begin(role.strange[way], way: way) }
             mostOfHour *= 0.99
             for hour in hours.indices { hours[hour] *= 0.98 }
         }
@@ -86,23 +91,14 @@ struct AccountKnowledge: Sendable {
         today = day
         patients = []
         strangers = []
-        unexplainedToday = 0
         looksAlerted = 0
+        listed = [:]
         visits = Self.newest(visits, Self.mostVisits) { $0.last }
         written = Self.newest(written, Self.mostVisits) { $0 }
         alerted = Self.newest(alerted, Self.mostVisits) { $0 }
         arrivals = Self.newest(arrivals, Self.mostSeen) { $0.last }
         networks = Self.newest(networks, Self.mostSeen) { $0.last }
         devices = Self.newest(devices, Self.mostSeen) { $0.last }
-    }
-
-    /// So many times more unexplained looks than usual are what drift looks for.
-    static let tilt: Double = 3
-
-    /// Unexplained looks of a usual day: the role's at first, the person's own as days go by.
-    func expectedUnexplained(_ role: RoleKnowledge) -> Double {
-        let own = min(unexplainedOfDay.days / 30, 0.8)
-        return max(0.05, own * unexplainedOfDay.mean + (1 - own) * max(role.unexplainedOfDay.mean, 0.1))
     }
 
     /// The share of work in an hour of the week, and in its neighbours, smoothed by what is usual in the role.
@@ -129,40 +125,21 @@ struct AccountKnowledge: Sendable {
 
 /// What is known of everybody in a role.
 struct RoleKnowledge: Sendable {
+    struct Usual: Hashable, Sendable {
+        var most: Double
+        var count: Double
+        var days: Double
+        var last: Double
+    }
+
     var hours = [Double](repeating: 0, count: AccountKnowledge.hourCount)
     var hoursDay: Double = 0
-    var looks = Fading()
-    var unrelated = Fading()
-    /// Of unrelated looks that had time to explain themselves, by what was found: how many.
-    var settled = Fading()
-    var signs: [LookSign: Fading] = [:]
+    var counts = LookCounts()
+    /// Exports of one kind: what left at most, on how many days, and the last of these.
+    var exports: [UInt64: Usual] = [:]
     var allOfDay = Volume()
     var strangersOfDay = Volume()
-    var unexplainedOfDay = Volume()
+    /// Unexplained looks of a day, not looked up and looked up.
+    var strange = [Volume(), Volume()]
     var mostOfHour: Double = 0
-}
-
-/// What makes an unrelated look odder.
-enum LookSign: Int, CaseIterable, Sendable {
-    case nobodyElse, nothingWritten, surname, colleague, vip, repeated
-
-    /// How often it is so of looks out of curiosity: assumed, since nobody labels them.
-    var ofCurious: Double {
-        switch self {
-        case .nobodyElse: 0.8
-        case .nothingWritten: 0.97
-        case .surname, .colleague, .vip: 0.2
-        case .repeated: 0.35
-        }
-    }
-
-    /// How often it is so of work, as long as too few looks are known.
-    var ofWork: Double {
-        switch self {
-        case .nobodyElse: 0.4
-        case .nothingWritten: 0.6
-        case .surname, .colleague, .vip: 0.02
-        case .repeated: 0.1
-        }
-    }
 }

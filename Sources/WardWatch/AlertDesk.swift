@@ -42,11 +42,19 @@ public final class AlertDesk: Sendable {
     private let log: AuditLog
     private let sealing: SealingKey
     private let locators: MacKey
+    /// Whether two that the log names are one human: one's own alert is somebody else's to answer.
+    private let isSame: @Sendable (String, String) -> Bool
     /// What was known when the store was last written; nil for a store that never had a detector.
     public let stored: WatchKnowledge?
 
-    /// - Parameter material: derived from the tenant key for alerts alone.
-    public init(store: any SealedStore, material: KeyMaterial, log: AuditLog) throws(AlertFailure) {
+    /// - Parameters:
+    ///   - material: derived from the tenant key for alerts alone.
+    ///   - isSame: whether two that the log names, such as `person/ID`, are one human.
+    public init(
+        store: any SealedStore, material: KeyMaterial, log: AuditLog,
+        isSame: @escaping @Sendable (String, String) -> Bool = { $0 == $1 }
+    ) throws(AlertFailure) {
+        self.isSame = isSame
         self.store = store
         self.log = log
         sealing = SealingKey(material.derived("ward/alerts/1"))
@@ -165,7 +173,7 @@ public final class AlertDesk: Sendable {
         }
         guard var record = found else { throw .unknown }
         defer { state.withLock { _ = $0.busy.remove(id) } }
-        try Self.check(record, act, reason, text, actor)
+        try check(record, act, reason, text, actor)
         record.answers.append(
             .init(who: actor.id, act: act, reason: act == .dismiss ? reason : nil, text: text, time: now))
         var writes = [put(record.encoded(), .alert, id)]
@@ -179,11 +187,11 @@ public final class AlertDesk: Sendable {
         state.withLock { $0.records[id] = kept }
     }
 
-    private static func check(
+    private func check(
         _ record: AlertRecord, _ act: AlertRecord.Act, _ reason: AlertRecord.Reason?, _ text: PHI<String>,
         _ actor: AuditActor
     ) throws(AlertFailure) {
-        guard record.alert.actor != actor.id else { throw .ownAlert }
+        if let about = record.alert.actor, isSame(about, actor.id) { throw .ownAlert }
         let length = text.exposed { $0.utf8.count }
         guard length <= AlertRecord.longestText else { throw .reasonNeeded }
         if act == .dismiss, reason == nil || length == 0 { throw .reasonNeeded }

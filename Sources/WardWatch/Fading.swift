@@ -35,14 +35,18 @@ struct Volume: Hashable, Sendable {
 
     /// Takes a finished day; one far beyond the others counts as only so much, so that nobody makes themselves usual
     /// quickly.
-    mutating func take(_ count: Double) {
+    ///
+    /// - Parameters:
+    ///   - least: what a new day counts for at least, once many are known.
+    ///   - fading: what is left of the most of any day after another one; of a role, each person has one.
+    mutating func take(_ count: Double, least: Double = 0.05, fading: Double = 0.99) {
         let bounded = days < 5 ? count : min(count, 2 * most + 3)
         days += 1
-        let share = max(1 / days, 0.05)
+        let share = max(1 / days, least)
         let difference = bounded - mean
         mean += share * difference
         variance = (1 - share) * (variance + share * difference * difference)
-        most = max(most * 0.99, bounded)
+        most = max(most * fading, bounded)
     }
 
     /// What a day has to exceed to be far more than usual.

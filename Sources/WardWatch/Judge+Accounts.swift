@@ -17,11 +17,58 @@ extension Judge {
                 .dormantAccount, actor, .medium, every: 1,
                 [WatchFinding(.dormantDays, silent.rounded(.down), usual: needed)], &account.alerted)
         }
-        if event.kind == .emergencyOpened, event.outcome == .success {
+        // Made long ago, and not once in the log for as long as that is known.
+        if isNew, !isEnd, known.daysKnown >= settings.learningDays, let since = person?.since,
+            now - since.days(offset: settings.clockOffset) >= needed
+        {
             raise(
-                .emergency, actor, patient: event.patients.first, .medium, every: 1.0 / 24,
-                [WatchFinding(.emergencyOpened)], &account.alerted,
-                steps: known.steps(.emergency, actor, role: account.role))
+                .dormantAccount, actor, .medium, every: 1,
+                [
+                    WatchFinding(.neverUsed, known.daysKnown.rounded(.down)),
+                    WatchFinding(
+                        .dormantDays, (now - since.days(offset: settings.clockOffset)).rounded(.down), usual: needed),
+                ], &account.alerted)
+        }
+    }
+
+    /// An emergency alerts at once; in a clinic that has often declared some and then documented care, it has an hour to be
+    /// documented too, if nothing else of the session is odd.
+    mutating func judgeEmergency(
+        _ actor: String, _ odd: Double, _ account: inout AccountKnowledge, _ known: inout WatchKnowledge
+    ) {
+        guard event.kind == .emergencyOpened, event.outcome == .success else { return }
+        let recent = account.emergencies.filter { now - $0 < 1 }
+        account.emergencies = recent + [now]
+        let emergency = PendingEmergency(
+            actor: actor, patient: event.patients.first ?? "", day: now,
+            due: now + Double(settings.settleSeconds) / 86_400, index: logged.index,
+            isTold: odd >= Self.arrivalBits || recent.count >= 2
+                || known.documented.count(at: now) < Self.usualEmergencies)
+        known.emergencies.append(emergency)
+        guard emergency.isTold else { return }
+        raise(
+            .emergency, actor, patient: event.patients.first, .medium, every: 1.0 / 24,
+            [WatchFinding(.emergencyOpened)], &account.alerted,
+            steps: known.steps(.emergency, actor, role: account.role))
+    }
+
+    /// Emergencies of late, documented, from which on they are part of the clinic's work.
+    static var usualEmergencies: Double { 3 }
+
+    mutating func settleEmergencies(_ known: inout WatchKnowledge) {
+        while let emergency = known.emergencies.first, emergency.due <= now {
+            known.emergencies.removeFirst()
+            guard var account = known.accounts.removeValue(forKey: emergency.actor) else { continue }
+            defer { known.accounts[emergency.actor] = account }
+            if account.written[mark(emergency.patient)].map({ $0 >= emergency.day }) ?? false {
+                known.documented.add(at: now)
+            } else if !emergency.isTold {
+                raise(
+                    .emergency, emergency.actor, patient: emergency.patient.isEmpty ? nil : emergency.patient, .medium,
+                    every: 1.0 / 24, [WatchFinding(.emergencyOpened), WatchFinding(.notDocumented)],
+                    events: [emergency.index], &account.alerted,
+                    steps: known.steps(.emergency, emergency.actor, role: account.role))
+            }
         }
     }
 
@@ -35,6 +82,7 @@ extension Judge {
         let day = event.session == nil ? String(Int64(now)) : ""
         let key = mark(event.session ?? day, network ^ (device ?? 0))
         var findings: [WatchFinding] = []
+        judgeNetworks(actor, network, &account, &known)
         if let arrival = account.arrivals[key] {
             account.arrivals[key]?.last = now
             refresh(network, device, &account)
@@ -45,7 +93,11 @@ extension Judge {
         // Of an account that was never used nothing is known.
         let isJudged = account.activeDays > 1 || !account.networks.isEmpty
         let count = known.arrivals.count(at: now)
-        if event.isNewDevice || device.map({ account.devices[$0] == nil && !account.devices.isEmpty }) ?? false {
+        // The first browser of an account that was just made is nothing new.
+        let isFirst = account.devices.isEmpty && account.activeDays <= 1
+        if !isFirst,
+            event.isNewDevice || device.map({ account.devices[$0] == nil && !account.devices.isEmpty }) ?? false
+        {
             isNewDevice = true
             let weight = bits(0.9 / ((known.newDevices.count(at: now) + 1) / (count + 20)))
             odd += weight
@@ -59,14 +111,8 @@ extension Judge {
             odd += weight
             findings.append(WatchFinding(.newNetwork, weight: weight))
         }
-        let elsewhere = account.networks.filter { $0.key != network && now - $0.value.last < 20 / 1440.0 }
-        if isNewNetwork, let last = elsewhere.values.map(\.last).max() {
-            let weight = 4.0
-            odd += weight
-            if !isNewDevice { rule = .twoNetworks }
-            findings.append(WatchFinding(.twoNetworks, ((now - last) * 1440).rounded(), weight: weight))
-        }
-        let hourOdd = oddness(account, peers, atAnyHour: 0.6)
+        // An hour alone is no stranger: four bits at most.
+        let hourOdd = min(oddness(account, peers, atAnyHour: 0.6), 4)
         if hourOdd > 1 {
             odd += hourOdd
             if !isNewDevice, !isNewNetwork { rule = .oddHours }
@@ -85,12 +131,58 @@ extension Judge {
         known.newDevices.add(isNewDevice ? 1 : 0, at: now)
         known.newNetworks.add(isNewNetwork ? 1 : 0, at: now)
         let needed = Self.arrivalBits + Double(known.steps(rule, actor, role: account.role))
-        if odd >= needed, isNewDevice || isNewNetwork {
+        // One of the two alone waits for records of people with whom the account has nothing to do (``judgeSession``).
+        if odd >= needed, isNewDevice && isNewNetwork || findings.contains(where: { $0.kind == .afterFailures }) {
             raise(
                 rule, actor, odd >= needed + 3 ? .high : .medium, every: 1,
                 findings + [WatchFinding(.score, odd, usual: needed)], &account.alerted)
         }
         return (odd, findings)
+    }
+
+    /// A session that began oddly, in an hour with records of several people with whom the account has nothing to do.
+    mutating func judgeSession(
+        _ actor: String, _ odd: (bits: Double, findings: [WatchFinding]), _ account: inout AccountKnowledge,
+        _ known: inout WatchKnowledge
+    ) {
+        let needed = Self.arrivalBits + Double(known.steps(.newDevice, actor, role: account.role))
+        guard odd.bits >= needed, account.hour.count >= 4 else { return }
+        raise(
+            .newDevice, actor, .high, every: 1,
+            [
+                WatchFinding(.oddArrival, weight: odd.bits),
+                WatchFinding(.burstOfHour, Double(account.hour.count), usual: account.mostOfHour),
+                WatchFinding(.score, odd.bits, usual: needed),
+            ], events: account.hour.map(\.index), &account.alerted)
+    }
+
+    /// From one network to another and back within minutes: two browsers at work in one account's name.
+    ///
+    /// Within one session they share its cookie. In two sessions it may be a telephone beside a desk: it counts where the
+    /// other network is new to the account.
+    private mutating func judgeNetworks(
+        _ actor: String, _ network: UInt64, _ account: inout AccountKnowledge, _ known: inout WatchKnowledge
+    ) {
+        let session = mark(event.session ?? "")
+        defer { account.session = session }
+        guard account.network != network else { return }
+        let (left, leftAt, leftSession) = (account.network, account.last, account.session)
+        defer {
+            (account.network, account.otherNetwork, account.otherLast, account.otherSession) = (
+                network, left, leftAt, leftSession
+            )
+        }
+        let minutes = (now - account.otherLast) * 1440
+        guard left != 0, network == account.otherNetwork, minutes < 20 else { return }
+        let isOne = event.session != nil && session == leftSession && session == account.otherSession
+        let isNew = [network, left].contains { now - (account.networks[$0]?.first ?? now) < 1 }
+        guard account.activeDays > 1, isOne || isNew, known.steps(.twoNetworks, actor, role: account.role) < 4 else {
+            return
+        }
+        raise(
+            .twoNetworks, actor, .high, every: 1,
+            [WatchFinding(.twoNetworks, max(1, minutes.rounded(.up)))] + (isOne ? [WatchFinding(.oneSession)] : [])
+                + (isNew ? [WatchFinding(.newNetwork)] : []), &account.alerted)
     }
 
     /// Bits from which the start of a session is odd: two signs of one in twenty are.
@@ -147,7 +239,7 @@ extension Judge {
         if known.failures.count > WatchKnowledge.mostAddresses {
             known.failures = known.failures.filter { $0.value.last.map { now - $0.day < 1.0 / 24 } ?? false }
         }
-        known.alerted = known.alerted.filter { now - $0.value < 2 }
+        known.alerted = known.alerted.filter { now - $0.value < 5 }
         if let subject { judgeFailure(of: subject, failure, &known) }
         let isOfClinic =
             (Self.network(event.source.address).flatMap { known.networks[$0] }?.count ?? 0) >= 3

@@ -23,7 +23,8 @@ extension Judge {
                 ] + odd.findings, events: account.hour.map(\.index), &account.alerted)
         }
         let hourOdd = oddness(account, peers, atAnyHour: 0.5)
-        if isKnown, hourOdd + max(0, odd.bits) >= 4 + Double(known.steps(.oddHours, actor, role: account.role)),
+        if isKnown, hourOdd >= 2,
+            hourOdd + max(0, odd.bits) >= 4 + Double(known.steps(.oddHours, actor, role: account.role)),
             ofHour >= 5
         {
             raise(
@@ -101,8 +102,22 @@ extension Judge {
             events: account.misses.map(\.index), &account.alerted)
     }
 
+    /// Whether the role has let as much of the same kind and type leave before, at least four times on two days.
+    private func isReport(_ count: Double, _ needed: Double, _ peers: inout RoleKnowledge) -> Bool {
+        guard count >= needed, let type = event.type else { return false }
+        let key = mark(type.name, mark(event.kind.rawValue))
+        var usual = peers.exports[key] ?? .init(most: count, count: 0, days: 0, last: 0)
+        let isKnown = usual.count >= 4 && usual.days >= 2 && count <= 1.25 * usual.most
+        if now.rounded(.down) > usual.last.rounded(.down) { usual.days += 1 }
+        usual = .init(
+            most: max(usual.most, min(count, 1.25 * usual.most)), count: usual.count + 1, days: usual.days, last: now)
+        if peers.exports.count < 50 || peers.exports[key] != nil { peers.exports[key] = usual }
+        return isKnown
+    }
+
     mutating func judgeExport(
-        _ actor: String, _ isProgram: Bool, _ account: inout AccountKnowledge, _ known: inout WatchKnowledge
+        _ actor: String, _ isProgram: Bool, _ odd: Double, _ account: inout AccountKnowledge,
+        _ peers: inout RoleKnowledge, _ known: inout WatchKnowledge
     ) {
         guard event.outcome == .success else { return }
         // An export comes in parts: what left within an hour of the part before is one.
@@ -118,9 +133,11 @@ extension Judge {
         for id in ids where account.exported.count < AccountKnowledge.mostPatients { account.exported.insert(mark(id)) }
         let count = Double(account.exported.count)
         let most = account.exportMost
-        // A program that exports every night is usual; a person who does is looked at each time.
-        let isUsual = isProgram && account.exports >= 3 && count <= 2 * most
+        // A program that exports every night is usual; so is the report that people of a role draw again and again.
+        let isProgramsOwn = isProgram && account.exports >= 3 && count <= 2 * most
         let needed = Double(settings.massExport) * known.factor(.massExport, actor, role: account.role)
+        let isReport = isReport(count, needed, &peers)
+        let isUsual = isProgramsOwn || (isReport && !isProgram && odd <= 2)
         guard !isUsual, count >= needed else { return }
         raise(
             .massExport, actor, .high, every: 0.5, [WatchFinding(.exported, count, usual: most)], &account.alerted)

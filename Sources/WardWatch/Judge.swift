@@ -25,16 +25,17 @@ struct Judge {
         if known.first == 0 { known.first = now }
         known.now = max(known.now, now)
         settle(&known)
+        settleEmergencies(&known)
         judgeTrouble(&known)
         if event.kind == .signInFailed { return judgeFailure(&known) }
         guard let actor = event.actor, !Self.isMachine(actor.id) else { return }
         let person = facts.person(actor.id)
-        let isNew = known.accounts[actor.id] == nil
+        // Failed sign-ins alone are no use of an account.
+        let isKnown = known.accounts[actor.id] != nil
+        let isNew = known.accounts[actor.id].map { $0.today == 0 } ?? true
         var account = known.accounts.removeValue(forKey: actor.id) ?? AccountKnowledge()
-        if isNew {
-            account.first = now
-            known.makeRoom()
-        }
+        if isNew { account.first = now }
+        if !isKnown { known.makeRoom() }
         let role = person?.roles.first ?? String(actor.role.prefix { $0 != " " })
         account.role = role
         var peers = known.roles.removeValue(forKey: role) ?? RoleKnowledge()
@@ -49,10 +50,11 @@ struct Judge {
         let isProgram = actor.id.hasPrefix("client/")
         var odd = (bits: 0.0, findings: [WatchFinding]())
         if isClinic { odd = judgeArrival(actor.id, isProgram, &account, peers, &known) }
+        judgeEmergency(actor.id, odd.bits, &account, &known)
         judgeMisses(actor.id, &account, &known)
         switch event.kind {
         case .export, .download, .auditExported, .print:
-            judgeExport(actor.id, isProgram, &account, &known)
+            judgeExport(actor.id, isProgram, odd.bits, &account, &peers, &known)
         case .create, .update, .delete, .transaction, .import:
             if event.outcome == .success { write(actor.id, &account, &known) }
         case .read, .vread, .historyInstance, .search:
@@ -68,8 +70,8 @@ struct Judge {
         let day = now.rounded(.down)
         if day > account.today, account.today > 0 {
             peers.allOfDay.take(Double(account.patients.count))
-            peers.strangersOfDay.take(Double(account.strangers.count))
-            peers.unexplainedOfDay.take(account.unexplainedToday)
+            peers.strangersOfDay.take(Double(account.strangers.count), fading: 0.997)
+            for way in peers.strange.indices { peers.strange[way].take(account.drifts[way].today) }
             peers.mostOfHour *= 0.999
         }
         if day > peers.hoursDay {

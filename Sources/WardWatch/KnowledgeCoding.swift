@@ -93,7 +93,7 @@ struct KnowledgeCoder {
 }
 
 extension WatchKnowledge {
-    private static let format: UInt64 = 1
+    private static let format: UInt64 = 2
 
     /// All of it, to be sealed.
     public var encoded: [UInt8] {
@@ -113,8 +113,8 @@ extension WatchKnowledge {
         self.init()
         walk(&coder)
         guard !coder.isDamaged, coder.isAtEnd, scores.count == Self.scoreCount,
-            accounts.values.allSatisfy({ $0.hours.count == AccountKnowledge.hourCount }),
-            roles.values.allSatisfy({ $0.hours.count == AccountKnowledge.hourCount })
+            accounts.values.allSatisfy({ $0.isWhole }),
+            roles.values.allSatisfy({ $0.isWhole })
         else { return nil }
     }
 
@@ -126,12 +126,19 @@ extension WatchKnowledge {
         coder.table(&roles, empty: ("", RoleKnowledge()), { $0.text(&$1) }, { $1.walk(&$0) })
         coder.table(&patients, empty: (0, PatientKnowledge()), { $0.number(&$1) }, { $1.walk(&$0) })
         coder.list(&pending, empty: PendingLook.empty) { $1.walk(&$0) }
+        coder.table(
+            &recent, empty: (0, []), { $0.number(&$1) },
+            { $0.list(&$1, empty: RecentLook(actor: "", day: 0, score: 0, events: [])) { $1.walk(&$0) } })
+        coder.number(&recentDay)
+        coder.list(
+            &emergencies, empty: PendingEmergency(actor: "", patient: "", day: 0, due: 0, index: 0, isTold: true)
+        ) { $1.walk(&$0) }
         coder.list(&scores, empty: 0) { $0.number(&$1) }
         coder.table(
             &networks, empty: (0, []), { $0.number(&$1) }, { $0.list(&$1, empty: 0) { $0.number(&$1) } })
         coder.table(
             &failures, empty: (0, []), { $0.number(&$1) }, { $0.list(&$1, empty: .empty) { $1.walk(&$0) } })
-        for path in [\Self.arrivals, \.newDevices, \.newNetworks] { self[keyPath: path].walk(&coder) }
+        for path in [\Self.arrivals, \.newDevices, \.newNetworks, \.documented] { self[keyPath: path].walk(&coder) }
         coder.numbers(&alerted)
     }
 }
@@ -185,23 +192,36 @@ extension AccountKnowledge.Recent {
     }
 }
 
+extension Drift {
+    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
+        ofDay.walk(&coder)
+        coder.number(&today)
+        coder.number(&bits)
+        coder.list(&events, empty: 0) { $0.number(&$1) }
+    }
+}
+
 extension AccountKnowledge {
+    fileprivate var isWhole: Bool { hours.count == Self.hourCount && counts.isWhole && drifts.count == 2 }
+
     fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
         coder.text(&role)
         let numbers = [
-            \Self.first, \.last, \.today, \.activeDays, \.unexplainedToday, \.drift, \.looksAlerted, \.mostOfHour,
+            \Self.first, \.last, \.today, \.activeDays, \.looksAlerted, \.mostOfHour,
             \.exportMost,
-            \.exports, \.exportDay,
+            \.exports, \.exportDay, \.otherLast,
         ]
         for path in numbers { coder.number(&self[keyPath: path]) }
+        for path in [\Self.network, \.otherNetwork, \.otherSession, \.session] { coder.number(&self[keyPath: path]) }
+        coder.list(&emergencies, empty: 0) { $0.number(&$1) }
         coder.list(&hours, empty: 0) { $0.number(&$1) }
-        looks.walk(&coder)
-        unrelated.walk(&coder)
+        counts.walk(&coder)
+        coder.numbers(&listed)
         coder.set(&patients)
         coder.set(&strangers)
         coder.set(&exported)
-        for path in [\Self.allOfDay, \.strangersOfDay, \.unexplainedOfDay] { self[keyPath: path].walk(&coder) }
-        coder.list(&driftEvents, empty: 0) { $0.number(&$1) }
+        for path in [\Self.allOfDay, \.strangersOfDay] { self[keyPath: path].walk(&coder) }
+        coder.list(&drifts, empty: Drift()) { $1.walk(&$0) }
         for path in [\Self.hour, \.misses, \.trail, \.failures] {
             coder.list(&self[keyPath: path], empty: .empty) { $1.walk(&$0) }
         }
@@ -227,36 +247,71 @@ extension AccountKnowledge {
 }
 
 extension RoleKnowledge {
+    fileprivate var isWhole: Bool {
+        hours.count == AccountKnowledge.hourCount && counts.isWhole && strange.count == 2
+    }
+
     fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
         coder.list(&hours, empty: 0) { $0.number(&$1) }
         coder.number(&hoursDay)
-        for path in [\Self.looks, \.unrelated, \.settled] { self[keyPath: path].walk(&coder) }
-        for sign in LookSign.allCases {
-            var count = signs[sign] ?? Fading()
-            count.walk(&coder)
-            signs[sign] = count
+        counts.walk(&coder)
+        coder.table(&exports, empty: (0, Usual(most: 0, count: 0, days: 0, last: 0)), { $0.number(&$1) }) {
+            for path in [\Usual.most, \.count, \.days, \.last] { $0.number(&$1[keyPath: path]) }
         }
-        for path in [\Self.allOfDay, \.strangersOfDay, \.unexplainedOfDay] { self[keyPath: path].walk(&coder) }
+        for path in [\Self.allOfDay, \.strangersOfDay] { self[keyPath: path].walk(&coder) }
+        coder.list(&strange, empty: Volume()) { $1.walk(&$0) }
         coder.number(&mostOfHour)
     }
 }
 
 extension PendingLook {
     fileprivate static let empty = PendingLook(
-        actor: "", patient: "", key: 0, day: 0, due: 0, basis: 0, findings: [], signs: [], surname: 0, silence: 0,
-        events: [])
+        actor: "", patient: "", key: 0, day: 0, due: 0, isRelated: false, isLookedUp: false, basis: 0, findings: [],
+        signs: [], surname: 0, silence: 0, events: [])
 
     fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
         coder.text(&actor)
         coder.text(&patient)
         coder.number(&key)
         for path in [\Self.day, \.due, \.basis, \.silence] { coder.number(&self[keyPath: path]) }
+        coder.flag(&isRelated)
+        coder.flag(&isLookedUp)
         coder.list(&findings, empty: WatchFinding(.score)) { $1.walk(&$0) }
         var numbers = signs.map { UInt64($0.rawValue) }
         coder.list(&numbers, empty: 0) { $0.number(&$1) }
         signs = numbers.compactMap { LookSign(rawValue: Int(clamping: $0)) }
         coder.number(&surname)
         coder.flag(&isMistake)
+        coder.list(&events, empty: 0) { $0.number(&$1) }
+    }
+}
+
+extension LookCounts {
+    fileprivate var isWhole: Bool { contexts.count == LookContext.count && signs.count == LookSign.count }
+
+    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
+        coder.list(&contexts, empty: 0) { $0.number(&$1) }
+        coder.list(&signs, empty: 0) { $0.number(&$1) }
+        for path in [\Self.looks, \.unexplained, \.day] { coder.number(&self[keyPath: path]) }
+    }
+}
+
+extension PendingEmergency {
+    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
+        coder.text(&actor)
+        coder.text(&patient)
+        coder.number(&day)
+        coder.number(&due)
+        coder.number(&index)
+        coder.flag(&isTold)
+    }
+}
+
+extension RecentLook {
+    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
+        coder.text(&actor)
+        coder.number(&day)
+        coder.number(&score)
         coder.list(&events, empty: 0) { $0.number(&$1) }
     }
 }

@@ -39,6 +39,7 @@ public final class Watch: Sendable {
                 kind: .start, time: time, outcome: .success, actor: nil, purpose: nil, source: .system, decision: "")
             var judge = Judge(LoggedEvent(index: known.next, event: event), facts: facts, settings: settings)
             judge.settle(&known)
+            judge.settleEmergencies(&known)
             return judge.alerts
         }
     }

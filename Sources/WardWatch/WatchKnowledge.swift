@@ -13,8 +13,13 @@ public struct WatchKnowledge: Sendable {
     var accounts: [String: AccountKnowledge] = [:]
     var roles: [String: RoleKnowledge] = [:]
     var patients: [UInt64: PatientKnowledge] = [:]
-    /// Unrelated looks that may yet explain themselves, oldest first.
+    /// Looks that may yet explain themselves, oldest first.
     var pending: [PendingLook] = []
+    /// Looks of the last days that nothing explained, by patient.
+    var recent: [UInt64: [RecentLook]] = [:]
+    var recentDay: Double = 0
+    /// Emergencies that may yet be documented, oldest first.
+    var emergencies: [PendingEmergency] = []
     /// Weights of settled looks, in quarters of a bit: how many, fading.
     var scores = [Double](repeating: 0, count: Self.scoreCount)
     /// Days that ``scores`` is made of, fading.
@@ -28,6 +33,8 @@ public struct WatchKnowledge: Sendable {
     var arrivals = Fading()
     var newDevices = Fading()
     var newNetworks = Fading()
+    /// Emergencies that were documented.
+    var documented = Fading()
     /// When an alert that names nobody was last raised, by rule and address.
     var alerted: [UInt64: Double] = [:]
 
@@ -35,6 +42,7 @@ public struct WatchKnowledge: Sendable {
     static let mostAccounts = 5000
     static let mostPatients = 200_000
     static let mostAddresses = 2000
+    static let mostRecent = 5000
 
     public init() {}
 
@@ -62,21 +70,44 @@ struct PatientKnowledge: Sendable {
     func lastOfOthers(than account: UInt64) -> Double { account == last ? otherDay : lastDay }
 }
 
-/// An unrelated look that may yet explain itself.
+/// A look that may yet explain itself: a person, a patient, a day.
 struct PendingLook: Sendable {
     var actor: String
     var patient: String
     var key: UInt64
     var day: Double
     var due: Double
-    /// Bits for being unrelated, the hour and the session.
+    var isRelated: Bool
+    /// Found by a search for the name, not on a schedule or a list.
+    var isLookedUp: Bool
+    /// Bits for the hour and the session.
     var basis: Double
     var findings: [WatchFinding]
+    /// Ties that the facts know of.
     var signs: [LookSign]
     var surname: UInt64
     /// Days for which nobody else had to do with the patient.
     var silence: Double
     var isMistake = false
+    var events: [Int64]
+}
+
+/// An emergency that may yet be documented.
+struct PendingEmergency: Sendable {
+    var actor: String
+    var patient: String
+    var day: Double
+    var due: Double
+    var index: Int64
+    /// Whether the alert was raised at once.
+    var isTold: Bool
+}
+
+/// A look of the last days that nothing explained.
+struct RecentLook: Sendable {
+    var actor: String
+    var day: Double
+    var score: Double
     var events: [Int64]
 }
 
@@ -106,10 +137,12 @@ extension WatchRule {
 
     var measure: Measure {
         switch self {
-        case .decoy, .logTrouble, .terminatedAccount: .fixed
+        case .backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount: .fixed
         case .emergency, .familyRecord, .ownRecord: .pause
         case .burst, .dormantAccount, .failedSignIns, .massExport, .wandering: .count
-        case .colleagueRecord, .newDevice, .noRelationship, .oddHours, .sameSurname, .twoNetworks, .vip: .weight
+        case .colleagueRecord, .neighbourRecord, .newDevice, .noRelationship, .oddHours, .sameSurname, .twoNetworks,
+            .unexplainedLook, .vip:
+            .weight
         }
     }
 }

@@ -19,7 +19,9 @@ public final class WatchPost: Sendable {
     private let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     private struct Queue {
-        var events: [LoggedEvent] = []
+        /// As the log handed them over: taking note copies no event.
+        var batches: [[LoggedEvent]] = []
+        var held = 0
         /// The event to be judged next; nil until the watch begins.
         var next: Int64?
         var pending: [Alert] = []
@@ -49,8 +51,12 @@ public final class WatchPost: Sendable {
         queue.withLock { $0.next = watch.knowledge.next }
         log.observe { [self] events in
             queue.withLock { queue in
-                queue.events += events
-                if queue.events.count > Self.mostHeld { queue.events.removeFirst(queue.events.count / 2) }
+                queue.batches.append(events)
+                queue.held += events.count
+                // The judge reads what is let go of here from the log again.
+                while queue.held > Self.mostHeld, queue.batches.count > 1 {
+                    queue.held -= queue.batches.removeFirst().count
+                }
             }
             signal.yield()
         }
@@ -72,17 +78,20 @@ public final class WatchPost: Sendable {
 
     private func drain() async {
         while true {
-            let (batch, next) = queue.withLock { queue in
-                defer { queue.events = [] }
-                return (queue.events, queue.next ?? 0)
+            let (batches, next) = queue.withLock { queue in
+                defer {
+                    queue.batches.removeAll(keepingCapacity: true)
+                    queue.held = 0
+                }
+                return (queue.batches, queue.next ?? 0)
             }
-            let end = batch.first?.index ?? log.checkpoint.size
+            let end = batches.first?.first?.index ?? log.checkpoint.size
             if end > next, !(await catchUp(from: next, to: end)) {
                 // A log that cannot be read now is read at the next signal; nothing is skipped.
                 return
             }
-            for event in batch { await judge(event) }
-            if batch.isEmpty { break }
+            for batch in batches { for event in batch { await judge(event) } }
+            if batches.isEmpty { break }
         }
         hold(watch.pass(at: .now()))
         await keepPending()
@@ -104,7 +113,7 @@ public final class WatchPost: Sendable {
 
     private func judge(_ event: LoggedEvent) async {
         guard event.index >= queue.withLock({ $0.next ?? 0 }) else { return }
-        let found = watch.take(event)
+        let found = watch.take(event) + (Alert.ofTrouble(event).map { [$0] } ?? [])
         queue.withLock { $0.next = event.index + 1 }
         guard !found.isEmpty, !(isFirst && event.index < start) else { return }
         hold(found)

@@ -3,9 +3,9 @@ public struct WatchSettings: Hashable, Sendable {
     /// Days of the log before what is judged by comparison is judged at all.
     public var learningDays: Double = 14
     /// Alerts a day, of the kind that weighs several weak signs, that a clinic of forty people can look at.
-    public var budget: Double = 1
+    public var budget: Double = 2
     /// Least weight of an odd look, in bits, whatever the budget.
-    public var leastScore: Double = 7
+    public var leastScore: Double = 5.5
     /// Seconds that an unrelated look has to explain itself: something is written, an appointment made.
     public var settleSeconds: Int64 = 3600
     /// Failed sign-ins of one account, or from one address, within fifteen minutes.

@@ -16,6 +16,8 @@ enum Route {
     case kept(String), keptDrop(String)
     case alerts, alertPage(String), alertAnswer(String)
     case log, logCSV, logNDJSON, logEvent(String), logPatient(String), ownRecord
+    case logPatientPrint(String), logPatientFile(String), ownRecordPrint, ownRecordFile, rename(String)
+    case activity, activityWeek(String), activitySign(String)
 
     init?(_ path: [String]) {
         switch path.count {
@@ -52,6 +54,7 @@ enum Route {
             case ("app", "emergency"): self = .emergency
             case ("app", "emergencies"): self = .emergencies
             case ("app", "alerts"): self = .alerts
+            case ("app", "activity"): self = .activity
             case ("app", "all-sessions"): self = .allSessions
             case ("app", "access-review"): self = .accessReview
             case ("app", "log"): self = .log
@@ -73,11 +76,14 @@ enum Route {
             case ("app", "emergency", "end"): self = .emergencyEnd
             case ("app", "emergencies", let id): self = .emergencyPage(id)
             case ("app", "alerts", let id): self = .alertPage(id)
+            case ("app", "activity", let week): self = .activityWeek(week)
             case ("app", "all-sessions", "end"): self = .allSessionsEnd
             case ("app", "access-review", let id): self = .accessOf(id)
             case ("app", "continue", let id): self = .kept(id)
             case ("app", "log", "csv"): self = .logCSV
             case ("app", "log", "ndjson"): self = .logNDJSON
+            case ("app", "my-record", "print"): self = .ownRecordPrint
+            case ("app", "my-record", "csv"): self = .ownRecordFile
             default: return nil
             }
         case 4:
@@ -88,13 +94,21 @@ enum Route {
             case ("app", "people", let id, "invite"): self = .invite(id)
             case ("app", "people", let id, "roles"): self = .askRoles(id)
             case ("app", "people", let id, "disable"): self = .disable(id)
+            case ("app", "people", let id, "name"): self = .rename(id)
             case ("app", "people", let id, "recovery"): self = .askRecovery(id)
             case ("app", "emergencies", let id, "review"): self = .emergencyReview(id)
             case ("app", "emergencies", let id, "end"): self = .emergencyStop(id)
             case ("app", "continue", let id, "drop"): self = .keptDrop(id)
             case ("app", "alerts", let id, "answer"): self = .alertAnswer(id)
+            case ("app", "activity", let week, "sign"): self = .activitySign(week)
             case ("app", "log", "event", let index): self = .logEvent(index)
             case ("app", "log", "patient", let id): self = .logPatient(id)
+            default: return nil
+            }
+        case 5:
+            switch (path[0], path[1], path[2], path[3], path[4]) {
+            case ("app", "log", "patient", let id, "print"): self = .logPatientPrint(id)
+            case ("app", "log", "patient", let id, "csv"): self = .logPatientFile(id)
             default: return nil
             }
         default: return nil
@@ -153,6 +167,9 @@ enum Route {
         case .alerts: "/app/alerts"
         case .alertPage: "/app/alerts/{id}"
         case .alertAnswer: "/app/alerts/{id}/answer"
+        case .activity: "/app/activity"
+        case .activityWeek: "/app/activity/{week}"
+        case .activitySign: "/app/activity/{week}/sign"
         case .allSessions: "/app/all-sessions"
         case .allSessionsEnd: "/app/all-sessions/end"
         case .accessReview: "/app/access-review"
@@ -165,6 +182,11 @@ enum Route {
         case .logEvent: "/app/log/event/{index}"
         case .logPatient: "/app/log/patient/{id}"
         case .ownRecord: "/app/my-record"
+        case .logPatientPrint: "/app/log/patient/{id}/print"
+        case .logPatientFile: "/app/log/patient/{id}/csv"
+        case .ownRecordPrint: "/app/my-record/print"
+        case .ownRecordFile: "/app/my-record/csv"
+        case .rename: "/app/people/{id}/name"
         }
     }
 
@@ -193,7 +215,8 @@ enum Route {
         case .apps, .authorize, .clients, .consent: .both
         case .asset, .enrolLink, .enrol, .home, .account, .sessions, .locked, .person, .emergencies,
             .emergencyPage, .allSessions, .accessReview, .alerts, .alertPage, .log, .logCSV, .logNDJSON, .logEvent,
-            .logPatient, .ownRecord:
+            .logPatient, .ownRecord, .logPatientFile, .ownRecordFile, .activity,
+            .activityWeek:
             .get
         case .signIn, .recover, .enrolCode, .passwordPage, .unlock, .stepUp, .people, .ping, .emergency, .accessOf,
             .kept:
@@ -233,18 +256,30 @@ enum Route {
         }
     }
 
+    /// Whether many events of the log are opened for it.
+    var mayTakeLong: Bool {
+        switch self {
+        case .home, .accessReview, .accessOf, .alertPage, .alertAnswer, .log, .logCSV, .logNDJSON, .logEvent,
+            .logPatient, .logPatientPrint, .logPatientFile, .ownRecord, .ownRecordPrint, .ownRecordFile, .activity,
+            .activityWeek, .activitySign:
+            true
+        default: false
+        }
+    }
+
     /// What policy must let somebody do to see the page, and to use its forms; nil for what everybody does for
     /// themselves.
     var action: Action? {
         switch self {
-        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery: .managePeople
+        case .people, .person, .invite, .askRoles, .disable, .askRecovery, .roleRequest, .recovery, .rename:
+            .managePeople
         case .clients: .administer
         case .emergency: .openEmergency
         case .emergencies, .emergencyPage, .emergencyReview, .emergencyStop: .reviewEmergency
         case .allSessions, .allSessionsEnd: .manageSessions
-        case .accessReview, .accessOf: .reviewAccess
+        case .accessReview, .accessOf, .activity, .activityWeek, .activitySign: .reviewAccess
         case .alerts, .alertPage, .alertAnswer: .readAlerts
-        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient: .readAudit
+        case .log, .logCSV, .logNDJSON, .logEvent, .logPatient, .logPatientPrint, .logPatientFile: .readAudit
         default: nil
         }
     }

@@ -14,6 +14,7 @@ struct Visit {
     let patients: PatientFinder
     let watch: WatchPost?
     let log: LogDesk
+    let oversight: Oversight?
     /// Empty unless something was posted.
     let form: FormFields
     let standing: People.Standing

@@ -14,16 +14,19 @@ public struct WebSite: Sendable {
     let patients: PatientFinder
     let watch: WatchPost?
     let log: LogDesk
+    let oversight: Oversight?
     let seeds = PendingSeeds()
 
     /// - Parameters:
     ///   - patients: for choosing whom an app is opened for; nil where there are no records.
     ///   - watch: alerts of odd access; nil where nobody watches.
     ///   - log: for reading it; nil where it is not to be read here.
+    ///   - oversight: the weekly review; nil where nothing is reviewed.
     public init(
         people: People, settings: WebSettings, patients: PatientFinder? = nil, watch: WatchPost? = nil,
-        log: LogDesk? = nil
+        log: LogDesk? = nil, oversight: Oversight? = nil
     ) {
+        self.oversight = oversight
         self.watch = watch
         self.people = people
         self.patients = patients ?? .none
@@ -38,6 +41,9 @@ public struct WebSite: Sendable {
         answer?.template = route.template
         return answer
     }
+
+    /// Whether a page opens so much of the log that it must not hold up an event loop.
+    public static func mayTakeLong(_ path: [String]) -> Bool { Route(path)?.mayTakeLong ?? false }
 
     private func answer(_ request: WebRequest, _ route: Route, _ now: Instant) async -> WebAnswer? {
         if case .asset(let name) = route { return request.method == .get ? Assets.answer(name) : nil }
@@ -58,7 +64,8 @@ public struct WebSite: Sendable {
             if case .ticket = route.cookie, held.isEmpty, !isPost { base64URL(randomBytes(32)) } else { nil }
         let visit = Visit(
             request: request, route: route, now: now, people: people, settings: settings, patients: patients,
-            watch: watch, log: log, form: form ?? FormFields.none, standing: standing, secret: newTicket ?? held,
+            watch: watch, log: log, oversight: oversight, form: form ?? FormFields.none, standing: standing,
+            secret: newTicket ?? held,
             newTicket: newTicket)
         guard route.methods.has(request.method) else {
             return visit.notice("Not possible", "This address cannot be used that way.", status: 405)
@@ -194,6 +201,10 @@ public struct WebSite: Sendable {
         case .invite(let id): return await visit.invite(id)
         case .askRoles(let id): return await visit.askRoles(id)
         case .disable(let id): return await visit.disable(id)
+        case .rename(let id): return await visit.rename(id)
+        case .activity: return visit.activityPage()
+        case .activityWeek(let week): return await visit.activityWeekPage(week)
+        case .activitySign(let week): return await visit.signActivity(week)
         case .askRecovery(let id): return await visit.askRecovery(for: id)
         case .roleRequest: return await visit.decideRoles()
         case .recovery: return await visit.approveRecovery()
@@ -218,6 +229,10 @@ public struct WebSite: Sendable {
         case .logEvent(let index): return await visit.logEventPage(index)
         case .logPatient(let id): return await visit.patientLogPage(id)
         case .ownRecord: return await visit.ownRecordPage()
+        case .logPatientPrint(let id): return await visit.printPatientLog(id)
+        case .logPatientFile(let id): return await visit.patientLogFile(id)
+        case .ownRecordPrint: return await visit.printOwnRecord()
+        case .ownRecordFile: return await visit.ownRecordFile()
         case .accessReview: return visit.accessReviewPage()
         case .kept(let id): return isPost ? await send(visit, id) : visit.keptPage(id)
         case .keptDrop(let id): return await visit.dropKept(id)

@@ -1,3 +1,4 @@
+import Synchronization
 import WardCore
 import WardIdentity
 import WardPolicy
@@ -10,6 +11,14 @@ struct ClinicFacts: WatchFacts {
     let people: People
     let vault: Vault
     let desk: AlertDesk
+    private let names = StaffNames()
+
+    init(authenticator: Authenticator, people: People, vault: Vault, desk: AlertDesk) {
+        self.authenticator = authenticator
+        self.people = people
+        self.vault = vault
+        self.desk = desk
+    }
 
     func person(_ actor: String) -> WatchedPerson? {
         let now = Instant.now()
@@ -28,14 +37,20 @@ struct ClinicFacts: WatchFacts {
         return WatchedPerson(
             roles: person.roleNames, isActive: !hasEnded, ownPatient: own,
             surname: asPatient?.surname ?? asStaff?.surname ?? last.flatMap { vault.surnameMark($0) },
-            household: asPatient?.household ?? asStaff?.household)
+            household: asPatient?.household ?? asStaff?.household, street: asPatient?.street ?? asStaff?.street,
+            since: person.added)
     }
 
     func patient(_ id: String) -> WatchedPatient? {
         guard let marks = vault.marks(ofPatient: id) else { return nil }
-        let colleague = people.directory.people.first { ownPatient($0) == id && !isOnlyPatient($0) }
+        let colleague =
+            people.directory.anyone { ownPatient($0) == id && !isOnlyPatient($0) }
+            ?? marks.name.flatMap { name in
+                people.directory.anyone { !isOnlyPatient($0) && names.mark(of: $0.displayName, in: vault) == name }
+            }
         return WatchedPatient(
-            surname: marks.surname, household: marks.household, isVIP: marks.isVIP, isDecoy: desk.isDecoy(id),
+            surname: marks.surname, household: marks.household, street: marks.street, isVIP: marks.isVIP,
+            isDecoy: desk.isDecoy(id),
             colleague: colleague.map { "person/\($0.id)" })
     }
 
@@ -58,5 +73,20 @@ struct ClinicFacts: WatchFacts {
 
     private func isOnlyPatient(_ person: Person) -> Bool {
         person.roles.allSatisfy { $0 == .patient || $0 == .proxy }
+    }
+}
+
+/// Digests of the names that accounts show, made once for each name.
+private final class StaffNames: Sendable {
+    private let known = Mutex<[String: UInt64?]>([:])
+
+    func mark(of name: String, in vault: Vault) -> UInt64? {
+        if let found = known.withLock({ $0[name] }) { return found }
+        let made = vault.nameMark(name)
+        known.withLock { known in
+            if known.count > 10_000 { known = [:] }
+            known[name] = .some(made)
+        }
+        return made
     }
 }

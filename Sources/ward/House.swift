@@ -2,6 +2,7 @@ import WardAudit
 import WardClinic
 import WardCore
 import WardCrypto
+import WardEgress
 import WardGate
 import WardIdentity
 import WardKeys
@@ -9,6 +10,7 @@ import WardPolicy
 import WardServer
 import WardSQLite
 import WardStorage
+import WardTransport
 import WardVault
 import WardWatch
 
@@ -32,6 +34,11 @@ struct House: Sendable {
     let adopted: PolicyInForce
     let watch: WatchPost
     let keys: StoreKeys
+    let configuration: SealedConfiguration
+    let reviews: ActivityReviews
+    let register: EgressRegister
+    let broker: EgressBroker
+    let postman: Postman
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -175,20 +182,35 @@ struct House: Sendable {
             })
         let desk: AlertDesk
         do throws(AlertFailure) {
-            desk = try AlertDesk(store: store, material: tenant.derived("ward/watch/1"), log: log)
+            desk = try AlertDesk(
+                store: store, material: tenant.derived("ward/watch/1"), log: log,
+                isSame: { people.directory.areOneHuman(actor: $0, $1) })
         } catch {
             throw .storage
         }
+        let reviews: ActivityReviews
+        do throws(ActivityFailure) {
+            reviews = try ActivityReviews(
+                store: store, material: tenant.derived("ward/activity/1"), log: log, desk: desk)
+        } catch {
+            throw .storage
+        }
+        let doors = try Doors(store, tenant, log, origin: origin)
         let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys)
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log),
+            configuration: SealedConfiguration(
+                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
+            register: doors.register, broker: doors.broker, postman: doors.postman,
+            keys: storeKeys)
     }
 
     /// Finishes what was taken and closes the files.
     func close() async {
+        await broker.close()
         await people.finishEnds()
         await log.close()
         store.close()

@@ -3,8 +3,8 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Fetches from a log as any stranger would, over one connection at a time. Only commands use it: the server never
-/// opens an outgoing connection.
+/// Fetches from a log as any stranger would, over one connection at a time. Only commands use it: whatever the server sends
+/// goes through the broker (WardEgress).
 actor LogClient {
     struct Answer: Sendable {
         let status: Int

@@ -5,6 +5,7 @@ import WardCrypto
 import WardDemo
 import WardFHIR
 import WardIdentity
+import WardPolicy
 import WardWatch
 
 /// Alerts of odd access at the machine itself, by whoever holds its keys; logged as that.
@@ -91,21 +92,23 @@ extension OperatorService {
         guard let id = request.options["id"], let act = request.options["act"].flatMap(AlertRecord.Act.init(rawValue:))
         else { throw CommandFailure("an alert's id is needed") }
         guard let record = house.watch.desk.record(id) else { throw CommandFailure("there is no such alert") }
+        var (who, suspended): (AuditActor, String?) = (Self.actor, nil)
         if act == .suspend {
             guard let actor = record.alert.actor, actor.hasPrefix("person/") else {
                 throw CommandFailure("the alert names no person; a client is ended by: ward client remove")
             }
-            try await house.people.endSessions(
-                of: String(actor.dropFirst(7)), byOperator: Self.actor, source: Self.source)
+            who = try await acting(.manageSessions, request)
+            suspended = String(actor.dropFirst(7))
         }
         do throws(AlertFailure) {
             try await house.watch.answer(
                 id, act, reason: request.options["reason"].flatMap(AlertRecord.Reason.init(rawValue:)),
-                text: PHI(request.options["text"] ?? ""), wholeRole: request.options["role"] != nil, by: Self.actor,
+                text: PHI(request.options["text"] ?? ""), wholeRole: request.options["role"] != nil, by: who,
                 source: Self.source)
         } catch {
             throw CommandFailure(error.text)
         }
+        if let suspended { try await house.people.endSessions(of: suspended, byOperator: who, source: Self.source) }
         reply(.output("\(act.rawValue) of \(id) recorded"))
     }
 

@@ -2,6 +2,8 @@ import WardAudit
 import WardCore
 import WardCrypto
 import WardFHIR
+import WardPolicy
+import WardWatch
 
 /// What the log proves to others, and who vouches for it.
 extension OperatorService {
@@ -25,6 +27,12 @@ extension OperatorService {
     func mirror(_ request: OperatorRequest, _ reply: Reply) async throws {
         guard let folder = request.options["folder"] else { throw CommandFailure("a folder is needed") }
         let source = LocalLog(log: house.log, takesPayloads: request.options["payloads"] != nil)
+        // What leaves is sealed, and is still to be known before it does.
+        if source.takesPayloads {
+            var event = AuditEvent.system(.auditExported, decision: "sealed-mirror")
+            event.actor = try await acting(.administer, request)
+            _ = try await house.log.append(event)
+        }
         let mirror = LogMirror(folder: folder, source: source, key: house.log.verifier)
         let outcome: LogMirror.Outcome
         do {
@@ -34,10 +42,6 @@ extension OperatorService {
         }
         switch outcome {
         case .whole(let size):
-            // What left is sealed, and is still to be known.
-            if source.takesPayloads {
-                _ = try await house.log.append(.system(.auditExported, decision: "sealed-mirror"))
-            }
             reply(.output("\(size) events mirrored; they add up to the log's signed checkpoint"))
         case .unsound(let text):
             reply(.output("FAULT  \(text)"))
@@ -50,7 +54,8 @@ extension OperatorService {
         guard request.options["json"] != nil else {
             reply(.output("log        \(house.log.origin), \(standing.size) events"))
             reply(.output("key        \(house.log.verifier.text)"))
-            return reply(.output("witnesses  \(standing.text)"))
+            reply(.output("witnesses  \(standing.text)"))
+            return reply(.output("reviews    \(reviewsText)"))
         }
         var writer = JSONWriter()
         writer.beginObject()
@@ -74,11 +79,26 @@ extension OperatorService {
         }
         writer.member("eventsSince", standing.since)
         writer.member("posture", standing.text)
+        writer.member("reviews", reviewsText)
+        writer.member("reviewsOverdue", (try? house.reviews.overdue(at: .now()).count) ?? -1)
         writer.endObject()
         reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
     }
 
+    /// How the weekly review stands.
+    private var reviewsText: String {
+        guard let weeks = try? house.reviews.weeks(at: .now()) else { return "the log cannot be read" }
+        let open = weeks.filter { !$0.isComplete }
+        let late = open.count { $0.week.due <= .now() }
+        let alone = weeks.count(where: \.isAlone)
+        var text = "\(weeks.count) weeks, \(open.count) not signed, \(late) overdue"
+        if alone > 0 { text += ", \(alone) signed by whom they are about, since there was nobody else" }
+        return text
+    }
+
     func changeWitnesses(_ request: OperatorRequest, _ reply: Reply) async throws {
+        let isAsked = ["add", "remove", "quorum"].contains(request.options["do"])
+        let actor = isAsked ? try await acting(.administer, request) : nil
         let (name, count) = (request.options["name"] ?? "", request.options["count"].flatMap { Int($0) } ?? 0)
         do {
             switch request.options["do"] {
@@ -86,15 +106,15 @@ extension OperatorService {
                 guard let key = request.options["key"].flatMap({ VerifierKey($0) }) else {
                     throw WitnessFault.notAWitnessKey
                 }
-                try await house.log.changeWitnesses("witness=\(name)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("witness=\(name) \(key.text)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.add(name, key)
                 }
             case "remove":
-                try await house.log.changeWitnesses("witness=\(name)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("witness=\(name)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.remove(name)
                 }
             case "quorum":
-                try await house.log.changeWitnesses("quorum=\(count)", by: nil, source: Self.source) {
+                try await house.log.changeWitnesses("quorum=\(count)", by: actor, source: Self.source) {
                     policy throws(WitnessFault) in try policy.require(count)
                 }
             default: return reply(.output(String(house.log.witnessPolicy.text.dropLast())))
@@ -104,21 +124,5 @@ extension OperatorService {
         }
         let policy = house.log.witnessPolicy
         reply(.output("\(policy.witnesses.count) witnesses, of which \(policy.quorum) must have cosigned"))
-    }
-}
-
-extension WitnessStanding {
-    /// One honest sentence.
-    var text: String {
-        guard !policy.witnesses.isEmpty else {
-            return "unwitnessed: no witness is named, so that whoever holds the keys could rewrite the log unseen"
-        }
-        guard let newest else {
-            return "unwitnessed: \(policy.witnesses.count) named, none has cosigned yet"
-        }
-        let time = Instant(microseconds: newest.time * 1_000_000).text
-        let seen = "\(newest.names.count) of \(policy.witnesses.count) up to event \(newest.size) at \(time)"
-        return (isWitnessed ? "witnessed by \(seen)" : "unwitnessed: \(policy.quorum) must have cosigned, only \(seen)")
-            + ", \(since) events since"
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 /// A command for the process that owns the store: the running server, or this one if none runs.
 struct OperatorRequest: Codable, Sendable {
     enum Command: String, Codable, Sendable {
+        case activityList, activityShow, activitySign
         case alertAnswer, alertList, alertRules, alertShow, decoyPlant
         case accessReview, emergencyList, emergencyReview, userEndSessions, userSessions
         case auditAccounting, auditCheckpoint, auditReport, auditSearch, auditVerify, clientAdd, clientApprove,
@@ -10,9 +11,11 @@ struct OperatorRequest: Codable, Sendable {
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
         case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
-            userRecover, userRoles,
+            userRecover, userRename, userRoles,
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
+        case destinationAdd, destinationRemove, destinationTest, noticeClear, noticeList, noticeSet, noticeTest
+        case vendorAdd, vendorList, vendorRevoke, vendorSign
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

@@ -19,6 +19,9 @@ struct OperatorService: Sendable {
     func run(_ request: OperatorRequest, reply: @escaping Reply, finished: @Sendable () -> Void) async {
         do {
             switch request.command {
+            case .activityList: try listActivity(request, reply)
+            case .activityShow: try await showActivity(request, reply)
+            case .activitySign: try await signActivity(request, reply)
             case .alertAnswer: try await answerAlert(request, reply)
             case .alertList: listAlerts(request, reply)
             case .alertRules: listAlertRules(request, reply)
@@ -56,6 +59,7 @@ struct OperatorService: Sendable {
             case .userLink: try await linkUser(request, reply)
             case .userList: listUsers(request, reply)
             case .userRecover: try await recoverUser(request, reply)
+            case .userRename: try await renameUser(request)
             case .userRoles: try await setRoles(request)
             case .userSessions: try listUserSessions(request, reply)
             case .auditClock: try await acceptClock(request, reply)
@@ -65,6 +69,17 @@ struct OperatorService: Sendable {
             case .auditHoldPlace: try await placeHold(request)
             case .auditPrune: try await prune(request, reply)
             case .auditRetention: try await retention(request, reply)
+            case .destinationAdd: try await addDestination(request, reply)
+            case .destinationRemove: try await removeDestination(request)
+            case .destinationTest: try await testDestination(request, reply)
+            case .noticeClear: try await clearNotices(request)
+            case .noticeList: listNotices(request, reply)
+            case .noticeSet: try await setNotices(request)
+            case .noticeTest: try await testNotice(reply)
+            case .vendorAdd: try await addVendor(request)
+            case .vendorList: listVendors(request, reply)
+            case .vendorRevoke: try await revokeVendor(request, reply)
+            case .vendorSign: try await signAgreement(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }
@@ -160,7 +175,7 @@ struct OperatorService: Sendable {
             throw CommandFailure("the log could not be read")
         }
         report(result, against: earlier, request, reply)
-        _ = try? await house.log.append(
+        _ = try await house.log.append(
             .system(
                 .auditVerified,
                 decision: (result.isWhole ? "whole" : "faults-found") + (request.options["tree"] != nil ? "-tree" : ""))
@@ -234,7 +249,7 @@ extension IdentityFailure {
         case .reviewsOverdue: "reviews of earlier emergencies of this person are overdue"
         case .alreadyOpen, .stillRunning: "the emergency still runs"
         case .lastAdministrator: "nobody else could manage people then; give somebody else the role first"
-        case .clearanceNeeded: "the clearance is too long: 500 characters at most"
+        case .clearanceNeeded: "--clearance says in up to 500 characters what was checked, by whom and when"
         case .rolesApart: "whoever administers accounts needs another account for work with patients"
         case .reasonNeeded: "a reason or note is needed, and not a long one"
         case .sessionEnded: "there is no such session"

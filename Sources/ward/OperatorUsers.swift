@@ -11,6 +11,7 @@ extension OperatorService {
     func addUser(_ request: OperatorRequest, _ reply: Reply) async throws {
         let rights = try rights(request)
         guard house.people.directory.mayBeTogether(rights) else { throw IdentityFailure.rolesApart }
+        try requireClearance(of: nil, for: rights, request)
         let actor = try await acting(.managePeople, request)
         let person = try await house.people.directory.add(
             login: request.options["login"] ?? "", displayName: request.options["name"] ?? "",
@@ -42,11 +43,32 @@ extension OperatorService {
             person.id, byOperator: try await acting(.managePeople, request), source: Self.source)
     }
 
+    func renameUser(_ request: OperatorRequest) async throws {
+        let person = try person(request)
+        try await house.people.directory.rename(
+            person.id, to: request.options["name"] ?? "", byOperator: try await acting(.managePeople, request),
+            source: Self.source)
+    }
+
     func setRoles(_ request: OperatorRequest) async throws {
         let (rights, person) = (try rights(request), try person(request))
+        try requireClearance(of: person, for: rights, request)
         try await house.people.grant(
             rights, to: person.id, clearance: request.options["clearance"],
             byOperator: try await acting(.managePeople, request), source: Self.source)
+    }
+
+    /// As on the pages, from when on there are people who decide: what was checked is on file before somebody works
+    /// here. Looked at before the code of whoever confirms is used up.
+    private func requireClearance(of person: Person?, for rights: Rights, _ request: OperatorRequest) throws {
+        guard request.options["as"] != nil || !house.people.hasConfirmer(of: .managePeople) else {
+            // Refused anyway, and that is in the log.
+            return
+        }
+        let isSaid = request.options["clearance"].map { !$0.allSatisfy(\.isWhitespace) } ?? false
+        guard house.people.hasConfirmer(of: .managePeople), rights.areOfWorkforce, person?.clearance == nil, !isSaid
+        else { return }
+        throw IdentityFailure.clearanceNeeded
     }
 
     func listUsers(_ request: OperatorRequest, _ reply: Reply) {

@@ -72,15 +72,18 @@ extension OperatorService {
 struct DailyVerification: Sendable {
     private static let day: Int64 = 86_400
     /// How often it looks whether a day is over.
-    private static let interval = Duration.seconds(60)
+    private static let interval = Duration.seconds(20)
 
     let house: House
     let log: OperationalLog
 
     /// Runs until it is cancelled.
     func run() async {
+        var attempt: Instant?
         while !Task.isCancelled {
-            if isDue {
+            // A faulty store is verified once a day as well, and not all the time.
+            if Instant.now() >= attempt?.adding(seconds: Self.day) ?? .now(), isDue {
+                attempt = .now()
                 do throws(VaultFailure) {
                     if let result = try await house.vault.verifyInBackground(isStopped: stop.isSet) {
                         result.isWhole ? log.info("store verified") : log.error("the store is faulty; run: ward verify")
@@ -110,10 +113,13 @@ struct DailyVerification: Sendable {
             // A new store has nothing to verify on its first day; an old one is not left for longer.
             return Instant.now() >= started.adding(seconds: Self.firstWait)
         }
-        return Instant.now() >= last.adding(seconds: Self.day)
+        let now = Instant.now()
+        // A time to come is that of a clock that was set back since: it says nothing about how long ago it was.
+        return now >= last.adding(seconds: Self.day) || last > now.adding(seconds: Self.slack)
     }
 
     private static let firstWait: Int64 = 600
+    private static let slack: Int64 = 3600
 }
 
 /// Set once.

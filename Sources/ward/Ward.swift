@@ -15,7 +15,7 @@ struct Ward: AsyncParsableCommand {
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
             PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
-            WitnessCommand.self,
+            WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self,
         ])
 
     static func main() async {

@@ -85,6 +85,9 @@ struct WitnessRun {
         // Kept before it is handed out: a witness that forgot could vouch for another history.
         try keep("\(place)/seen.checkpoint", cosigned.note)
         let said = try await client.post("cosignature", Array(cosigned.note.utf8))
+        if said.status == 422 {
+            throw try contradiction("the log says that it does not continue what it signed", cosigned, note)
+        }
         guard said.status == 200 || said.status == 409 else {
             throw CommandFailure(
                 "the log did not take the cosignature (\(said.status)); is this witness in its policy?")
@@ -124,10 +127,11 @@ struct WitnessRun {
             MerkleProof.verifies(
                 consistency: proof, oldSize: old.size, oldRoot: old.root, newSize: new.size, newRoot: new.root)
         else {
-            // The tree may have been handed out wrong; only if it adds up to its own root has the log contradicted itself.
+            // A tile may have been handed out wrong: that is told, and tried again at the next look.
             throw try contradiction(
                 "the log is not a continuation of what was seen", seen, served,
-                isLasting: try await root(of: new) == new.root)
+                isLasting: MerkleProof.contradicts(
+                    consistency: proof, oldSize: old.size, oldRoot: old.root, newSize: new.size, newRoot: new.root))
         }
     }
 
@@ -139,10 +143,6 @@ struct WitnessRun {
 
     private func consistency(from old: Checkpoint, to new: Checkpoint) async throws -> [Digest] {
         try await derived(new.size) { tree throws(Missing) in try tree.consistency(from: old.size) }
-    }
-
-    private func root(of checkpoint: Checkpoint) async throws -> Digest? {
-        try await derived(checkpoint.size) { tree throws(Missing) in [try tree.root()] }.first
     }
 
     /// Fetches the tiles that a derivation asks for, one after another.

@@ -235,7 +235,9 @@ CONFIRMED_BY = {
     ("client", "add"): "administrator", ("client", "approve"): "administrator", ("client", "remove"): "administrator",
     ("policy", "adopt"): "administrator", ("user", "add"): "administrator", ("user", "roles"): "administrator",
     ("user", "link"): "administrator", ("user", "recover"): "administrator", ("user", "disable"): "administrator",
-    ("user", "end"): "security-officer", ("emergency", "review"): "privacy-officer"}
+    ("vendor", "add"): "administrator", ("vendor", "sign"): "administrator", ("vendor", "revoke"): "administrator",
+    ("notice", "set"): "administrator", ("user", "end"): "security-officer", ("alerts", "suspend"): "security-officer",
+    ("emergency", "review"): "privacy-officer"}
 
 
 def enrolled(link, codes):
@@ -296,12 +298,19 @@ class House:
             self.confirmers = [each for each in self.confirmers if each[0] != login] + [(login, set(), [])]
             name = f"deputy{len(self.confirmers)}"
             done = self.ward(
-                "user", "add", name, "--name", name, "--role", "administrator", *self.confirming(login, codes.pop()))
+                "user", "add", name, "--name", name, "--role", "administrator", "--clearance", "references seen",
+                *self.confirming(login, codes.pop()))
             assert done.returncode == 0, done.stderr
             found = re.search(r"https://\S+/enrol/\S+", done.stdout).group(0)
             login, codes = name, enrol_by_password(self, found)[2]
             self.confirmers.append((login, {role}, codes))
-        return self.confirming(login, codes.pop())
+        return self.confirming(login, codes.pop()) + self.clearance(arguments)
+
+    @staticmethod
+    def clearance(arguments):
+        """What was checked of somebody who is to work here."""
+        is_asked = tuple(map(str, arguments[:2])) in {("user", "add"), ("user", "roles")} and "--clearance" not in arguments
+        return ["--clearance", "references seen by the tests"] if is_asked else []
 
     def confirming(self, login, code):
         file = self.folder / "confirmation"

@@ -76,7 +76,12 @@ def test_nothing_happens_without_somebody_who_confirms(clinic, chief, command):
 def test_a_code_confirms_one_command_and_the_log_names_the_person(clinic, chief):
     seed, codes = chief
     code = next_code(seed)
-    done = confirmed(clinic, "chief", code, "user", "add", "mei", "--name", "Mei", "--role", "biller")
+    mei = ("user", "add", "mei", "--name", "Mei", "--role", "biller")
+    # Nobody new works here before it is on file what was checked; the code is not used up by that.
+    refused = confirmed(clinic, "chief", code, *mei)
+    assert refused.returncode == 1 and "--clearance" in refused.stderr
+    assert '"mei"' not in clinic.ward("user", "list", "--json").stdout
+    done = confirmed(clinic, "chief", code, *mei, "--clearance", "references, Chief, 2026-11-20")
     assert done.returncode == 0, done.stderr
     assert code not in done.stdout + done.stderr
     again = confirmed(clinic, "chief", code, "user", "disable", "mei")
@@ -97,7 +102,8 @@ def test_a_right_code_of_somebody_without_the_right_is_refused(clinic, chief):
     done = confirmed(clinic, "chief", chief[1].pop(), "user", "link", "tom")
     assert done.returncode == 0, done.stderr
     _, _, codes = enrol_by_password(clinic, LINK.search(done.stdout).group(0))
-    refused = confirmed(clinic, "tom", codes[0], "user", "roles", "tom", "--role", "administrator")
+    refused = confirmed(
+        clinic, "tom", codes[0], "user", "roles", "tom", "--role", "administrator", "--clearance", "seen")
     assert refused.returncode == 1 and "roles of tom do not include this" in refused.stderr
     assert "administrator" not in [
         line for line in clinic.ward("user", "list", "--json").stdout.splitlines() if '"tom"' in line][0]

@@ -1,6 +1,7 @@
 """A full or read-only disk: nothing is answered that is not in the log, and nothing is lost that was answered."""
 
 import concurrent.futures
+import json
 import os
 import subprocess
 
@@ -124,6 +125,38 @@ def test_on_a_full_disk_everything_about_records_is_503_and_later_it_goes_on(cra
     assert cramped.stop() == 0
     cramped.start()
     assert cramped.client("integration").get(f"Patient/{kept}").json()["name"][0]["family"] == "Achterberg"
+
+
+def test_a_log_that_could_not_be_written_is_told_at_once_and_is_an_alert_when_it_can_be(
+        cramped, small_disk, tmp_path):
+    # The operational log goes to another disk, as it does under a supervisor.
+    cramped.error_file = tmp_path / "server.err"
+    cramped.start()
+    fhir = cramped.client("integration")
+    assert not cramped.events("--kind", "log-interrupted")
+    told = lambda words: [line for line in cramped.log_lines() if words in line["message"]]  # noqa: E731
+    assert not told("cannot be written")
+    filler = fill(small_disk)
+    for number in range(20_000):
+        if fhir.put(f"Patient/n{number}", {"resourceType": "Patient", "id": f"n{number}"}).status_code == 503:
+            break
+    lines = wait_until(lambda: told("cannot be written"), timeout=2, what="the line, at once")
+    assert len(lines) == 1 and lines[0]["level"] == "error" and lines[0]["code"] == "full"
+    for _ in range(20):
+        assert fhir.get("Patient/n0").status_code == 503
+    assert len(told("cannot be written")) == 1 and not told("is written again")
+    filler.unlink()
+    event = wait_until(lambda: cramped.events("--kind", "log-interrupted"), timeout=10, what="the event")[0]
+    assert event["outcome"] == "failed" and event["decision"].startswith("full; "), event
+
+    def alerts():
+        done = cramped.ward("alerts", "list", "--json")
+        return [alert for alert in map(json.loads, done.stdout.splitlines()) if alert["rule"] == "log-trouble"]
+
+    found = wait_until(alerts, timeout=10, what="the alert")
+    assert len(found) == 1 and found[0]["events"] == [event["index"]] and "who" not in found[0], found
+    assert len(cramped.events("--kind", "log-interrupted")) == 1, "once for each stretch"
+    assert len(told("is written again")) == 1
 
 
 def test_a_transaction_that_does_not_fit_leaves_nothing_behind(cramped, small_disk):

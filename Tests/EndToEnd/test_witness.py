@@ -133,7 +133,7 @@ def test_two_histories_are_told_apart_by_what_a_witness_of_each_holds(scene, cop
         # Handed to the other log, the cosigned checkpoint is one that it signed and does not continue.
         seen = next((tmp_path / "north").glob("logs/*/seen.checkpoint"))
         answer = fetch(other, "/log/cosignature", "POST", data=seen.read_bytes())
-        assert answer.status_code == 409 and "does not continue" in answer.text
+        assert answer.status_code == 422 and "does not continue" in answer.text
         assert "does not continue" in other.errors() or "does not continue" in other.log_file.read_text()
         other.stop()
         assert other.ward("audit", "verify", "--checkpoint", seen).returncode == UNSOUND

@@ -1,6 +1,8 @@
 // Leave to read is not leave to write, search, export or look into the log.
+import WardAudit
 import WardFHIR
 import WardGate
+import WardIdentity
 import WardVault
 
 func write(_ grant: consuming AccessGrant<Read>, _ vault: Vault, _ change: RecordChange) async throws {
@@ -21,4 +23,12 @@ func verify(_ grant: consuming AccessGrant<ReadAudit>, _ vault: Vault) async thr
 
 func withoutGrant(_ vault: Vault) async throws {
     _ = try await vault.read()  // expected-error {{missing argument for parameter 'with' in call}}
+}
+
+func readLog(_ grant: consuming AccessGrant<Read>, _ gate: Gate) async throws {
+    _ = try await gate.readLog(AuditQuery(), limit: 1, with: grant)  // expected-error {{instance method 'readLog(_:before:limit:looking:asked:with:)' requires that 'Read' conform to 'LogReader'}}
+}
+
+func ownLog(_ principal: Principal) -> OwnLog {
+    OwnLog(patient: "p1", holder: principal.actor)  // expected-error {{'OwnLog' initializer is inaccessible due to 'internal' protection level}}
 }

@@ -189,6 +189,7 @@ private func full(
 
     @Test(arguments: [
         ("a\u{202E}b", "a\\u{202E}b"), ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"), ("a\u{1B}[31m", "a\\u{1B}[31m"),
+        ("An\u{200B}na", "An\\u{200B}na"), ("x\u{E0041}", "x\\u{E0041}"), ("म\u{94D}\u{200D}य", "म\u{94D}\u{200D}य"),
         ("line\nfeed", "line\\u{A}feed"), ("\u{9B}", "\\u{9B}"), ("Zoë Müller 山田", "Zoë Müller 山田"), ("", ""),
     ])
     func `shows what would steer the display`(text: String, shown: String) throws {
@@ -197,6 +198,9 @@ private func full(
         #expect(
             try JSONTape(parsing: Array(json.utf8)).root["a"]?.string == text.filter { !$0.isNewline && $0 != "\u{1B}" }
         )
-        #expect(!json.unicodeScalars.contains { (0x202A...0x202E).contains($0.value) || $0.value == 0x9B })
+        #expect(
+            !json.unicodeScalars.contains {
+                (0x202A...0x202E).contains($0.value) || [0x9B, 0x200B, 0xE0041].contains($0.value)
+            })
     }
 }

@@ -1,3 +1,5 @@
+import Dispatch
+import Synchronization
 import Testing
 import WardAudit
 import WardCore
@@ -144,6 +146,65 @@ import WardTestKit
         #expect(try log.events(with: [.kind(.holdEnded)], limit: 9).count == 1)
     }
 
+    /// A pruning has read the holds when it begins; two at once would each tell of the same payloads.
+    @Test func `takes no hold and no second pruning while one runs`() async throws {
+        let log = try await filled()
+        let (mark, turned) = (Turn(), Turn())
+        let pruning = Task {
+            try await log.prune(before: today(minusYears: 10), at: Self.now, as: act()) { _ in
+                guard mark.take() else { return }
+                // Here the pruning is on its way, and the other two ask from another task.
+                turned.run {
+                    await #expect(throws: RetentionFailure.busy) {
+                        try await log.placeHold(on: "p3", reason: "Matter 17", as: act())
+                    }
+                    await #expect(throws: RetentionFailure.busy) {
+                        try await log.prune(before: today(minusYears: 10), at: Self.now, as: act())
+                    }
+                }
+            }
+        }
+        #expect(try await pruning.value.pruned == 1176)
+        #expect(!mark.take(), "the pruning told of its progress")
+        try await log.placeHold(on: "p3", reason: "Matter 17", as: act())
+        #expect(try log.verify().isWhole)
+    }
+
+    @Test func `does not hide what is kept between events that are gone`() async throws {
+        let log = try await filled()
+        try await log.placeHold(on: "p3", reason: "Matter 17", as: act())
+        _ = try await log.prune(before: today(minusYears: 10), at: Self.now, as: act())
+        let old = Instant(microseconds: 10_000 * Self.day)
+        for days in [-2000, -3, -1] as [Int64] {
+            var query = AuditQuery(facets: [.patient("p3")])
+            query.filter.from = old.adding(seconds: days * 86_400)
+            let kept = try log.page(query, limit: 1000).events.filter { $0.event.time == old }
+            #expect(kept.count == 120)
+            query.filter.to = old.adding(seconds: 86_400)
+            #expect(try log.page(query, limit: 1000).events.count == 120)
+        }
+    }
+
+    @Test func `tells whoever goes on later of a fault that was passed`() async throws {
+        let store = MemoryStore()
+        let log = try house.open(store)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<16_400 { group.addTask { _ = try await log.append(event("reader")) } }
+            try await group.waitForAll()
+        }
+        var reached: [VerificationReach] = []
+        _ = try log.verify(reached: { reached.append($0) })
+        #expect(reached.map(\.isWhole) == [true] && reached.first?.position.size == 16_384)
+        store.tamper { content in
+            content.leaves[5] = content.leaves[5].map {
+                StoredLeaf(index: 5, leaf: $0.leaf, payload: Array($0.payload.dropLast()))
+            }
+        }
+        reached = []
+        _ = try log.verify(reached: { reached.append($0) })
+        #expect(reached.map(\.isWhole) == [false])
+    }
+
     @Test func `of a hold that was altered behind its back stops pruning`() async throws {
         let store = MemoryStore()
         let log = try await filled(store)
@@ -193,5 +254,27 @@ import WardTestKit
             #expect(String(decoding: proven.event, as: UTF8.self).contains("\"p0\""))
         }
         #expect(found.lines.count == found.events.count + 1)
+    }
+}
+
+/// True once.
+private final class Turn: Sendable {
+    private let isTaken = Mutex(false)
+
+    func take() -> Bool {
+        isTaken.withLock { isTaken in
+            defer { isTaken = true }
+            return !isTaken
+        }
+    }
+
+    /// Runs `body` in a task of its own, and waits for it.
+    func run(_ body: @escaping @Sendable () async -> Void) {
+        let done = DispatchSemaphore(value: 0)
+        Task.detached {
+            await body()
+            done.signal()
+        }
+        done.wait()
     }
 }

@@ -51,7 +51,20 @@ import WardTestKit
                 let grant = try await house.grant(Search.self, on: GrantSubject(types: [type]), to: person)
                 #expect(grant.event(.success, time: .now()).purpose == purpose)
             }
+            // Of several types the log names the rule of the last one, and its purpose.
+            let both = try await house.grant(Search.self, on: GrantSubject(types: [slot, claim]), to: person)
+            let alone = try await house.grant(Search.self, on: GrantSubject(types: [claim]), to: person)
+            let told = both.event(.success, time: .now())
+            #expect(told.decision == alone.reason && told.purpose == .payment)
         }
+    }
+
+    @Test func `names the purpose of the role that may read the log`() async throws {
+        let house = try TestHouse()
+        let person = try await house.signIn(person: "both", [.biller, .auditor])
+        let grant = try await house.gate.authorizeLog(person, source: TestHouse.source)
+        let purpose = grant.event(.success, time: .now()).purpose
+        #expect(purpose == Role.auditor.usualPurpose && purpose != person.purpose)
     }
 
     @Test func `has a denial in the log before it throws it`() async throws {
@@ -154,5 +167,26 @@ import WardTestKit
         for type in ResourceType.allCases where !permits(.search, type) {
             #expect(!filter.decide(.search, on: type, knowing: RecordFacts(relationships: .careTeam)).isPermitted)
         }
+    }
+
+    @Test func `opens one's own log to nobody else, and has each refusal in the log`() async throws {
+        let house = try TestHouse()
+        let erika = try await house.signIn(person: "erika", [.patient], patients: ["p1"])
+        let paul = try await house.signIn(person: "paul", [.patient], patients: ["p2"])
+        let own = try await house.gate.authorizeOwnLog(of: "p1", erika, source: TestHouse.source)
+        func read(as principal: Principal) async throws -> LogReading {
+            try await house.gate.readLog(
+                AuditQuery(), of: own, limit: 9, principal: principal, source: TestHouse.source)
+        }
+        _ = try await read(as: erika)
+        await #expect(throws: GateFailure.self) { _ = try await read(as: paul) }
+        var newest = try #require(house.events().last)
+        #expect(newest.kind == .auditRead && newest.outcome == .denied && newest.actor?.id == paul.actor.id)
+        #expect(newest.patients == ["p1"])
+        await #expect(throws: GateFailure.self) {
+            _ = try await house.gate.authorizeOwnLog(of: "p2", erika, source: TestHouse.source)
+        }
+        newest = try #require(house.events().last)
+        #expect(newest.outcome == .denied && newest.actor?.id == erika.actor.id && newest.patients == ["p2"])
     }
 }

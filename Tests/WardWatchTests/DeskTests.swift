@@ -25,7 +25,10 @@ import WardWatch
 
         func open() throws -> (log: AuditLog, post: WatchPost) {
             let log = try AuditLog(store: store, keys: keys, origin: "ward/watch")
-            let desk = try AlertDesk(store: store, material: material, log: log)
+            let desk = try AlertDesk(
+                store: store, material: material, log: log,
+                // One human has several accounts here: a, a.second and so on.
+                isSame: { $0.split(separator: ".").first == $1.split(separator: ".").first })
             return (log, WatchPost(desk: desk, facts: facts, log: log))
         }
     }
@@ -105,6 +108,10 @@ import WardWatch
             let own = AuditActor(id: "person/a", name: "a", role: "clinician")
             await #expect(throws: AlertFailure.ownAlert) {
                 try await post.answer(id, .acknowledge, text: PHI(""), by: own, source: source)
+            }
+            let second = AuditActor(id: "person/a.second", name: "a", role: "privacy-officer")
+            await #expect(throws: AlertFailure.ownAlert) {
+                try await post.answer(id, .dismiss, reason: .other, text: PHI("mine"), by: second, source: source)
             }
             await #expect(throws: AlertFailure.reasonNeeded) {
                 try await post.answer(id, .dismiss, text: PHI("why"), by: officer, source: source)

@@ -1,6 +1,7 @@
 import Synchronization
 import WardAudit
 import WardCore
+import WardFHIR
 import WardWatch
 
 /// Facts that a test writes down.
@@ -97,11 +98,25 @@ final class WatchClinic {
                 facts.relate(Self.desk[number % 2], patient)
                 event(.read, Self.desk[number % 2], at: hour + 0.31 + Double(number) / 100, patients: [patient])
             }
-            // Somebody calls, without an appointment.
-            event(
-                .read, Self.desk[slot % 2], at: hour + 0.5,
-                patients: [Self.patient((Int(day) * 31 + slot * 53) % 500)])
+            // Somebody calls, without an appointment; of two calls one ends in a note.
+            let caller = Self.patient((Int(day) * 211 + slot * 53) % 500)
+            lookUp(caller, Self.desk[slot % 2], at: hour + 0.5, writes: slot % 4 < 2)
         }
+    }
+
+    /// Looks for a patient by name, and opens the record.
+    @discardableResult
+    func lookUp(
+        _ patient: String, _ actor: String, at hour: Double, writes: Bool = false, among others: [String] = []
+    ) -> [Alert] {
+        let before = alerts.count
+        event(.search, actor, at: hour, patients: [patient] + others) {
+            $0.type = ResourceType("Patient")
+            $0.query = "name=somebody"
+        }
+        event(.read, actor, at: hour + 0.001, patients: [patient])
+        if writes { event(.update, actor, at: hour + 0.02, patients: [patient]) }
+        return Array(alerts.dropFirst(before))
     }
 
     /// An hour with nothing, so that looks settle.

@@ -138,14 +138,14 @@ import WardWatch
 
     // MARK: Odd
 
-    @Test func `one look without any part in the care is found once it had time to explain itself`() {
+    @Test func `one look at a stranger by night is found once it had time to explain itself`() {
         let clinic = known()
-        #expect(clinic.event(.read, curious, at: 10, patients: [stranger]).isEmpty)
+        #expect(clinic.lookUp(stranger, curious, at: 22.5).isEmpty)
         let place = clinic.index - 1
-        clinic.wait(after: 11.5)
+        clinic.wait(after: 23.8)
         #expect(clinic.rules() == [.noRelationship])
         let alert = clinic.alerts.first
-        #expect(alert?.actor == curious && alert?.patient == stranger && alert?.events == [place])
+        #expect(alert?.actor == curious && alert?.patient == stranger && alert?.events == [place - 1, place])
         #expect(alert?.explanation.contains { $0.kind == .unrelated } == true)
         #expect(alert?.explanation.allSatisfy { !$0.text.isEmpty } == true)
     }
@@ -239,7 +239,9 @@ import WardWatch
 
     @Test func `decoys, ended accounts and trouble with the log are never learnt away`() {
         let clinic = known()
-        #expect(WatchRule.allCases.filter { !$0.canLearn } == [.decoy, .logTrouble, .terminatedAccount])
+        #expect(
+            WatchRule.allCases.filter { !$0.canLearn }
+                == [.backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount])
         for rule in WatchRule.allCases where !rule.canLearn { #expect(!clinic.watch.learn(rule, of: curious)) }
     }
 
@@ -247,20 +249,20 @@ import WardWatch
         let clinic = known()
         for _ in 0..<9 { clinic.watch.learn(.noRelationship, of: curious) }
         #expect(clinic.watch.knowledge.lessons.map(\.steps) == [WatchLesson.most])
-        clinic.event(.read, curious, at: 10, patients: [stranger])
-        clinic.event(.read, WatchClinic.clinicians[1], at: 10, patients: [WatchClinic.patient(556)])
-        clinic.wait(after: 12)
-        #expect(!clinic.alerts.contains { $0.actor == curious })
+        clinic.lookUp(stranger, curious, at: 22.5)
+        clinic.lookUp(WatchClinic.patient(556), WatchClinic.clinicians[1], at: 22.6)
+        clinic.wait(after: 23.8)
+        #expect(clinic.alerts.map(\.actor) == [WatchClinic.clinicians[1]])
     }
 
     @Test func `what is known outlives a restart`() throws {
         let clinic = known()
-        clinic.event(.read, curious, at: 10, patients: [stranger])
+        clinic.lookUp(stranger, curious, at: 22.5)
         let bytes = clinic.watch.knowledge.encoded
         let read = try #require(WatchKnowledge(decoding: bytes))
         #expect(read.encoded == bytes)
         clinic.watch = Watch(facts: clinic.facts, knowledge: read)
-        clinic.wait(after: 12)
+        clinic.wait(after: 23.8)
         #expect(clinic.rules() == [.noRelationship])
     }
 

@@ -7,6 +7,7 @@ import WardIdentity
 import WardPolicy
 import WardStorage
 import WardTestKit
+import WardWatch
 import WardWeb
 
 /// A clinic's people with a site in front of them, and a clock.
@@ -20,7 +21,9 @@ final class WebHouse {
     let log: AuditLog
     var now = Instant(microseconds: 1_800_000_000_000_000)
 
-    init(isDemo: Bool = false, passkeys: Bool = true, store: any SealedStore = MemoryStore()) throws {
+    init(isDemo: Bool = false, passkeys: Bool = true, store: any SealedStore = MemoryStore(), log desk: LogDesk? = nil)
+        throws
+    {
         let keys = TestHouse.Keys()
         log = try AuditLog(store: store, keys: TestHouse.auditKeys(keys), origin: TestHouse.origin)
         people = try People(
@@ -28,41 +31,59 @@ final class WebHouse {
             hashing: Argon2id.Parameters(memoryKiB: 19_456, passes: 2, lanes: 1))
         let party = passkeys ? RelyingParty(id: SoftKey.rpID, origin: Self.origin) : nil
         let gate = Gate(policy: Policy(), log: log)
+        let material = keys.tenant.derived("ward/test-watch/1")
+        let alerts = try AlertDesk(store: store, material: material, log: log)
+        let reviews = try ActivityReviews(store: store, material: material, log: log, desk: alerts)
         site = WebSite(
             people: people,
             settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
-            log: LogDesk(
-                all: { ask, principal, source in
-                    if ask.isExport {
-                        guard let grant = try? await gate.authorizeLogExport(principal, source: source) else {
-                            return nil
+            log: desk
+                ?? LogDesk(
+                    all: { ask, principal, source throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let grant = try await gate.authorizeLog(principal, source: source)
+                            return try await gate.readLog(
+                                ask.query, before: ask.before, limit: ask.limit, looking: ask.looking, asked: ask.asked,
+                                as: ask.kind, with: grant
+                            ).page
+                        } catch {
+                            throw LogFailure(error)
                         }
-                        return try? await gate.readLog(
-                            ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
-                        ).page
-                    }
-                    guard let grant = try? await gate.authorizeLog(principal, source: source) else { return nil }
-                    return try? await gate.readLog(
-                        ask.query, before: ask.before, limit: ask.limit, asked: ask.asked, with: grant
-                    ).page
-                },
-                own: { patient, ask, principal, source in
-                    guard let own = gate.ownLog(of: patient, principal) else { return nil }
-                    return try? await gate.readLog(
-                        ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
-                        principal: principal, source: source
-                    ).page
-                }))
+                    },
+                    own: { patient, ask, principal, source throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let own = try await gate.authorizeOwnLog(of: patient, principal, source: source)
+                            return try await gate.readLog(
+                                ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
+                                as: ask.kind, principal: principal, source: source
+                            ).page
+                        } catch {
+                            throw LogFailure(error)
+                        }
+                    },
+                    file: { ask, mostBytes, principal, source, row throws(LogFailure) in
+                        do throws(GateFailure) {
+                            let grant = try await gate.authorizeLogExport(principal, source: source)
+                            let export = try await gate.exportLog(
+                                ask.query, before: ask.before, limit: ask.limit, mostBytes: mostBytes, asked: ask.asked,
+                                with: grant, row: row)
+                            return LogDesk.File(content: export.content, next: export.next)
+                        } catch {
+                            throw LogFailure(error)
+                        }
+                    }), oversight: Oversight(reviews: reviews, log: log, lastVerified: { nil }))
     }
 
     func pass(_ seconds: Int64) { now = now.adding(seconds: seconds) }
 
     /// Somebody with rights and a link, and nothing else.
     func invited(
-        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false,
+        patients: [String] = []
     ) async throws -> (person: Person, link: String) {
         let person = try await people.directory.add(
-            login: login, displayName: name ?? "Dr \(login)", byOperator: Self.operatorActor, source: .system,
+            login: login, displayName: name ?? "Dr \(login)", patients: patients, byOperator: Self.operatorActor,
+            source: .system,
             at: now)
         try await people.grant(
             Rights(roles: roles, mayUseEmergencyAccess: listed), to: person.id, byOperator: Self.operatorActor,
@@ -72,9 +93,10 @@ final class WebHouse {
 
     /// Somebody with a password and an app, signed in at a browser of their own.
     func member(
-        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false
+        _ login: String, _ roles: [Role] = [.clinician], name: String? = nil, listed: Bool = false,
+        patients: [String] = []
     ) async throws -> Browser {
-        let (person, link) = try await invited(login, roles, name: name, listed: listed)
+        let (person, link) = try await invited(login, roles, name: name, listed: listed, patients: patients)
         let begun = try people.beginEnrolment(link, at: now).token
         let seed = try await people.enrol(begun, password: Password(typed: Self.password), at: now)
         let context = SignInContext(
@@ -93,6 +115,12 @@ final class WebHouse {
     }
 }
 
+extension LogFailure {
+    fileprivate init(_ failure: GateFailure) {
+        if case .denied = failure { self = .denied } else { self = .unavailable }
+    }
+}
+
 /// A browser without script: keeps cookies, reads the form token of the page it is on.
 final class Browser {
     let house: WebHouse
@@ -108,6 +136,9 @@ final class Browser {
     init(_ house: WebHouse) {
         self.house = house
     }
+
+    /// Of the account; empty for a stranger.
+    var id: String { person?.id ?? "" }
 
     var code: String {
         let step = house.now.microseconds / 30_000_000
@@ -136,16 +167,22 @@ final class Browser {
     func send(
         _ method: WebRequest.Method, _ target: String, _ body: [UInt8] = [], type: String? = nil
     ) async throws -> WebAnswer {
+        let request = request(method, target, body, type: type)
+        let answer = try #require(await house.site.answer(request, at: house.now), "no page at \(target)")
+        keep(answer)
+        return answer
+    }
+
+    func request(
+        _ method: WebRequest.Method, _ target: String, _ body: [UInt8] = [], type: String? = nil
+    ) -> WebRequest {
         let parts = target.split(separator: "?", maxSplits: 1)
         let path = (parts.first ?? "").split(separator: "/").map(String.init)
-        let request = WebRequest(
+        return WebRequest(
             method: method, path: path, query: parts.count > 1 ? String(parts[1]) : "", body: body, contentType: type,
             cookies: cookies, origin: method == .post ? origin : nil, secFetchSite: site,
             userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
             source: RequestSource(address: "192.0.2.1", request: "r1"))
-        let answer = try #require(await house.site.answer(request, at: house.now), "no page at \(target)")
-        keep(answer)
-        return answer
     }
 
     private func keep(_ answer: WebAnswer) {

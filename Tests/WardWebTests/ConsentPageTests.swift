@@ -62,6 +62,24 @@ import WardWeb
         #expect(try await browser.get(path).status == 404)
     }
 
+    @Test func `kept by the page itself wait for a decision, and are not used up without one`() async throws {
+        let app = try await approved()
+        let browser = try await house.member("anna")
+        let path = try next(try await browser.get(query(app)))
+        let form = try await browser.formToken(path)
+        let kept = try await browser.post(path, [("form", form), ("keep", "1"), ("scope", "user/Patient.rs")])
+        let place = try #require(kept.location)
+        let page = try await browser.get(place).text
+        #expect(page.contains("Growth &lt;chart&gt;") && page.contains("Do not allow") && !page.contains("Send it now"))
+        for decision in [[], [("decision", "maybe")]] {
+            #expect(try await browser.submit(place, on: place, decision).location == place)
+        }
+        let answer = try await browser.submit(place, on: place, [("decision", "allow")])
+        #expect(try next(answer).hasPrefix(Self.redirect + "?code="))
+        let event = try #require(try house.log.events(with: [.kind(.appAuthorized)], limit: 1).first?.event)
+        #expect(event.decision == "user/Patient.rs")
+    }
+
     @Test func `take nothing without a tick, a choice, or from elsewhere`() async throws {
         let app = try await approved()
         let browser = try await house.member("anna")

@@ -132,6 +132,85 @@ import WardWeb
         #expect(kept.fields.map(\.name) == ["login", "shown"])
     }
 
+    /// The forms of a page that post to the application: where to, and the names of their fields.
+    private func forms(_ page: String) -> [String: Set<String>] {
+        var found: [String: Set<String>] = [:]
+        for part in page.split(separator: "<form").dropFirst() {
+            let form = String(part.prefix(upTo: part.firstRange(of: "</form>")?.lowerBound ?? part.endIndex))
+            guard form.contains(#"method="post""#), let action = values("action", form).first else { continue }
+            found[action, default: []].formUnion(values("name", form).filter { $0 != "form" })
+        }
+        return found
+    }
+
+    private func values(_ attribute: String, _ text: String) -> [String] {
+        text.ranges(of: " \(attribute)=\"").map { String(text[$0.upperBound...].prefix { $0 != "\"" }) }
+    }
+
+    @Test func `is kept with exactly the fields that its page has`() async throws {
+        let house = try WebHouse()
+        let anna = try await house.member("anna", listed: true)
+        let chief = try await house.member("chief", [.administrator])
+        let officer = try await house.member("otto", [.privacyOfficer, .securityOfficer])
+        let ask = [("role", "nurse"), ("reason", "new"), ("clearance", "seen")]
+        let person = "/app/people/\(anna.id)"
+        #expect(try await chief.submit("\(person)/roles", on: person, ask).status == 303)
+        let declared = try await anna.submit("/app/emergency", on: "/app/emergency", Self.emergency)
+        #expect(declared.status == 303)
+        let emergency = try #require(house.people.emergencies.list(at: house.now).first)
+        let pages: [(Browser, [String])] = [
+            (anna, ["/app/emergency", "/app/sessions", "/app/account"]), (chief, ["/app/people", person]),
+            (
+                officer,
+                [
+                    "/app/all-sessions", "/app/emergencies/\(emergency.id)",
+                    "/app/access-review/\(anna.id)",
+                ]
+            ),
+        ]
+        var wanted: [(Browser, String, Set<String>)] = [
+            // Where no alert is at hand: the fields of AlertPages.
+            (officer, "/app/alerts/x/answer", ["act", "reason", "text"])
+        ]
+        for (browser, paths) in pages {
+            for path in paths {
+                let page = try await browser.get(path).text
+                // Signing out would end the session that keeps them.
+                for (action, fields) in forms(page) where action != "/sign-out" {
+                    wanted.append((browser, action, fields))
+                }
+            }
+        }
+        var tokens: [String: String] = [:]
+        for browser in [anna, chief, officer] {
+            tokens[browser.id] = try await browser.formToken("/app")
+        }
+        house.pass(900)
+        // An emergency is over by then, and waits for a review.
+        wanted.append((officer, "/app/emergencies/\(emergency.id)/review", ["outcome", "note"]))
+        var kept: [String] = []
+        for (browser, action, fields) in wanted {
+            let token = try #require(tokens[browser.id])
+            let person = try #require(browser.person)
+            let answer = try await browser.post(action, [("form", token)] + fields.sorted().map { ($0, "1") })
+            let location = answer.location ?? ""
+            guard let end = location.firstRange(of: "/app/continue/")?.upperBound else { continue }
+            let id = String(location[end...])
+            guard
+                case .locked(_, let session) = house.people.standing(
+                    of: browser.cookies["__Host-ward-session"] ?? "", at: house.now, isActivity: false)
+            else { throw IdentityFailure.sessionEnded }
+            let form = try #require(house.people.parked.form(id, in: session, at: house.now))
+            #expect(Set(form.fields.map(\.name)) == fields, "\(action)")
+            kept.append(action.split(separator: "/").suffix(1).joined())
+            _ = try? await house.people.parked.take(
+                id, in: session, by: person, sending: false, source: .system, at: house.now)
+        }
+        for name in ["answer", "roles", "people", "emergency", "recovery", "review", "end", "disable"] {
+            #expect(kept.contains(name), "no form of \(name) was kept: \(kept)")
+        }
+    }
+
     @Test func `is nobody else's to see, to send or to drop`() async throws {
         let house = try WebHouse()
         let anna = try await house.member("anna", listed: true)
@@ -194,6 +273,44 @@ import WardWeb
         store.expect(.everything(.full))
         let answer = try await anna.post("/app/emergency", [("form", form)] + Self.emergency)
         #expect(answer.status == 503 && answer.location == nil && answer.text.contains("could not be kept"))
+    }
+
+    @Test func `is refused as too long, and not as if the log were down`() async throws {
+        let house = try WebHouse()
+        let anna = try await house.member("anna", listed: true)
+        let form = try await anna.formToken("/app/emergency")
+        house.pass(900)
+        let text = String(repeating: "x", count: ParkedForm.largest)
+        let answer = try await anna.post("/app/emergency", [("form", form), ("patient", "p1"), ("text", text)])
+        #expect(answer.status == 413 && answer.text.contains("could not be kept"))
+    }
+
+    @Test func `makes room for itself, and keeps the older ones if it cannot be written`() async throws {
+        let store = FailingStore(MemoryStore())
+        let house = try WebHouse(store: store)
+        let boss = try await house.member("chief", [.administrator])
+        let form = try await boss.formToken("/app/people")
+        house.pass(900)
+        func send(_ login: String) async throws -> WebAnswer {
+            house.pass(1)
+            return try await boss.post("/app/people", [("form", form), ("login", login), ("shown", "Kern")])
+        }
+        func kept() throws -> [String] {
+            guard
+                case .locked(_, let session) = house.people.standing(
+                    of: boss.cookies["__Host-ward-session"] ?? "", at: house.now, isActivity: false)
+            else { throw IdentityFailure.sessionEnded }
+            return house.people.parked.forms(of: session, at: house.now).compactMap { form in
+                form.fields.first?.value.exposed { $0 }
+            }
+        }
+        for login in ["a1", "a2", "a3", "a4", "a5"] { #expect(try await send(login).status == 303) }
+        store.expect(.everything(.full))
+        #expect(try await send("a6").status == 503)
+        #expect(try kept() == ["a5", "a4", "a3", "a2", "a1"])
+        store.expect(.none)
+        #expect(try await send("a6").status == 303)
+        #expect(try kept() == ["a6", "a5", "a4", "a3", "a2"])
     }
 
     @Test func `goes when its person signs out`() async throws {

@@ -1,4 +1,5 @@
 import Testing
+import WardAudit
 import WardIdentity
 import WardPolicy
 import WardWeb
@@ -81,6 +82,32 @@ struct PeoplePageTests {
         #expect(try await boss.submit("\(path)/disable", on: path).status == 403)
         #expect(try await boss.get("/app/people/0000000000000000").status == 404)
         #expect(house.people.directory.requests.isEmpty)
+    }
+
+    @Test func `changes a name, and only to one that can be seen`() async throws {
+        let house = try WebHouse()
+        let boss = try await house.member("chief", [.administrator])
+        let nurse = try await house.member("kern", [.nurse])
+        let id = try #require(nurse.person?.id)
+        let path = "/app/people/\(id)"
+        for name in ["", "   ", String(repeating: "x", count: 81), "Ada\u{202E}Kern", "Ada\u{0}"] {
+            let bad = try await boss.submit("\(path)/name", on: path, [("shown", name)])
+            #expect(bad.status == 422 && bad.text.contains(##"href="#shown""##))
+        }
+        #expect(try await nurse.submit("\(path)/name", on: "/app", [("shown", "Boss")]).status == 403)
+        #expect(try await boss.submit("/app/people/none/name", on: path, [("shown", "Boss")]).status == 404)
+        #expect(try house.log.events(with: [.kind(.personChanged)], limit: 5).isEmpty)
+        #expect(try await boss.submit("\(path)/name", on: path, [("shown", " Ada  Kern ")]).location == path)
+        let event = try #require(try house.log.events(with: [.kind(.personChanged)], limit: 5).first?.event)
+        #expect(event.subject == "person/\(id)" && event.actor?.id == boss.person?.actor.id)
+        #expect(event.entries.count == 1 && event.decision == "name")
+        #expect(house.people.directory.person(id)?.displayName == "Ada Kern")
+        #expect(try await nurse.get("/app").text.contains("Ada Kern"))
+        house.pass(300)
+        let late = try await boss.submit("\(path)/name", on: path, [("shown", "Eve")])
+        #expect(late.location?.hasPrefix("/app/step-up") == true)
+        _ = try await boss.post("/app/step-up", [])
+        #expect(house.people.directory.person(id)?.displayName == "Ada Kern")
     }
 
     @Test func `changes accounts only with a fresh proof`() async throws {

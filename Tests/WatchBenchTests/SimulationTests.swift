@@ -143,6 +143,38 @@ struct SimulationTests {
         #expect(simulation.facts.isRelated(actor, to: patient))
     }
 
+    @Test func `who lives together lives in one street, and a street has many homes`() {
+        let patients = (0..<4000).compactMap { Self.one.simulation.facts.patient("pt-\(100_000 + $0)") }
+        let homes = Dictionary(grouping: patients, by: \.household)
+        #expect(homes.values.allSatisfy { Set($0.map(\.street)).count == 1 })
+        let streets = Dictionary(grouping: patients, by: \.street).mapValues { Set($0.map(\.household)).count }
+        #expect(streets.count > 20 && streets.values.contains { $0 > 10 })
+    }
+
+    @Test func `most of the staff who are patients are known as colleagues, by account or by name`() {
+        let facts = Self.one.simulation.facts
+        let colleagues = (0..<4000).compactMap { facts.patient("pt-\(100_000 + $0)")?.colleague }
+        #expect(Set(colleagues).count >= 8)
+        #expect(colleagues.allSatisfy { facts.person($0) != nil })
+    }
+
+    @Test func `whoever went home in the evening hardly ever works at the clinic again that day`() {
+        let labels = Set(
+            Self.one.simulation.incidents.filter { [.stolen, .deadAccount].contains($0.kind) }
+                .flatMap { $0.events.map(\.index) })
+        var places: [String: [String]] = [:]
+        for logged in Self.one.events where !labels.contains(logged.index) {
+            guard let actor = logged.event.actor?.id, actor.hasPrefix("person/"),
+                logged.event.time.microseconds / 3_600_000_000 % 24 >= 19
+            else { continue }
+            let key = "\(actor) \(Self.one.simulation.day(of: logged.event.time))"
+            let place = logged.event.source.address.hasPrefix("10.0.") ? "clinic" : "home"
+            if places[key]?.last != place { places[key, default: []].append(place) }
+        }
+        let returns = places.values.count { $0.count > 2 }
+        #expect(returns * 20 < places.count)
+    }
+
     @Test func `of people and patients whom nobody knows there are no facts`() {
         let facts = Self.one.simulation.facts
         #expect(facts.person("person/nobody") == nil)

@@ -62,7 +62,28 @@ public enum MerkleProof {
     ) -> Bool {
         if oldSize == newSize { return proof.isEmpty && oldRoot == newRoot }
         if oldSize == 0 { return proof.isEmpty }
-        guard oldSize > 0, oldSize < newSize, !proof.isEmpty else { return false }
+        let roots = roots(consistency: proof, oldSize: oldSize, oldRoot: oldRoot, newSize: newSize)
+        return roots?.old == oldRoot && roots?.new == newRoot
+    }
+
+    /// Whether a proof leads to the new root from another old one: then the log has contradicted itself, and nobody
+    /// handed out a wrong tile.
+    public static func contradicts(
+        consistency proof: [Digest], oldSize: Int64, oldRoot: Digest, newSize: Int64, newRoot: Digest
+    ) -> Bool {
+        guard let roots = roots(consistency: proof, oldSize: oldSize, oldRoot: oldRoot, newSize: newSize) else {
+            return false
+        }
+        return roots.new == newRoot && roots.old != oldRoot
+    }
+
+    /// The two roots that a consistency proof leads to; nil for one of another shape.
+    ///
+    /// - Parameter oldRoot: needed where `oldSize` is a power of two, whose tree the proof leaves out.
+    static func roots(
+        consistency proof: [Digest], oldSize: Int64, oldRoot: Digest, newSize: Int64
+    ) -> (old: Digest, new: Digest)? {
+        guard oldSize > 0, oldSize < newSize, !proof.isEmpty else { return nil }
         var path = proof
         if oldSize & (oldSize - 1) == 0 { path.insert(oldRoot, at: 0) }
         var (first, last) = (oldSize - 1, newSize - 1)
@@ -70,10 +91,10 @@ public enum MerkleProof {
             first >>= 1
             last >>= 1
         }
-        guard let start = path.first else { return false }
+        guard let start = path.first else { return nil }
         var (old, new) = (start, start)
         for hash in path.dropFirst() {
-            guard last != 0 else { return false }
+            guard last != 0 else { return nil }
             if first & 1 == 1 || first == last {
                 old = MerkleHash.node(hash, old)
                 new = MerkleHash.node(hash, new)
@@ -87,7 +108,7 @@ public enum MerkleProof {
             first >>= 1
             last >>= 1
         }
-        return last == 0 && old == oldRoot && new == newRoot
+        return last == 0 ? (old, new) : nil
     }
 
     /// The largest power of two smaller than `count`.

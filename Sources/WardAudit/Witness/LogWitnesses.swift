@@ -161,3 +161,19 @@ public struct WitnessStanding: Sendable {
     /// Events that nobody has vouched for.
     public var since: Int64 { size - (newest?.size ?? 0) }
 }
+
+extension WitnessStanding {
+    /// One honest sentence.
+    public var text: String {
+        guard !policy.witnesses.isEmpty else {
+            return "unwitnessed: no witness is named, so that whoever holds the keys could rewrite the log unseen"
+        }
+        guard let newest else {
+            return "unwitnessed: \(policy.witnesses.count) named, none has cosigned yet"
+        }
+        let time = Instant(microseconds: newest.time * 1_000_000).text
+        let seen = "\(newest.names.count) of \(policy.witnesses.count) up to event \(newest.size) at \(time)"
+        return (isWitnessed ? "witnessed by \(seen)" : "unwitnessed: \(policy.quorum) must have cosigned, only \(seen)")
+            + ", \(since) events since"
+    }
+}

@@ -122,7 +122,7 @@ public struct AccessUse: Sendable {
             return event.decision == Sessions.Ending.byOfficer.rawValue ? [.act(.manageSessions)] : []
         case .emergencyOpened: return [.act(.openEmergency)]
         case .emergencyReviewed: return [.act(.reviewEmergency)]
-        case .accessReviewed: return [.act(.reviewAccess)]
+        case .accessReviewed, .activityReviewed: return [.act(.reviewAccess)]
         default: return []
         }
     }

@@ -183,11 +183,10 @@ public final class Emergencies: Sendable {
     /// Own emergencies whose review is late from which on nobody may declare another one.
     public static let mostOverdue = 2
 
-    /// How many of somebody's emergencies nobody has reviewed in time.
+    /// How many of somebody's emergencies nobody has reviewed in time, under whichever account they declared them.
     public func overdue(of person: String, at now: Instant) -> Int {
-        state.withLock { state in
-            state.emergencies.values.count { $0.person == person && $0.isOverdue(at: now) }
-        }
+        let late = state.withLock { state in state.emergencies.values.filter { $0.isOverdue(at: now) } }
+        return late.count { directory.areOneHuman($0.person, person) }
     }
 
     /// Those whose time is over and that nobody ended.

@@ -185,14 +185,6 @@ extension App {
 }
 
 extension String {
-    /// Whether every letter shows where it stands: nothing that controls, turns the direction, joins or hides
-    /// (Unicode general categories C, Zl and Zp, and what is ignored where it cannot be shown).
-    var isPlainlyVisible: Bool {
-        unicodeScalars.allSatisfy { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
-            default: !scalar.properties.isDefaultIgnorableCodePoint
-            }
-        }
-    }
+    /// Whether every letter shows where it stands: nothing hidden at all, joiners included.
+    var isPlainlyVisible: Bool { !unicodeScalars.contains(where: \.isHidden) }
 }

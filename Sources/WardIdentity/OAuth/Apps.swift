@@ -128,10 +128,16 @@ public final class Apps: Sendable {
     }
 
     private func remove(_ id: String, _ removal: Removal) async throws(IdentityFailure) {
-        try await change(id, .appRemoved, by: removal.actor, removal.source, removal.time) {
-            app throws(IdentityFailure) in
-            guard app.state != .removed else { throw .unknownClient }
-            app.state = .removed
+        do throws(IdentityFailure) {
+            try await change(id, .appRemoved, by: removal.actor, removal.source, removal.time) {
+                app throws(IdentityFailure) in
+                guard app.state != .removed else { throw .unknownClient }
+                app.state = .removed
+            }
+        } catch {
+            // Gone already: nothing is left to be tried again.
+            if error == .unknownClient { state.withLock { $0.removing[id] = nil } }
+            throw error
         }
         state.withLock { $0.removing[id] = nil }
     }
@@ -144,7 +150,14 @@ public final class Apps: Sendable {
     /// Forgets registrations that nobody approved within a week. Nothing ever came of them, so that nothing is kept.
     func sweep(at now: Instant) async {
         for app in forgotten(at: now) {
-            guard state.withLock({ $0.busy.insert(app.id).inserted }) else { continue }
+            // Looked at again: it may have been approved meanwhile.
+            let isMine = state.withLock { state in
+                guard let known = state.apps[app.id], known.state == .awaitingApproval, !known.isWaiting(at: now) else {
+                    return false
+                }
+                return state.busy.insert(app.id).inserted
+            }
+            guard isMine else { continue }
             defer { state.withLock { _ = $0.busy.remove(app.id) } }
             var event = AuditEvent(
                 kind: .appRemoved, time: now, outcome: .success, actor: nil, purpose: .systemAdministration,

@@ -23,12 +23,31 @@ extension OAuth {
         }.sorted { $0.since > $1.since }
     }
 
-    /// Ends everything that a person has allowed to any app.
-    func endAll(
-        of person: String, because reason: String, source: RequestSource, at now: Instant
-    ) async throws(OAuthFailure) {
-        let grants = state.withLock { $0.grants.values.filter { $0.person == person }.map(\.id) }
-        for grant in grants { try await revoke(grant, because: reason, source: source, at: now) }
+    /// Takes everything that a person has allowed out of memory: none of its tokens is good from here on.
+    func takeAll(of person: String) -> [AppGrant] {
+        state.withLock { state in
+            let grants = state.grants.filter { $0.value.person == person }
+            guard !grants.isEmpty else { return [] }
+            state.tokens = state.tokens.filter { grants[$0.value.grant] == nil }
+            for id in grants.keys { state.grants[id] = nil }
+            return Array(grants.values)
+        }
+    }
+
+    /// Makes ends durable that hold in memory; tries all of them, then throws the first failure.
+    func end(
+        _ grants: [AppGrant], because reason: String, source: RequestSource, at now: Instant
+    ) async throws(IdentityFailure) {
+        var failure: IdentityFailure?
+        for grant in grants {
+            let event = event(.tokenRevoked, grant, source: source, at: now, decision: reason)
+            do throws(IdentityFailure) {
+                try await ends.commit(event, [removal(of: grant.id)])
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// Takes back what a person allowed; every token that came of it ends at once.

@@ -111,8 +111,8 @@ extension OAuth {
 
     // MARK: Deciding
 
-    /// Whether a question is still there to be decided on.
-    public func isWaiting(_ id: String, at now: Instant = .now()) -> Bool {
+    /// Whether a question is still there to be decided on; for tests of what is dropped.
+    package func isWaiting(_ id: String, at now: Instant = .now()) -> Bool {
         state.withLock { $0.pending[id].map { $0.expires > now } ?? false }
     }
 

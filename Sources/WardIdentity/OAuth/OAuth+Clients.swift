@@ -63,11 +63,9 @@ extension OAuth {
         var writer = JSONWriter()
         writer.beginObject()
         writer.key("active")
-        if let (access, grant) = live(Self.digest(token), at: now), let (_, person) = standing(of: grant, at: now),
-            !isLocked(grant, at: now)
-        {
+        if let (access, grant) = live(Self.digest(token), at: now), let held = judged(grant, at: now), !held.isLocked {
             writer.bool(true)
-            write(access, grant, person, request, &writer)
+            write(access, grant, held.person, request, &writer)
         } else if let backend = backends?.principal(bearer: token, now: now) {
             writer.bool(true)
             write(backend, request, &writer)

@@ -17,8 +17,7 @@ extension OAuth {
     /// Whether a grant rests because its session is locked; one that may go on after sign-out never does.
     func isLocked(_ grant: AppGrant, at now: Instant) -> Bool {
         guard !grant.isOffline else { return false }
-        let held = sessions.list(person: grant.person, at: now).filter { $0.number == grant.session }
-        return held.allSatisfy { $0.isLocked(at: now) }
+        return sessions.isLocked(grant.session, of: grant.person, at: now) ?? true
     }
 
     /// Puts a refusal into the log, once for each app and quarter of an hour: an app that polls must not fill it.

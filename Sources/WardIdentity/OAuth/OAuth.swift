@@ -96,17 +96,12 @@ public final class OAuth: Sendable {
         case none
     }
 
-    /// Whom an app acts for; nil for tokens that are not good at this moment.
+    /// Judges an access token; an app's requests are no activity of the person.
     ///
     /// - Parameter request: the request with its proof; nil if the token came as a bearer token.
-    public func principal(token: Substring, proven request: DPoPRequest?, at now: Instant) -> Principal? {
-        if case .good(let principal) = standing(token: token, proven: request, at: now) { principal } else { nil }
-    }
-
-    /// Judges an access token; an app's requests are no activity of the person.
     public func standing(token: Substring, proven request: DPoPRequest?, at now: Instant) -> TokenStanding {
         let digest = Self.digest(token)
-        guard let (access, grant) = live(digest, at: now), let (app, person) = standing(of: grant, at: now) else {
+        guard let (access, grant) = live(digest, at: now), let held = judged(grant, at: now) else {
             return .none
         }
         switch (access.key, request) {
@@ -118,9 +113,9 @@ public final class OAuth: Sendable {
         // A bound token is worth nothing by itself; an unbound one is not made better by a proof.
         default: return .none
         }
-        guard !isLocked(grant, at: now) else { return .locked(LockedApp(grant: grant)) }
+        guard !held.isLocked else { return .locked(LockedApp(grant: grant)) }
         let principal = Principal(
-            app: app, for: person, grant: grant, scopes: AskedScopes(texts: access.scopes).scopes,
+            app: held.app, for: held.person, grant: grant, scopes: AskedScopes(texts: access.scopes).scopes,
             expires: access.expires)
         return principal.map { .good($0) } ?? .none
     }
@@ -139,6 +134,11 @@ public final class OAuth: Sendable {
 
     /// App and person of a grant that still holds: judged by what they are now.
     func standing(of grant: AppGrant, at now: Instant) -> (App, Person)? {
+        judged(grant, at: now).map { ($0.app, $0.person) }
+    }
+
+    /// The same, and whether it rests because its session is locked; one that may go on after sign-out never does.
+    func judged(_ grant: AppGrant, at now: Instant) -> (app: App, person: Person, isLocked: Bool)? {
         guard
             let app = apps.approved(grant.app), let person = directory.person(grant.person), person.isActive(at: now),
             !person.roles.isEmpty, Set(person.roles.map(\.rawValue)) == Set(grant.roles),
@@ -146,8 +146,9 @@ public final class OAuth: Sendable {
             grant.created <= now.adding(seconds: Self.clockLeeway)
         else { return nil }
         if let patient = grant.patient, Self.isOutside(person), !person.patients.contains(patient) { return nil }
-        guard grant.isOffline || isOpen(grant.session, of: person, at: now) else { return nil }
-        return (app, person)
+        if grant.isOffline { return (app, person, isLocked: false) }
+        guard let isLocked = sessions.isLocked(grant.session, of: person.id, at: now) else { return nil }
+        return (app, person, isLocked)
     }
 
     /// Whether somebody is no member of the clinic: their patients are given by their account.
@@ -156,7 +157,7 @@ public final class OAuth: Sendable {
     }
 
     func isOpen(_ session: String, of person: Person, at now: Instant) -> Bool {
-        sessions.list(person: person.id, at: now).contains { $0.number == session }
+        sessions.isLocked(session, of: person.id, at: now) != nil
     }
 
     /// Seconds that a clock may be set back before what it dated counts as from the future.

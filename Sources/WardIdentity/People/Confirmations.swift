@@ -36,6 +36,21 @@ extension People {
         directory.people.contains { directory.mayConfirm(action, $0, at: now) }
     }
 
+    /// Whether somebody else, another human as far as it is known, may do `action`.
+    ///
+    /// - Parameter actor: as the log names accounts.
+    public func isAnybodyElse(than actor: String, for action: Action, at now: Instant = .now()) -> Bool {
+        directory.people.contains { person in
+            !areOneHuman(named: person.actor.id, actor) && directory.mayConfirm(action, person, at: now)
+        }
+    }
+
+    /// Whether two accounts, as the log names them, are one human's.
+    public func areOneHuman(named one: String, _ other: String) -> Bool {
+        guard one.hasPrefix("person/"), other.hasPrefix("person/") else { return one == other }
+        return directory.areOneHuman(String(one.dropFirst(7)), String(other.dropFirst(7)))
+    }
+
     /// Recognises whoever confirms a command, and uses their code up; throttled as sign-in is.
     ///
     /// - Parameter command: its name, for the log.

@@ -48,6 +48,11 @@ public final class Directory: Sendable {
     /// Everybody, by login name.
     public var people: [Person] { state.withLock { $0.people.values.sorted { $0.loginName < $1.loginName } } }
 
+    /// Somebody of whom `condition` holds, in no order: without sorting everybody.
+    public func anyone(where condition: (Person) -> Bool) -> Person? {
+        state.withLock { $0.people.values.first(where: condition) }
+    }
+
     public func person(_ id: String) -> Person? { state.withLock { $0.people[id] } }
 
     public func person(named login: String) -> Person? {
@@ -69,6 +74,13 @@ public final class Directory: Sendable {
         return practitioners[0] != nil && practitioners[0] == practitioners[1]
     }
 
+    /// The same of two that the log names, as `person/ID`; anything else is one with itself alone.
+    public func areOneHuman(actor one: String, _ other: String) -> Bool {
+        let ids = [one, other].map { $0.hasPrefix("person/") ? String($0.dropFirst(7)) : nil }
+        guard let first = ids[0], let second = ids[1] else { return one == other }
+        return areOneHuman(first, second)
+    }
+
     // MARK: People
 
     /// Adds a person, invited, without roles: those are granted.
@@ -86,9 +98,9 @@ public final class Directory: Sendable {
         login: String, displayName: String, practitioner: String? = nil, patients: [String] = [],
         ends: Instant? = nil, byOperator actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(IdentityFailure) -> Person {
-        let shown = displayName.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        guard let name = Person.canonicalLoginName(login), (1...80).contains(shown.count), !shown.hasHiddenCharacters
-        else { throw .badName }
+        guard let name = Person.canonicalLoginName(login), let shown = Self.shownName(displayName) else {
+            throw .badName
+        }
         let isFree = state.withLock { $0.names[name] == nil && $0.busy.insert("name/\(name)").inserted }
         guard isFree else { throw .nameTaken }
         defer { state.withLock { _ = $0.busy.remove("name/\(name)") } }
@@ -97,6 +109,34 @@ public final class Directory: Sendable {
             patients: patients, state: .invited, added: now, ends: ends)
         try await write(person, event(.personAdded, about: person, by: actor, source: source, decision: "added"))
         return person
+    }
+
+    /// Gives a person another name, as others see it; the login name stays, and so do earlier events.
+    ///
+    /// - Throws: ``IdentityFailure/badName``, ``IdentityFailure/unknownPerson`` also for those whose access has ended.
+    public func rename(
+        _ id: String, to displayName: String, by principal: Principal, source: RequestSource, at now: Instant = .now()
+    ) async throws(IdentityFailure) {
+        let actor = try await require(.managePeople, of: principal, source: source, at: now).actor
+        try await rename(id, to: displayName, byOperator: actor, source: source)
+    }
+
+    /// Gives a person another name at the machine itself.
+    public func rename(
+        _ id: String, to displayName: String, byOperator actor: AuditActor, source: RequestSource
+    ) async throws(IdentityFailure) {
+        guard let shown = Self.shownName(displayName) else { throw .badName }
+        try await change(id, .personChanged, decision: "name", by: actor, source: source) {
+            person throws(IdentityFailure) in
+            guard person.state != .disabled else { throw .unknownPerson }
+            person.displayName = shown
+        }
+    }
+
+    /// Spaces folded; nil for what cannot be shown as a name.
+    private static func shownName(_ text: String) -> String? {
+        let shown = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return (1...80).contains(shown.count) && !shown.hasHiddenCharacters ? shown : nil
     }
 
     /// Changes what the directory says of a person; the change sees the person as it is.

@@ -197,9 +197,9 @@ extension People {
         guard let active = directory.person(person.id) else { throw .unknownPerson }
         if link.replacesFactors {
             // Whoever came in with the old factors meanwhile, and whatever app goes on for them.
-            try await sessions.endAll(
-                of: active, because: .accountChanged, by: active.actor, source: context.source)
-            try await endApps(of: active.id, because: "factors-replaced", source: context.source, at: now)
+            try await endEverything(
+                of: active, because: .accountChanged, apps: "factors-replaced", by: active.actor,
+                source: context.source, at: now)
         }
         let mark = devices.mark(account: active.loginName, renewing: context.deviceMark, at: now)
         let session = try await sessions.start(

@@ -82,17 +82,26 @@ public final class ParkedForms: Sendable {
         guard content.count <= ParkedForm.largest else { throw .tooLarge }
         // Sent twice, by two clicks: it waits once.
         if let same = forms(of: session, at: now).first(where: { $0.content == content }) { return same }
-        let own = state.withLock { forms in forms.values.filter { $0.person == person.id } }
-            .sorted { ($0.created, $0.id) > ($1.created, $1.id) }
-        let dropped = own.dropFirst(Self.most - 1)
         let put = try vault.put(form.encoded(), .parkedForm, key: Array(form.id.utf8))
-        try await vault.commit(
-            event(.formKept, form, person.actor, source, now, "\(template)"), to: log,
-            [put] + dropped.map(removal))
-        state.withLock { forms in
-            forms[form.id] = form
+        // Taken out under the lock that finds them: nobody sends one that goes, and two who park drop each its own.
+        let dropped = state.withLock { forms in
+            let own = forms.values.filter { $0.person == person.id }
+                .sorted { ($0.created, $0.id) > ($1.created, $1.id) }
+            let dropped = own.dropFirst(Self.most - 1)
             for old in dropped { forms[old.id] = nil }
+            return dropped
         }
+        do throws(IdentityFailure) {
+            try await vault.commit(
+                event(.formKept, form, person.actor, source, now, "\(template)"), to: log,
+                [put] + dropped.map(removal))
+        } catch {
+            state.withLock { forms in
+                for old in dropped { forms[old.id] = old }
+            }
+            throw error
+        }
+        state.withLock { $0[form.id] = form }
         return form
     }
 

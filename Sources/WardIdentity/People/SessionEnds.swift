@@ -64,19 +64,32 @@ extension People {
             try await sessions.end(
                 number: number, person: person, because: .byOfficer, by: actor, source: source)
         } else {
-            try await sessions.endAll(of: person, because: .byOfficer, by: actor, source: source)
-            try await endApps(of: person.id, because: "sessions-ended", source: source, at: now)
+            try await endEverything(
+                of: person, because: .byOfficer, apps: "sessions-ended", by: actor, source: source, at: now)
         }
     }
 
-    /// Ends what somebody allowed apps for longer than a session.
-    func endApps(
-        of person: String, because reason: String, source: RequestSource, at now: Instant
+    /// Ends every session of somebody, and what they allowed apps for longer than a session.
+    ///
+    /// Both end in memory before anything is written; only then it throws what the log could not take.
+    func endEverything(
+        of person: Person, because ending: Sessions.Ending, apps reason: String, by actor: AuditActor,
+        source: RequestSource, at now: Instant
     ) async throws(IdentityFailure) {
-        do throws(OAuthFailure) {
-            try await oauth.endAll(of: person, because: reason, source: source, at: now)
+        var grants = oauth.takeAll(of: person.id)
+        var failure: IdentityFailure?
+        do throws(IdentityFailure) {
+            try await sessions.endAll(of: person, because: ending, by: actor, source: source)
         } catch {
-            throw .auditUnavailable
+            failure = error
         }
+        // What an app was still given while the sessions were there.
+        grants += oauth.takeAll(of: person.id)
+        do throws(IdentityFailure) {
+            try await oauth.end(grants, because: reason, source: source, at: now)
+        } catch {
+            failure = failure ?? error
+        }
+        if let failure { throw failure }
     }
 }

@@ -24,7 +24,7 @@ public final class Sessions: Sendable {
         case signedOut = "signed-out"
     }
 
-    private let state: Mutex<[Digest: Session]>
+    private let state: Mutex<SessionTable>
     private let vault: EntryVault
     private let log: AuditLog
     private let ends: UnfinishedEnds
@@ -37,7 +37,7 @@ public final class Sessions: Sendable {
         self.log = log
         self.ends = ends
         self.parked = parked
-        var sessions: [Digest: Session] = [:]
+        var sessions = SessionTable()
         for bytes in try vault.all(.session) {
             guard let session = Session(decoding: bytes) else { throw .storage }
             sessions[session.digest] = session
@@ -75,7 +75,13 @@ public final class Sessions: Sendable {
 
     /// Whether a session of this number goes on, locked or not.
     func isThere(_ number: String, at now: Instant) -> Bool {
-        state.withLock { $0.values.contains { $0.number == number && $0.ends > now } }
+        state.withLock { $0.all(number).contains { $0.ends > now } }
+    }
+
+    /// Whether somebody's session of this number goes on, and whether it is locked; nil if it does not.
+    func isLocked(_ number: String, of person: String, at now: Instant) -> Bool? {
+        let held = state.withLock { $0.all(number) }.filter { $0.person == person && $0.ends > now }
+        return held.isEmpty ? nil : held.allSatisfy { $0.isLocked(at: now) }
     }
 
     // MARK: Changing
@@ -134,7 +140,7 @@ public final class Sessions: Sendable {
     ) async throws(IdentityFailure) {
         // Two proofs at the same moment may have given one session two tokens; both end.
         let found = state.withLock { sessions in
-            sessions.values.filter { $0.number == number && $0.person == person.id }
+            sessions.all(number).filter { $0.person == person.id }
         }
         guard !found.isEmpty else { throw .sessionEnded }
         try await end(found, person: person, because: ending, by: actor, source: source)

@@ -3,9 +3,9 @@ import WardAudit
 
 /// What somebody is told of earlier sign-ins with their account (45 CFR 164.308(a)(5)(ii)(C)).
 public struct SignInHistory: Hashable, Sendable {
-    /// The sign-in before the newest one; nil if there was none.
-    public let earlier: SignInPlace?
-    /// Failed attempts since then.
+    /// The newest sign-in but the one that asks; nil if there was none.
+    public let other: SignInPlace?
+    /// Failed attempts since that one, or since one's own if that was earlier.
     public let failures: Int
 }
 
@@ -16,13 +16,15 @@ public struct SignInPlace: Hashable, Sendable {
 }
 
 extension People {
-    public func signInHistory(of person: String) -> SignInHistory {
+    /// - Parameter session: number of the session that asks; its own sign-in is left out, wherever it stands.
+    public func signInHistory(of person: String, but session: Session) -> SignInHistory {
         let newest = (try? log.events(with: [.actor("person/\(person)"), .kind(.signedIn)], limit: 2)) ?? []
-        let earlier = newest.dropFirst().first.map {
+        let other = newest.first { $0.event.session != session.number }.map {
             SignInPlace(time: $0.event.time, address: $0.event.source.address)
         }
         return SignInHistory(
-            earlier: earlier, failures: earlier.map { signInFailures(of: person, since: $0.time) } ?? 0)
+            other: other,
+            failures: other.map { signInFailures(of: person, since: min($0.time, session.created)) } ?? 0)
     }
 
     /// Failed attempts to sign in as somebody, those that are not in the log yet among them.
@@ -33,6 +35,7 @@ extension People {
         return logged.filter { $0.event.time >= start }.reduce(0) { $0 + $1.event.count } + unloggedFailures(of: person)
     }
 
-    /// Events, each of which may stand for many attempts.
-    private static let failuresLookedAt = 200
+    /// Events that ``signInFailures(of:since:)`` looks at, each of which may stand for many attempts; where there are
+    /// more, its answer is the least that there were.
+    public static let failuresLookedAt = 200
 }

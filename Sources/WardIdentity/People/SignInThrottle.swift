@@ -54,7 +54,13 @@ public final class SignInThrottle: Sendable {
         let keys = counters(attempt)
         return counts.withLock { counts in
             keys.map { key in
-                guard let count = counts[key.digest], count.until > now else { return 0 }
+                guard var count = counts[key.digest], count.until > now else { return 0 }
+                // After the clock was set back, a wait begins anew: it never lasts longer than the longest.
+                let longest = now.adding(seconds: Self.longestWait)
+                if count.until > longest {
+                    (count.until, count.last) = (longest, min(count.last, now))
+                    counts[key.digest] = count
+                }
                 return (count.until.microseconds - now.microseconds + 999_999) / 1_000_000
             }.max() ?? 0
         }

@@ -69,6 +69,10 @@ extension Assets {
           const errors = document.getElementById('errors');
           if (errors) errors.focus();
 
+          // MARK: Printing
+
+          if (document.querySelector('[data-print]')) window.print();
+
           // MARK: Pages from memory
 
           const blank = () => { document.body.classList.add('blank'); };

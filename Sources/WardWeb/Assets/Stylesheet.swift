@@ -69,7 +69,7 @@ extension Assets {
           border-bottom: 1px solid var(--line); }
         /* Words stay whole in tables, which get room for it instead. */
         th, td { overflow-wrap: break-word; }
-        th, td button { white-space: nowrap; }
+        th, td button, td time { white-space: nowrap; }
         main:has(table) { max-width: 58rem; }
         .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12rem), 1fr)); gap: 0 1rem; }
         .filter { padding: 1rem 1rem .25rem; margin: 1rem 0; background: var(--panel); border-radius: 4px; }
@@ -78,6 +78,7 @@ extension Assets {
         select { width: 100%; max-width: 26rem; min-height: 2.75rem; padding: .4rem .6rem; font: inherit; color: inherit;
           background: var(--ground); border: 1px solid var(--line); border-radius: 4px; }
         main:has(.wide) { max-width: 80rem; }
+        .paper { display: none; }
         .secret, .codes { font-family: ui-monospace, monospace; font-size: 1.05rem; }
         .secret { padding: .75rem 1rem; background: var(--panel); border-radius: 4px; }
         dialog { max-width: 26rem; color: inherit; background: var(--ground); border: 2px solid var(--accent);
@@ -93,7 +94,8 @@ extension Assets {
           .who { margin-left: 0 !important; }
         }
         @media print {
-          header, .skip, button, dialog { display: none; }
+          header, .skip, button, dialog, .screen { display: none; }
+          .paper { display: block !important; }
           main { max-width: none; padding: 0; }
         }
         """

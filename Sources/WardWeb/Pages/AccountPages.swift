@@ -25,18 +25,27 @@ extension Visit {
             heading("Go to"), Markup.element("ul", [], .all(places.map { Markup.element("li", [], $0) })))
     }
 
+    /// Failed attempts in words: past a limit they are not counted further.
+    func atLeast(_ failures: Int) -> String {
+        failures < People.failuresLookedAt ? "\(failures)" : "\(People.failuresLookedAt) or more"
+    }
+
     /// Whoever was signed in as, or guessed at, sees it (45 CFR 164.308(a)(5)(ii)(C)).
     private func signInHistory(of person: Person) -> Markup {
-        let history = people.signInHistory(of: person.id)
-        guard let earlier = history.earlier else { return .all([]) }
+        guard let session else { return .all([]) }
+        let history = people.signInHistory(of: person.id, but: session)
+        guard let other = history.other else { return .all([]) }
+        let isLater = other.time > session.created
         let failed =
             history.failures == 0
             ? "Nobody failed to sign in as you since."
-            : "Since then \(history.failures) \(history.failures == 1 ? "attempt" : "attempts") to sign in as you failed."
-                + " If that was not you, tell your security officer."
+            : "Since \(isLater ? "you signed in" : "then") \(atLeast(history.failures)) "
+                + "\(history.failures == 1 ? "attempt" : "attempts") to sign in as you failed."
+        let warning = isLater || history.failures > 0 ? " If that was not you, tell your security officer." : ""
         return Markup.element(
-            "p", history.failures == 0 ? [] : [("class", "error")],
-            .text("You signed in before this on "), time(earlier.time), .text(" from \(earlier.address). \(failed)"))
+            "p", warning.isEmpty ? [] : [("class", "error")],
+            .text(isLater ? "Somebody signed in as you after you did, on " : "You signed in before this on "),
+            time(other.time), .text(" from \(other.address). \(failed)\(warning)"))
     }
 
     func accountPage(_ problems: [Problem] = []) -> WebAnswer {

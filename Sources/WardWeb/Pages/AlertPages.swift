@@ -60,7 +60,10 @@ extension Visit {
         return id.hasPrefix("person/") ? shownName(String(id.dropFirst(7))) : .text(id)
     }
 
-    private func isAboutSelf(_ record: AlertRecord) -> Bool { record.alert.actor == principal?.actor.id }
+    private func isAboutSelf(_ record: AlertRecord) -> Bool {
+        guard let about = record.alert.actor, let principal else { return false }
+        return people.directory.areOneHuman(actor: about, principal.actor.id)
+    }
 
     // MARK: One
 
@@ -186,6 +189,7 @@ extension Visit {
 enum AlertWords {
     static func text(_ rule: WatchRule) -> String {
         switch rule {
+        case .backupTrouble: "Trouble with a backup"
         case .burst: "Far more patients than usual"
         case .colleagueRecord: "A colleague's record"
         case .decoy: "A planted record was opened"
@@ -196,12 +200,15 @@ enum AlertWords {
         case .sameSurname: "A patient of the same family name"
         case .logTrouble: "Trouble with the log, the store or the clock"
         case .massExport: "Many records left at once"
+        case .neighbourRecord: "A record from the person's own street"
         case .newDevice: "A new device or network"
         case .noRelationship: "A record without any part in the care"
         case .oddHours: "Work at an odd hour"
+        case .reviewOverdue: "A week of activity that nobody signed for"
         case .ownRecord: "The person's own record"
         case .terminatedAccount: "An account whose access had ended"
         case .twoNetworks: "Two networks at once"
+        case .unexplainedLook: "A look that nothing explains"
         case .vip: "A record that draws the curious"
         case .wandering: "Wandering through records"
         }

@@ -8,7 +8,7 @@ extension Visit {
 
     /// `/oauth/authorize`: nobody is known yet, since cookies do not come along from other sites.
     ///
-    /// A form may hold the request as well (SMART App Launch 2.2, `authorize-post`); an address beside it is not read.
+    /// A form may hold the request as well (SMART App Launch 2.2, `authorize-post`); a query beside it is refused.
     func authorize() -> WebAnswer {
         guard let query = FormFields(Array(request.query.utf8)), request.method == .get || query.pairs.isEmpty else {
             return refusedApp(.requestMalformed)

@@ -51,9 +51,9 @@ extension Visit {
             let place = "/app/continue/\(kept.id)"
             return answer?.proofPage.map { .proof($0, for: place) } ?? .redirect(to: place)
         } catch {
-            return notice(
-                "Not kept", "What you sent was not done, and could not be kept. Go back in your browser to see it.",
-                status: 503)
+            return page(
+                "Not kept", problems: [Problem(error)],
+                paragraph("What you sent was not done, and could not be kept. Go back in your browser to see it."))
         }
     }
 
@@ -74,13 +74,25 @@ extension Visit {
                 "p", [], Markup.element("strong", [], .text(keeping.title)), .text(", sent "), time(form.created),
                 .text(". Nothing was done yet: you were not there, or had to show again who you are.")),
             subject(of: form), rows.isEmpty ? .all([]) : table(["", ""], rows),
-            postForm(place, [], button("Send it now")),
+            postForm(place, [], sendButtons(form, keeping)),
             postForm("\(place)/drop", [], button("Drop it", kind: "danger")))
+    }
+
+    /// The page itself sends what was typed when the session locks, without the button that nobody pressed: where the
+    /// form asks for a decision, it is made here.
+    private func sendButtons(_ form: ParkedForm, _ keeping: Keeping) -> Markup {
+        guard keeping.lacksDecision(form) else { return button("Send it now") }
+        return .all(keeping.decisions.flatMap { [decision($0.value, $0.text, kind: $0.kind), .text(" ")] })
     }
 
     /// Whom a form is about, where its address says so and the visitor may know.
     private func subject(of form: ParkedForm) -> Markup {
-        guard let route = Route(form.segments), let action = route.action, may(action) else { return .all([]) }
+        guard let route = Route(form.segments) else { return .all([]) }
+        if case .consent(let id) = route, let principal {
+            guard let asked = try? people.oauth.pending(id, for: principal, at: now) else { return .all([]) }
+            return Markup.element("p", [], .text("The app: "), name(asked.pending.app.name))
+        }
+        guard let action = route.action, may(action) else { return .all([]) }
         switch route {
         case .invite(let id), .askRoles(let id), .disable(let id), .askRecovery(let id), .accessOf(let id):
             guard let person = people.directory.person(id) else { return .all([]) }
@@ -98,6 +110,11 @@ extension Visit {
     /// Takes a kept form out: it is sent once, whatever comes of it.
     func takeKept(_ id: String) async -> TakenForm {
         guard let session, let person else { return .refused(.redirect(to: "/sign-in")) }
+        if let kept = people.parked.form(id, in: session, at: now), let keeping = Route(kept.segments)?.keeping,
+            keeping.lacksDecision(kept), !keeping.decisions.contains(where: { $0.value == form["decision"] })
+        {
+            return .refused(.redirect(to: "/app/continue/\(kept.id)"))
+        }
         do throws(IdentityFailure) {
             return .form(
                 try await people.parked.take(
@@ -122,13 +139,16 @@ extension Visit {
     func sending(_ kept: ParkedForm) -> Visit? {
         guard let route = Route(kept.segments), let keeping = route.keeping else { return nil }
         let names = keeping.fields.map { "\($0.name)" }
-        let fields = kept.fields.filter { names.contains($0.name) }.map { field in
+        var fields = kept.fields.filter { names.contains($0.name) }.map { field in
             (name: field.name, value: field.value.exposed { $0 })
+        }
+        if keeping.lacksDecision(kept), let decision = form["decision"] {
+            fields.append((name: "decision", value: decision))
         }
         return Visit(
             request: request.posting(to: kept.segments), route: route, now: now, people: people, settings: settings,
-            patients: patients, watch: watch, log: log, form: FormFields(fields), standing: standing, secret: secret,
-            newTicket: nil)
+            patients: patients, watch: watch, log: log, oversight: oversight, form: FormFields(fields),
+            standing: standing, secret: secret, newTicket: nil)
     }
 
     /// What waits to be sent, on the home page.
@@ -148,6 +168,13 @@ extension Visit {
     var keptNote: Markup {
         back.text.hasPrefix("/app/continue/")
             ? paragraph("What you sent was not done yet. It is kept, and shown to you before it is sent.") : .all([])
+    }
+}
+
+extension Keeping {
+    /// Whether a form has buttons that decide, and came without one pressed.
+    fileprivate func lacksDecision(_ form: ParkedForm) -> Bool {
+        !decisions.isEmpty && !form.fields.contains { $0.name == "decision" }
     }
 }
 

@@ -6,23 +6,27 @@ import WardIdentity
 
 /// The log as a file: what the page's filter finds, newest first. That it left is an event of its own.
 extension Visit {
-    /// Events of one file.
-    static let mostOfFile = 50_000
+    /// Events, and bytes, of one file: an event may name a thousand records.
+    static let (mostOfFile, mostBytesOfFile) = (50_000, 33_554_432)
 
     func logFile(_ form: LogFileForm) async -> WebAnswer {
         guard let principal else { return .redirect(to: "/sign-in") }
         let filter = logFilter()
         guard filter.problems.isEmpty else { return await logPage() }
         let ask = LogDesk.Ask(
-            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text(), isExport: true)
-        guard let found = await log.all(ask, principal, request.source) else { return logUnavailable() }
-        var content: [UInt8] = []
-        if form == .csv { content += LogRow.heading.utf8 }
-        for logged in filter.sort.sorted(found.events) {
-            content += (form == .csv ? LogRow.csv(logged) : LogRow.json(logged)).utf8
+            query: filter.query, before: filter.before, limit: Self.mostOfFile, asked: filter.text())
+        let file: LogDesk.File
+        do throws(LogFailure) {
+            file = try await log.file(ask, mostBytes: Self.mostBytesOfFile, principal, request.source) {
+                Array((form == .csv ? LogRow.csv($0) : LogRow.json($0)).utf8)
+            }
+        } catch {
+            return logRefused(error)
         }
+        var content = form == .csv ? Array(LogRow.heading.utf8) : []
+        content += file.content
         // A file that was cut says where it goes on.
-        if let next = found.next {
+        if let next = file.next {
             content += (form == .csv ? "\"more before\",\"\(next)\"\r\n" : "{\"moreBefore\":\(next)}\n").utf8
         }
         return WebAnswer.file(content, type: form.type, name: form.fileName)
@@ -62,7 +66,7 @@ enum LogRow {
     }
 
     /// A spreadsheet takes what begins so for a formula (OWASP, CSV injection): a quote before it makes it text.
-    private static func cell(_ text: String) -> String {
+    static func cell(_ text: String) -> String {
         var shown = visibleText(text)
         if let first = text.unicodeScalars.first, "=+-@\t\r".unicodeScalars.contains(first) { shown = "'" + shown }
         // By scalars: a quote followed by a combining mark is one character and still a quote.

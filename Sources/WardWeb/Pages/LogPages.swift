@@ -21,11 +21,15 @@ extension Visit {
         let filter = logFilter()
         guard filter.problems.isEmpty else { return page("Audit log", problems: filter.problems, filterForm(filter)) }
         let isByTime = filter.sort == .newest
-        let found = await log.all(
-            LogDesk.Ask(
-                query: filter.query, before: filter.before, limit: isByTime ? Self.pageSize : LogSort.most,
-                asked: filter.text()), principal, request.source)
-        guard let found else { return logUnavailable() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.all(
+                LogDesk.Ask(
+                    query: filter.query, before: filter.before, limit: isByTime ? Self.pageSize : LogSort.most,
+                    asked: filter.text()), principal, request.source)
+        } catch {
+            return logRefused(error)
+        }
         let events = filter.sort.sorted(found.events)
         return page(
             "Audit log",
@@ -35,8 +39,15 @@ extension Visit {
             filterForm(filter), summary(found, filter), list(events, filter), further(found, filter))
     }
 
-    func logUnavailable() -> WebAnswer {
-        notice("Not now", "The log cannot be read or written at the moment.", status: 503)
+    /// What somebody is told who does not get to see the log.
+    func logRefused(_ failure: LogFailure) -> WebAnswer {
+        switch failure {
+        case .denied: refused("role")
+        case .unavailable: notice("Not now", "The log cannot be read or written at the moment.", status: 503)
+        case .busy:
+            notice("Not now", "Another file is being made. Try again shortly.", status: 503)
+                .adding("Retry-After", "10")
+        }
     }
 
     // MARK: Form
@@ -112,9 +123,13 @@ extension Visit {
     private func summary(_ found: AuditPage, _ filter: LogFilter) -> Markup {
         var words: [String] = []
         if filter.sort != .newest {
+            let isFull = found.events.count == LogSort.most
             words.append(
-                "In this order stand the newest \(LogSort.most) events that match\(found.next == nil ? "" : "; there are more")."
-            )
+                isFull
+                    ? "In this order stand the newest \(LogSort.most) events that match\(found.next == nil ? "" : "; earlier ones follow")."
+                    : found.next == nil
+                        ? "In this order stand all events that match."
+                        : "In this order stand those that match among the \(LogDesk.mostOpened) events looked through.")
         }
         if found.pruned > 0 {
             words.append("\(found.pruned) events in between are past their retention; only their proofs are left.")
@@ -164,9 +179,14 @@ extension Visit {
     }
 
     private func patients(_ event: AuditEvent) -> Markup {
-        let shown = event.patients.prefix(2).map { link("/app/log/patient/\($0)", visibleText($0)) }
+        let shown = event.patients.prefix(2).map(patientLink)
         let more = event.patients.count > 2 ? [Markup.text(" and \(event.patients.count - 2) more")] : []
         return .all(Array(shown.flatMap { [$0, .text(" ")] }) + more)
+    }
+
+    /// Only an id of FHIR's is an address here.
+    private func patientLink(_ id: String) -> Markup {
+        isRecordID(id) ? link("/app/log/patient/\(percentEncoded(id))", visibleText(id)) : .text(visibleText(id))
     }
 
     private func records(_ event: AuditEvent, limit: Int) -> String {
@@ -176,7 +196,7 @@ extension Visit {
     }
 
     private func further(_ found: AuditPage, _ filter: LogFilter) -> Markup {
-        guard let next = found.next, filter.sort == .newest else { return .all([]) }
+        guard let next = found.next else { return .all([]) }
         return Markup.element("p", [], link("/app/log?\(filter.text(before: next))", "Earlier events"))
     }
 
@@ -187,11 +207,17 @@ extension Visit {
         guard let index = Int64(text), index >= 0, index < .max else { return noSuchEvent() }
         var query = AuditQuery()
         query.filter.also = { $0.index == index }
-        let found = await log.all(
-            LogDesk.Ask(query: query, before: index + 1, limit: 1, asked: "event=\(index)"), principal, request.source)
-        guard let found else { return logUnavailable() }
+        let found: AuditPage
+        do throws(LogFailure) {
+            found = try await log.all(
+                LogDesk.Ask(query: query, before: index + 1, limit: 1, looking: 1, asked: "event=\(index)"), principal,
+                request.source)
+        } catch {
+            return logRefused(error)
+        }
         guard let logged = found.events.first else {
-            if found.pruned > 0 {
+            // Beyond the end of the log it is the newest leaf that was looked at.
+            if found.pruned > 0, (found.next ?? 0) == index {
                 return notice(
                     "Event \(index)",
                     "Its content is past its retention and gone; its place in the log is proven still.",
@@ -240,7 +266,7 @@ extension Visit {
         if event.count > 1 { add("Stands for", "\(event.count) such events") }
         if event.candidates > 0 { add("Opened and not shown", "\(event.candidates)") }
         for patient in event.patients.prefix(50) {
-            rows.append(("Patient", link("/app/log/patient/\(patient)", visibleText(patient))))
+            rows.append(("Patient", patientLink(patient)))
         }
         if event.patients.count > 50 { add("Patients", "and \(event.patients.count - 50) more") }
         if let hash = logged.leafHash {

@@ -55,7 +55,7 @@ extension Visit {
             return [
                 name(person.displayName), Markup.text(roleNames(person.roleNames)),
                 people.accessReviews.lastSignIn(of: person.id).map { day($0) } ?? .text("never"),
-                .text("\(people.signInFailures(of: person.id, since: now.adding(seconds: -30 * 86_400)))"),
+                .text(atLeast(people.signInFailures(of: person.id, since: now.adding(seconds: -30 * 86_400)))),
                 reviewed.map { day($0) } ?? .text("never"),
                 due <= now
                     ? Markup.element("strong", [], .text("overdue since "), day(due)) : .all([.text("by "), day(due)]),

@@ -158,7 +158,16 @@ extension Visit {
                 postForm("\(path)/invite", [], button("Make a link")),
             ]
         }
-        if person.state != .disabled { parts += [heading("Roles"), rolesForm(person, path, problems)] }
+        if person.state != .disabled {
+            parts += [
+                heading("Name"),
+                postForm(
+                    "\(path)/name",
+                    [field("shown", "Name, as others see it", .text, value: person.displayName, problems)],
+                    button("Change the name", kind: "quiet")),
+                heading("Roles"), rolesForm(person, path, problems),
+            ]
+        }
         if person.state != .disabled, person.id != principal?.id {
             if person.state == .active {
                 parts += [
@@ -266,6 +275,18 @@ extension Visit {
             return .redirect(to: "/app/people")
         } catch {
             return error == .stepUpNeeded ? askStepUp() : personPage(id, [Problem(error)])
+        }
+    }
+
+    func rename(_ id: String) async -> WebAnswer {
+        guard let principal else { return .redirect(to: "/sign-in") }
+        do throws(IdentityFailure) {
+            try await people.directory.rename(
+                id, to: form["shown"] ?? "", by: principal, source: request.source, at: now)
+            return .redirect(to: "/app/people/\(id)")
+        } catch {
+            let problem = Problem("shown", "Give a name of 1 to 80 characters that can be seen.")
+            return personPage(id, [error == .badName ? problem : Problem(error)])
         }
     }
 

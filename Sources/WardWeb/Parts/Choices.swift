@@ -42,6 +42,14 @@ extension Visit {
                 OfficePlace(
                     path: "/app/alerts", short: "Alerts\(waiting)", long: "Alerts of odd access\(waiting)"))
         }
+        if let oversight, may(.reviewAccess) {
+            let count = (try? oversight.reviews.overdue(at: now).count) ?? 0
+            let overdue = count > 0 ? " (\(count) overdue)" : ""
+            places.append(
+                OfficePlace(
+                    path: "/app/activity", short: "Weekly review\(overdue)",
+                    long: "What happened each week, to sign for\(overdue)"))
+        }
         if may(.reviewAccess) {
             let count = people.accessReviews.overdue(at: now)
             let overdue = count > 0 ? " (\(count) overdue)" : ""

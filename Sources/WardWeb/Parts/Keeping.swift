@@ -14,10 +14,13 @@ struct Keeping {
     let title: String
     /// Nothing else of the form is kept: never a password, a code or an answer of a passkey.
     let fields: [Field]
+    /// The buttons of a form with fields that somebody may leave without having pressed one.
+    let decisions: [(value: String, text: String, kind: String)]
 
-    init(_ title: String, _ fields: Field...) {
+    init(_ title: String, _ fields: Field..., decisions: [(value: String, text: String, kind: String)] = []) {
         self.title = title
         self.fields = fields
+        self.decisions = decisions
     }
 }
 
@@ -35,7 +38,7 @@ extension Route {
         case .askRoles:
             Keeping(
                 "Ask for roles", .init("role", "Role"), .init("emergency", "Emergency access"),
-                .init("reason", "Why"))
+                .init("clearance", "Clearance"), .init("reason", "Why"))
         case .disable: Keeping("End somebody’s access")
         case .askRecovery: Keeping("Ask for new factors for somebody", .init("reason", "Why"))
         case .roleRequest: Keeping("Decide on roles", .init("request"), .init("decision", "Decision"))
@@ -43,11 +46,12 @@ extension Route {
         case .consent:
             Keeping(
                 "Allow an app", .init("scope", "It may"), .init("patient", "Patient"), .init("name", "Name"),
-                .init("decision", "Decision"))
+                .init("decision", "Decision"),
+                decisions: [("allow", "Allow", "main"), ("deny", "Do not allow", "quiet")])
         case .apps:
             Keeping(
                 "Apps", .init("app"), .init("allowed"), .init("patient", "Patient"), .init("name", "Name"),
-                .init("decision", "Decision"))
+                .init("decision", "Decision"), decisions: [("open", "Open", "main")])
         case .clients: Keeping("Decide on an app", .init("app", "App"), .init("decision", "Decision"))
         case .emergency:
             Keeping(
@@ -56,6 +60,10 @@ extension Route {
         case .emergencyEnd: Keeping("End an emergency", .init("emergency"))
         case .emergencyReview:
             Keeping("Review an emergency", .init("outcome", "What you found"), .init("note", "Note"))
+        case .alertAnswer:
+            Keeping(
+                "Answer an alert", .init("act", "Answer"), .init("reason", "Why it is none"),
+                .init("text", "What you found"))
         case .emergencyStop: Keeping("End somebody’s emergency")
         case .allSessionsEnd: Keeping("End somebody’s session", .init("person"), .init("session"))
         case .accessOf:

@@ -37,7 +37,12 @@ struct LogFilter {
         if let actor = actor("person") { query.facets.append(.actor(actor)) }
         if let subject = actor("about") { query.facets.append(.subject(subject)) }
         if let patient = value("patient") {
-            query.facets.append(.patient(patient.hasPrefix("Patient/") ? String(patient.dropFirst(8)) : patient))
+            let id = patient.hasPrefix("Patient/") ? String(patient.dropFirst(8)) : patient
+            if isRecordID(id) {
+                query.facets.append(.patient(id))
+            } else {
+                problems.append(Visit.badRecordID("patient"))
+            }
         }
         if let record = value("record") {
             let parts = record.split(separator: "/", omittingEmptySubsequences: false)
@@ -48,7 +53,11 @@ struct LogFilter {
             }
         }
         if let kind = value("kind") {
-            if let kind = AuditEventKind(rawValue: kind) { query.facets.append(.kind(kind)) }
+            if let kind = AuditEventKind(rawValue: kind) {
+                query.facets.append(.kind(kind))
+            } else {
+                problems.append(Problem("kind", "There is no such kind of event."))
+            }
         }
         if let type = value("type") {
             if let type = ResourceType(type) {
@@ -57,12 +66,17 @@ struct LogFilter {
                 problems.append(Problem("type", "This is not a type of FHIR R4."))
             }
         }
-        switch value("outcome").flatMap(AuditOutcome.init(rawValue:)) {
-        case .success: query.filter.isSuccess = true
-        case let other?: query.facets.append(.outcome(other))
-        case nil: break
+        if let outcome = value("outcome") {
+            switch AuditOutcome(rawValue: outcome) {
+            case .success: query.filter.isSuccess = true
+            case let other?: query.facets.append(.outcome(other))
+            case nil: problems.append(Problem("outcome", "There is no such outcome."))
+            }
         }
-        query.filter.purpose = value("purpose").flatMap(PurposeOfUse.init(rawValue:))
+        if let purpose = value("purpose") {
+            query.filter.purpose = PurposeOfUse(rawValue: purpose)
+            if query.filter.purpose == nil { problems.append(Problem("purpose", "There is no such purpose.")) }
+        }
         query.filter.role = value("role")
         if let app = value("app") { query.facets.append(.app(app)) }
         if let address = value("address") { query.facets.append(.address(address)) }
@@ -87,9 +101,30 @@ struct LogFilter {
                 query.facets.append(.emergency(emergency))
             }
         }
-        if value("new-device") == "yes" { query.filter.isNewDevice = true }
-        sort = value("sort").flatMap(LogSort.init(rawValue:)) ?? .newest
-        before = form["before"].flatMap { Int64($0) }.map { max($0, 0) } ?? .max
+        if let new = value("new-device") {
+            query.filter.isNewDevice = true
+            if new != "yes" { problems.append(Problem("new-device", "Choose yes, or nothing.")) }
+        }
+        var (sort, before) = (LogSort.newest, Int64.max)
+        if let order = value("sort") {
+            if let known = LogSort(rawValue: order) {
+                sort = known
+            } else {
+                problems.append(Problem("sort", "There is no such order."))
+            }
+        }
+        if let text = form["before"], !text.isEmpty {
+            if let index = Int64(text), index >= 0 {
+                before = index
+            } else {
+                problems.append(Problem(nil, "“before” is the place of an event in the log."))
+            }
+        }
+        // Of two values neither would count, and everything would be shown.
+        let doubled = (Self.names + ["before"]).filter { form.all($0).count > 1 }
+        problems += doubled.map { Problem($0, "Give this once only.") }
+        self.sort = sort
+        self.before = before
         self.typed = typed
         self.problems = problems
         self.query = query
@@ -98,9 +133,8 @@ struct LogFilter {
     subscript(_ name: StaticString) -> String? { typed.first { $0.name == "\(name)" }?.value }
 
     /// The fields as the query of an address.
-    func text(before: Int64? = nil, sort: LogSort? = nil) -> String {
-        var pairs = typed.filter { sort == nil || $0.name != "sort" }
-        if let sort, sort != .newest { pairs.append(("sort", sort.rawValue)) }
+    func text(before: Int64? = nil) -> String {
+        var pairs = typed
         if let before { pairs.append(("before", String(before))) }
         return pairs.map { "\($0.name)=\(percentEncoded($0.value))" }.joined(separator: "&")
     }
@@ -141,4 +175,15 @@ extension String {
     fileprivate var trimmed: String {
         String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
     }
+}
+
+/// Whether a text is an id as records have (FHIR R4 datatypes.html#id).
+func isRecordID(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+        && text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x2D, 0x2E, 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: false
+            }
+        }
 }

@@ -79,8 +79,9 @@ struct AlertsCommand: AsyncParsableCommand {
             discussion: "They can sign in again; to end the account: ward user disable.")
         @Argument(help: "Id of the alert.") var id: String
         @OptionGroup var store: StoreOptions
+        @OptionGroup var confirm: ConfirmOptions
 
-        func run() async throws { try await AlertsCommand.answer(store, id, "suspend") }
+        func run() async throws { try await AlertsCommand.answer(store, id, "suspend", confirm: confirm) }
     }
 
     struct Rules: AsyncParsableCommand {
@@ -96,11 +97,12 @@ struct AlertsCommand: AsyncParsableCommand {
     }
 
     fileprivate static func answer(
-        _ store: StoreOptions, _ id: String, _ act: String, _ more: [String: String] = [:]
+        _ store: StoreOptions, _ id: String, _ act: String, _ more: [String: String] = [:],
+        confirm: ConfirmOptions? = nil
     ) async throws {
         let request = OperatorRequest(
             command: .alertAnswer, options: more.merging(["id": id, "act": act]) { $1 })
-        try await Operator.perform(store) { _ in request }
+        try await Operator.perform(store, confirm: confirm) { _ in request }
     }
 }
 
@@ -124,7 +126,7 @@ struct WatchCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { storeID in
+            try await Operator.perform(store, isChecked: true) { storeID in
                 var options = ["assertion": try await principal.assertion(storeID: storeID), "count": "\(count)"]
                 if json { options["json"] = "" }
                 return OperatorRequest(command: .decoyPlant, options: options)

@@ -146,13 +146,14 @@ struct MirrorCommand: AsyncParsableCommand {
     @Option(name: .long, help: "With --from: PEM file of the authority to trust.") var ca: String?
     @Flag(name: .long, help: "From the store: the sealed events too. They stay sealed.") var payloads = false
     @OptionGroup var store: StoreOptions
+    @OptionGroup var confirm: ConfirmOptions
 
     func run() async throws {
         guard let from else {
             var options = ["folder": absolutePath(folder)]
             if payloads { options["payloads"] = "" }
             let request = OperatorRequest(command: .auditMirror, options: options)
-            return try await Operator.perform(store) { _ in request }
+            return try await Operator.perform(store, confirm: confirm) { _ in request }
         }
         guard !payloads else { throw CommandFailure("payloads are never handed to strangers") }
         guard let key = key.flatMap({ VerifierKey($0) }), key.algorithm == .ed25519 else {
@@ -177,9 +178,11 @@ struct WitnessesCommand: AsyncParsableCommand {
         commandName: "witnesses", abstract: "Name who witnesses this log, and how many of them it takes.",
         subcommands: [Add.self, Remove.self, Quorum.self, List.self], defaultSubcommand: List.self)
 
-    private static func perform(_ store: StoreOptions, _ options: [String: String]) async throws {
+    private static func perform(
+        _ store: StoreOptions, _ options: [String: String], confirm: ConfirmOptions? = nil
+    ) async throws {
         let request = OperatorRequest(command: .auditWitnesses, options: options)
-        try await Operator.perform(store) { _ in request }
+        try await Operator.perform(store, confirm: confirm) { _ in request }
     }
 
     struct Add: AsyncParsableCommand {
@@ -187,9 +190,10 @@ struct WitnessesCommand: AsyncParsableCommand {
         @Argument(help: "What you call it.") var name: String
         @Argument(help: "Its key: NAME+HASH+KEY.") var key: String
         @OptionGroup var store: StoreOptions
+        @OptionGroup var confirm: ConfirmOptions
 
         func run() async throws {
-            try await WitnessesCommand.perform(store, ["do": "add", "name": name, "key": key])
+            try await WitnessesCommand.perform(store, ["do": "add", "name": name, "key": key], confirm: confirm)
         }
     }
 
@@ -197,8 +201,11 @@ struct WitnessesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Stop counting a witness.")
         @Argument(help: "What you call it.") var name: String
         @OptionGroup var store: StoreOptions
+        @OptionGroup var confirm: ConfirmOptions
 
-        func run() async throws { try await WitnessesCommand.perform(store, ["do": "remove", "name": name]) }
+        func run() async throws {
+            try await WitnessesCommand.perform(store, ["do": "remove", "name": name], confirm: confirm)
+        }
     }
 
     struct Quorum: AsyncParsableCommand {
@@ -206,8 +213,11 @@ struct WitnessesCommand: AsyncParsableCommand {
             abstract: "How many witnesses must have cosigned a checkpoint before it counts as witnessed.")
         @Argument(help: "1 to the number of witnesses.") var count: Int
         @OptionGroup var store: StoreOptions
+        @OptionGroup var confirm: ConfirmOptions
 
-        func run() async throws { try await WitnessesCommand.perform(store, ["do": "quorum", "count": "\(count)"]) }
+        func run() async throws {
+            try await WitnessesCommand.perform(store, ["do": "quorum", "count": "\(count)"], confirm: confirm)
+        }
     }
 
     struct List: AsyncParsableCommand {

@@ -1,22 +1,45 @@
 import ArgumentParser
 
+/// Who acts on the log itself: a client of role administrator, or a person with a code.
+struct ActorOptions: ParsableArguments {
+    @Option(name: .long, help: "Client of role administrator that acts; or use --as.") var client: String?
+    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
+    var key: String?
+    @OptionGroup var confirm: ConfirmOptions
+
+    func validate() throws {
+        if client != nil, confirm.person != nil { throw ValidationError("--client and --as exclude each other") }
+    }
+
+    func check(isNeeded: Bool) throws {
+        if isNeeded, client == nil, confirm.person == nil { throw ValidationError("--client or --as is needed") }
+    }
+
+    func options(storeID: String) async throws -> [String: String] {
+        if confirm.person != nil { return [:] }
+        guard let client else { throw CommandFailure("--client NAME, or --as LOGIN with a code, is needed") }
+        return ["assertion": try await clientAssertion(client, key, storeID: storeID)]
+    }
+}
+
 /// Lets go of old events' contents.
 struct AuditPrune: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prune", abstract: "Let go of the contents of events past their retention.",
         discussion: """
             Leaves, tree and checkpoints stay, so that every proof stays valid. Events that wrote records or accounts \
-            stay, and those of patients under a legal hold. Acts as a client of role administrator; it is logged with \
-            what went.
+            stay, and those of patients under a legal hold. Acts as a client of role administrator (--client), or is \
+            confirmed by a person (--as); it is logged with what went.
             """)
     @Option(name: .long, help: "UTC day, YYYY-MM-DD; no later than the retention allows.") var before: String
     @Flag(name: .long, help: "Say what would go, and let go of nothing.") var dryRun = false
-    @OptionGroup var principal: PrincipalOptions
+    @OptionGroup var actor: ActorOptions
     @OptionGroup var store: StoreOptions
 
     func run() async throws {
-        try await Operator.perform(store) { storeID in
-            var options = ["assertion": try await principal.assertion(storeID: storeID), "before": before]
+        try await Operator.perform(store, confirm: actor.confirm, isChecked: true) { storeID in
+            var options = try await actor.options(storeID: storeID)
+            options["before"] = before
             if dryRun { options["dry-run"] = "" }
             return OperatorRequest(command: .auditPrune, options: options)
         }
@@ -29,23 +52,22 @@ struct AuditRetention: AsyncParsableCommand {
         commandName: "retention", abstract: "Show how long events are kept, or set it.",
         discussion: """
             10 years unless set; at least 6 (45 CFR 164.316(b)(2)(i)). Once set, it can only be raised. Setting it acts \
-            as a client of role administrator.
+            as a client of role administrator (--client), or is confirmed by a person (--as).
             """)
     @Option(name: .long, help: "Years to keep events.") var years: Int?
-    @Option(name: .long, help: "Client that acts; needed with --years.") var client: String?
-    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
-    var key: String?
+    @OptionGroup var actor: ActorOptions
     @OptionGroup var store: StoreOptions
 
     func validate() throws {
-        if years != nil, client == nil { throw ValidationError("--years needs --client") }
+        try actor.check(isNeeded: years != nil)
     }
 
     func run() async throws {
-        try await Operator.perform(store) { storeID in
+        try await Operator.perform(store, confirm: actor.confirm) { storeID in
             var options: [String: String] = [:]
-            if let years, let client {
-                options = ["years": "\(years)", "assertion": try await clientAssertion(client, key, storeID: storeID)]
+            if let years {
+                options = try await actor.options(storeID: storeID)
+                options["years"] = "\(years)"
             }
             return OperatorRequest(command: .auditRetention, options: options)
         }
@@ -62,17 +84,14 @@ struct AuditHold: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Place a hold; it is logged.")
         @Option(name: .long, help: "Logical id of the patient.") var patient: String
         @Option(name: .long, help: "Why: the matter it belongs to. Sealed.") var reason: String
-        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var actor: ActorOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { storeID in
-                OperatorRequest(
-                    command: .auditHoldPlace,
-                    options: [
-                        "assertion": try await principal.assertion(storeID: storeID), "patient": patient,
-                        "reason": reason,
-                    ])
+            try await Operator.perform(store, confirm: actor.confirm) { storeID in
+                let asked = ["patient": patient, "reason": reason]
+                return OperatorRequest(
+                    command: .auditHoldPlace, options: try await actor.options(storeID: storeID).merging(asked) { $1 })
             }
         }
     }
@@ -80,14 +99,14 @@ struct AuditHold: AsyncParsableCommand {
     struct End: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "End a hold; it is logged.")
         @Option(name: .long, help: "Logical id of the patient.") var patient: String
-        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var actor: ActorOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { storeID in
-                OperatorRequest(
-                    command: .auditHoldEnd,
-                    options: ["assertion": try await principal.assertion(storeID: storeID), "patient": patient])
+            try await Operator.perform(store, confirm: actor.confirm) { storeID in
+                let asked = ["patient": patient]
+                return OperatorRequest(
+                    command: .auditHoldEnd, options: try await actor.options(storeID: storeID).merging(asked) { $1 })
             }
         }
     }
@@ -95,12 +114,12 @@ struct AuditHold: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Holds in force; the look is logged.")
         @Flag(name: .long, help: "One JSON object a line.") var json = false
-        @OptionGroup var principal: PrincipalOptions
+        @OptionGroup var actor: ActorOptions
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { storeID in
-                var options = ["assertion": try await principal.assertion(storeID: storeID)]
+            try await Operator.perform(store, confirm: actor.confirm) { storeID in
+                var options = try await actor.options(storeID: storeID)
                 if json { options["json"] = "" }
                 return OperatorRequest(command: .auditHoldList, options: options)
             }
@@ -140,20 +159,17 @@ struct AuditClock: AsyncParsableCommand {
             the clock; only if it was ahead for a while and is right now, stop the server and use --accept. It is logged.
             """)
     @Flag(name: .long, help: "Go on with the clock as it is.") var accept = false
-    @Option(name: .long, help: "Client that acts; needed with --accept.") var client: String?
-    @Option(name: .long, help: "The client's key file; by default NAME.key.json in the current folder.")
-    var key: String?
+    @OptionGroup var actor: ActorOptions
     @OptionGroup var store: StoreOptions
 
-    func validate() throws {
-        if accept, client == nil { throw ValidationError("--accept needs --client") }
-    }
+    func validate() throws { try actor.check(isNeeded: accept) }
 
     func run() async throws {
-        try await Operator.perform(store) { storeID in
+        try await Operator.perform(store, confirm: actor.confirm) { storeID in
             var options: [String: String] = [:]
-            if accept, let client {
-                options = ["accept": "", "assertion": try await clientAssertion(client, key, storeID: storeID)]
+            if accept {
+                options = try await actor.options(storeID: storeID)
+                options["accept"] = ""
             }
             return OperatorRequest(command: .auditClock, options: options)
         }

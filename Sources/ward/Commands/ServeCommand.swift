@@ -116,10 +116,13 @@ struct Serving: Sendable {
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
-        if ward_lock_process() != 0 {
+        let isMemoryLocked = ward_lock_process() == 0
+        if !isMemoryLocked {
             log.info("memory is not locked; allow it with LimitMEMLOCK=infinity, or encrypt the swap")
         }
         _ = try await house.log.append(.system(.start))
+        try await house.configuration.note(
+            EffectiveConfiguration(house, settings, listen, isMemoryLocked: isMemoryLocked), house.log)
         let certificate: ServerCertificate
         if let chain = listen.tlsCertificate, let key = listen.tlsKey {
             certificate = .files(certificate: chain, key: key)
@@ -134,11 +137,17 @@ struct Serving: Sendable {
         }
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
-            certificate: certificate, auditLog: house.log, log: log, watch: house.watch)
+            certificate: certificate, auditLog: house.log, log: log, watch: house.watch,
+            reviews: house.reviews,
+            lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull })
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
         }
+        let sentinel = LogSentinel(house.log, log)
+        let listening = Task.detached { await sentinel.run() }
+        let weeks = ActivityClock(reviews: house.reviews, log: log)
+        let reviewing = Task.detached { await weeks.run() }
         let daily = DailyVerification(house: house, log: log)
         let verification = Task.detached { await daily.run() }
         let rebuild = Task.detached {
@@ -152,6 +161,7 @@ struct Serving: Sendable {
         }
         let keyWatch = KeyWatch(house: house, log: log, limit: .seconds(listen.moduleGrace))
         let guarding = Task.detached { await keyWatch.run() }
+        let notices = Task.detached { await house.runNotices() }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -167,15 +177,23 @@ struct Serving: Sendable {
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
             guarding.cancel()
+            listening.cancel()
+            reviewing.cancel()
             verification.cancel()
+            notices.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
         }
         control.cancel()
         guarding.cancel()
+        listening.cancel()
+        reviewing.cancel()
         verification.cancel()
+        notices.cancel()
         daily.end()
+        await house.closeDoors()
+        await notices.value
         await verification.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.

@@ -11,6 +11,7 @@ struct UserCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Add.self, List.self, Roles.self, Link.self, Recover.self, Disable.self, Sessions.self, End.self,
+            Rename.self,
         ])
 
     struct RightsOptions: ParsableArguments {
@@ -165,6 +166,21 @@ struct UserCommand: AsyncParsableCommand {
             let request = OperatorRequest(command: .userEndSessions, options: options)
             try await Operator.perform(store, confirm: confirm) { _ in request }
             Terminal.say(session == nil ? "sessions of \(login) ended" : "session ended")
+        }
+    }
+
+    struct Rename: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change a person's name, as others see it; the login name stays.")
+        @Argument(help: "Login name.") var login: String
+        @Option(name: .long, help: "The new name.") var name: String
+        @OptionGroup var confirm: ConfirmOptions
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            let request = OperatorRequest(command: .userRename, options: ["login": login, "name": name])
+            try await Operator.perform(store, confirm: confirm) { _ in request }
+            Terminal.say("name of \(login) changed")
         }
     }
 

@@ -45,6 +45,31 @@ import WardPolicy
         try await house.review(emergency.id, by: try await house.signedInAgain(other))
     }
 
+    @Test func `share the limit of emergencies whose review is late`() async throws {
+        let house = try PeopleHouse()
+        let one = try await house.member("one", listed: true, practitioner: "pr-1")
+        let two = try await house.member("two", listed: true, practitioner: "Practitioner/pr-1")
+        try await house.declare(one, for: "p1")
+        try await house.declare(two, for: "p2")
+        house.pass(7 * 86_400)
+        #expect(house.people.emergencies.overdue(of: one.id, at: house.now) == 2)
+        for member in [one, two] {
+            let again = try await house.signedInAgain(member)
+            await #expect(throws: IdentityFailure.reviewsOverdue) { try await house.declare(again, for: "p3") }
+        }
+    }
+
+    @Test func `are one by what the log calls them, and only people are`() async throws {
+        let house = try PeopleHouse()
+        let one = try await house.member("one", practitioner: "pr-1")
+        let two = try await house.member("two", practitioner: "pr-1")
+        let directory = house.people.directory
+        #expect(directory.areOneHuman(actor: "person/\(one.id)", "person/\(two.id)"))
+        #expect(!directory.areOneHuman(actor: "client/\(one.id)", "person/\(one.id)"))
+        #expect(!directory.areOneHuman(actor: "client/\(one.id)", "client/\(two.id)"))
+        #expect(directory.areOneHuman(actor: "client/x", "client/x"))
+    }
+
     @Test func `do not approve what the other one asked for, nor what is for the other one`() async throws {
         let house = try PeopleHouse()
         let one = try await house.member("one", [.administrator], practitioner: "pr-1")

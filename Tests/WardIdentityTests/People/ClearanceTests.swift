@@ -89,7 +89,8 @@ import WardTestKit
     @Test func `tells somebody of the sign-in before this one, and of failures since`() async throws {
         let house = try PeopleHouse()
         let anna = try await house.member("anna", [.nurse])
-        #expect(house.people.signInHistory(of: anna.id).earlier == nil)
+        let first = try #require(house.people.sessions.list(person: anna.id, at: house.now).first)
+        #expect(house.people.signInHistory(of: anna.id, but: first).other == nil)
         for _ in 0..<3 {
             house.pass(3600)
             await #expect(throws: IdentityFailure.notRecognised) {
@@ -104,12 +105,20 @@ import WardTestKit
         await house.people.flushFailures()
         #expect(house.people.signInFailures(of: anna.id, since: ever) == 3)
         #expect(house.people.signInFailures(of: anna.id, since: .now().adding(seconds: 60)) == 0)
-        house.address = "198.51.100.7"
-        for _ in 0..<2 {
+        func session(from address: String) async throws -> Session {
+            house.address = address
             house.pass(3600)
             try await house.signIn("anna", code: try house.code(anna.seed))
+            let sessions = house.people.sessions.list(person: anna.id, at: house.now)
+            return try #require(sessions.first { $0.address == address })
         }
-        let history = house.people.signInHistory(of: anna.id)
-        #expect(history.earlier?.address == "198.51.100.7" && history.failures == 0)
+        let own = try await session(from: "198.51.100.7")
+        var history = house.people.signInHistory(of: anna.id, but: own)
+        #expect(history.other?.address == "192.0.2.1")
+        // Whoever comes in after them is shown, whose sign-in is the newest.
+        let stranger = try await session(from: "203.0.113.66")
+        history = house.people.signInHistory(of: anna.id, but: own)
+        #expect(history.other?.address == "203.0.113.66" && history.other?.time == house.now)
+        #expect(house.people.signInHistory(of: anna.id, but: stranger).other?.address == "198.51.100.7")
     }
 }

@@ -105,6 +105,36 @@ import WardTestKit
         }
     }
 
+    @Test func `of everything somebody has ends sessions and apps at once, however many`() async throws {
+        let apps = try OAuthHouse(house)
+        let (member, principal) = try await apps.member()
+        var tokens: [String] = []
+        for _ in 0..<3 {
+            let app = try await apps.app()
+            tokens.append(
+                try await apps.exchange(
+                    try await apps.code(app, principal, ["scope": "openid user/Observation.rs"]), app
+                ).access)
+        }
+        let key = ProofKey()
+        for _ in 0..<2 {
+            let app = try await apps.app()
+            let offline = try await apps.exchange(
+                try await apps.code(app, principal), app, proof: key.proof(at: apps.now))
+            #expect(try apps.principal(offline.access, key: key) != nil)
+        }
+        try await inTrouble {
+            try await house.people.endSessions(of: member.id, byOperator: PeopleHouse.admin, source: house.source)
+        }
+        #expect(house.principal(member.token) == nil)
+        #expect(apps.oauth.allowed(by: member.id, at: apps.now).isEmpty)
+        for token in tokens { #expect(try apps.principal(token) == nil) }
+        store.expect(.none)
+        await house.people.sweep(at: house.now)
+        #expect(try house.log.events(with: [.kind(.tokenRevoked)], limit: 9).count == 5)
+        #expect(try OAuthHouse(house.reopened()).oauth.allowed(by: member.id, at: apps.now).isEmpty)
+    }
+
     @Test func `of an app takes it away at once and for good`() async throws {
         let apps = try OAuthHouse(house)
         let (_, principal) = try await apps.member()

@@ -1,0 +1,36 @@
+import WardAudit
+
+/// Trouble that the program itself puts into the log, and that somebody has to look at: it is not weighed, and nothing
+/// is learnt of it.
+extension Alert {
+    /// The alert of an event that tells of trouble; nil for every other event.
+    ///
+    /// The same event gives the same id, so that one judged again after a crash is kept once.
+    static func ofTrouble(_ logged: LoggedEvent) -> Alert? {
+        let event = logged.event
+        guard let trouble = trouble(event.kind.rawValue, event) else { return nil }
+        return Alert(
+            id: "\(logged.index)-\(trouble.rule.rawValue)", rule: trouble.rule, actor: nil, patient: nil,
+            severity: .high, time: event.time, explanation: [trouble.finding], events: [logged.index])
+    }
+
+    private static func trouble(
+        _ kind: String, _ event: AuditEvent
+    ) -> (rule: WatchRule, finding: WatchFinding)? {
+        switch kind {
+        case AuditEventKind.logInterrupted.rawValue:
+            (.logTrouble, WatchFinding(.logInterrupted, Double(seconds(of: event))))
+        case AuditEventKind.activityReviewOverdue.rawValue: (.reviewOverdue, WatchFinding(.reviewOverdue))
+        // By its name: what makes backups has its events, and this is where their trouble arrives.
+        case backupFailed: (.backupTrouble, WatchFinding(.backupFailed))
+        default: nil
+        }
+    }
+
+    private static let backupFailed = "backup-failed"
+
+    /// `full; 42 seconds`.
+    private static func seconds(of event: AuditEvent) -> Int64 {
+        event.decision.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
+    }
+}
