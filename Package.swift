@@ -80,6 +80,7 @@ var targets: [Target] = [
             "WardVault",
         ]),
     ward("WardDemo", ["WardCore"]),
+    ward("WardContinuity", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
     ward("WardKeys", ["WardCore", "WardCrypto"]),
@@ -118,6 +119,9 @@ var targets: [Target] = [
     tests("WardWatchTests", ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardWatch", "WardTestKit"]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
+        "WardContinuityTests",
+        ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardContinuity", "WardSQLite", "WardTestKit"]),
+    tests(
         "WardWebTests",
         [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
@@ -148,6 +152,12 @@ if scope == "fuzz" {
             name: "LogBench",
             dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
             path: "Benchmarks/LogBench", swiftSettings: strict))
+    // scripts/bench-backup
+    targets.append(
+        .executableTarget(
+            name: "BackupBench",
+            dependencies: ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardContinuity", "WardSQLite"],
+            path: "Benchmarks/BackupBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {
@@ -201,7 +211,7 @@ if scope == "fuzz" {
                 "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
                 "WardPolicy",
                 "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardWatch", "WardDemo", "WardSQLite",
-                "WardKeys", "WardServer",
+                "WardKeys", "WardContinuity", "WardServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -32,10 +32,12 @@ public struct Keyring: Codable, Sendable {
     }
 
     /// Makes root and tenant keys for a new store.
+    ///
+    /// - Parameter tenant: that of a store which was restored from a backup; by default a new one.
     public static func create(
-        storeID: String, unlock: consuming Unlock, recovery: RecoveryCode
+        storeID: String, unlock: consuming Unlock, recovery: RecoveryCode, tenant: KeyMaterial = .random()
     ) throws(KeyFailure) -> (keyring: Keyring, tenant: KeyMaterial) {
-        let (root, tenant) = (KeyMaterial.random(), KeyMaterial.random())
+        let root = KeyMaterial.random()
         let parameters = Passphrase.Parameters.standard
         let salt = randomBytes(16)
         let provider: Provider

@@ -101,6 +101,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case origin
     /// How far a full verification has come that has not ended, sealed.
     case verification
+    /// How far a restore from a backup has come; empty when it is done.
+    case restoration
 }
 
 /// What a sealed entry describes.
@@ -144,6 +146,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case legalHold = 50
     /// How long events are kept.
     case retention = 51
+    /// To which recovery kit backups are sealed.
+    case backupRecipient = 70
+    /// The newest full backup, and the newest drill.
+    case backupState = 71
 }
 
 /// The current version of a resource, or one line of its history.
