@@ -1,5 +1,6 @@
 import WardAudit
 import WardClinic
+import WardContinuity
 import WardCore
 import WardCrypto
 import WardGate
@@ -31,6 +32,9 @@ struct House: Sendable {
     let certificates: SealedCertificates
     let adopted: PolicyInForce
     let watch: WatchPost
+    let backups: BackupDesk
+    /// Where the store's commits are carried to; nil unless they are.
+    let continuous: ContinuousBackup?
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -67,9 +71,10 @@ struct House: Sendable {
     ///   - origin: what links begin with; nil for where the server was last.
     ///   - isChecked: whether the store is held against the log first; a verification comes to look at a store that does
     ///     not pass.
+    ///   - backup: folder that the store's commits are carried to from now on.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?, isChecked: Bool = true
+        origin: String?, isChecked: Bool = true, backup: String? = nil
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -91,11 +96,15 @@ struct House: Sendable {
         } catch let failure as KeyFailure {
             throw CommandFailure(failure.text)
         }
+        // Before anything is written.
+        let following = backup.map { Following(store, to: $0) }
         let known = SealedOrigin(store: store, key: SealingKey(tenant.derived("ward/origin/1")))
         if let origin { try known.keep(origin) }
         let house: House
         do throws(AuditFailure) {
-            house = try wire(folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443")
+            house = try wire(
+                folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443",
+                following: following)
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
@@ -132,7 +141,8 @@ struct House: Sendable {
     }
 
     private static func wire(
-        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String
+        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String,
+        following: Following? = nil
     ) throws(AuditFailure) -> House {
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
         let signing: SigningKey?
@@ -176,18 +186,28 @@ struct House: Sendable {
         } catch {
             throw .storage
         }
+        let backups: BackupDesk
+        do throws(BackupFailure) {
+            guard let keys = BackupKeys(tenant: tenant, store: header.id) else { throw .sealing }
+            backups = try BackupDesk(store: store, keys: keys, log: log)
+        } catch {
+            throw .damaged
+        }
         let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log))
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), backups: backups,
+            continuous: following.map { ContinuousBackup($0, of: store, desk: backups) })
     }
 
     /// Finishes what was taken and closes the files.
     func close() async {
         await people.finishEnds()
         await log.close()
+        // What is not carried over by now is found at the next start.
+        try? await continuous?.stream.flush()
         store.close()
     }
 }
