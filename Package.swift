@@ -84,6 +84,7 @@ var targets: [Target] = [
             "WardVault",
         ]),
     ward("WardDemo", ["WardCore"]),
+    ward("WardContinuity", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit"]),
     // 8
     ward("WardSQLite", ["WardCore", "WardStorage", "CSQLite"]),
     ward("WardKeys", ["WardCore", "WardCrypto", "CWardToken"]),
@@ -130,6 +131,9 @@ var targets: [Target] = [
         ]),
     tests("WardKeysTests", ["WardCore", "WardCrypto", "WardKeys"]),
     tests(
+        "WardContinuityTests",
+        ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardContinuity", "WardSQLite", "WardTestKit"]),
+    tests(
         "WardWebTests",
         [
             "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardPolicy", "WardIdentity", "WardGate",
@@ -160,6 +164,12 @@ if scope == "fuzz" {
             name: "LogBench",
             dependencies: ["WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardAudit", "WardSQLite"],
             path: "Benchmarks/LogBench", swiftSettings: strict))
+    // scripts/bench-backup
+    targets.append(
+        .executableTarget(
+            name: "BackupBench",
+            dependencies: ["WardCore", "WardCrypto", "WardStorage", "WardAudit", "WardContinuity", "WardSQLite"],
+            path: "Benchmarks/BackupBench", swiftSettings: strict))
 } else if scope == "thread" {
     let instrumented = "InstrumentedSynchronization"
     for target in targets where target.swiftSettings != nil {
@@ -220,7 +230,7 @@ if scope == "fuzz" {
                 "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
                 "WardPolicy",
                 "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardWatch", "WardDemo", "WardSQLite",
-                "WardKeys", "WardServer", "WardEgress", "WardTransport",
+                "WardKeys", "WardContinuity", "WardServer", "WardEgress", "WardTransport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

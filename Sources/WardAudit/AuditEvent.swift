@@ -89,6 +89,16 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case auditPruned = "audit-pruned"
     case auditRead = "audit-read"
     case auditVerified = "audit-verified"
+    /// A backup was restored into another place and compared, on a schedule or by hand (45 CFR 164.308(a)(7)(ii)(D)).
+    case backupDrilled = "backup-drilled"
+    /// A backup could not be made, or is overdue.
+    case backupFailed = "backup-failed"
+    /// The recovery kit that backups are sealed to was made, or another took its place.
+    case backupKitMade = "backup-kit-made"
+    /// A full backup is complete (45 CFR 164.308(a)(7)(ii)(A)).
+    case backupMade = "backup-made"
+    /// This store was restored from a backup (45 CFR 164.308(a)(7)(ii)(B)).
+    case backupRestored = "backup-restored"
     case clientAdded = "client-added"
     case clientRemoved = "client-removed"
     /// The machine's clock went back, or leapt ahead.

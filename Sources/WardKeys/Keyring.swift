@@ -58,11 +58,13 @@ public struct Keyring: Codable, Sendable {
 
     /// Makes the keys of a new store.
     ///
+    /// - Parameter material: that of a store which was restored from a backup; by default a new one.
     /// - Returns: the keyring, and the material that its keys are derived from.
     public static func create(
-        storeID: String, unlock: Unlock, recovery: RecoveryCode, today: Int64
+        storeID: String, unlock: Unlock, recovery: RecoveryCode, today: Int64,
+        material: KeyMaterial = .random()
     ) throws(KeyFailure) -> (keyring: Keyring, material: KeyMaterial) {
-        let (tenant, material) = (KeyMaterial.random(), KeyMaterial.random())
+        let tenant = KeyMaterial.random()
         var ring = Keyring(
             format: 2, provider: .keyFile, root: [], tenant: [], material: [], recipient: [], recovery: [],
             made: Ages(root: today, tenant: today, recovery: today), tag: [])

@@ -6,11 +6,14 @@ import Synchronization
 ///
 /// One file holds one tenant. Page size, checkpoint size and the hand-written statements come from measurement
 /// (docs/decisions/0003-sqlite.md).
-public final class SQLiteStore: SealedStore {
+public final class SQLiteStore: StreamedStore {
     private let path: String
     private let writer: Mutex<Connection?>
     private let readers: Mutex<[Connection]?>
     private let known = CurrentVersions()
+    private let tap = Mutex<CommitTap?>(nil)
+    /// Whether this is a snapshot of another store: one connection, which stands in one read transaction.
+    private let isSnapshot: Bool
 
     /// Opens or creates the file at `path`.
     ///
@@ -32,6 +35,37 @@ public final class SQLiteStore: SealedStore {
         if version == 0 { try Self.createSchema(connection) }
         writer = Mutex(connection)
         readers = Mutex([])
+        isSnapshot = false
+    }
+
+    private init(snapshotOf path: String) throws(StorageFailure) {
+        self.path = path
+        let connection = try Connection(path: path, readOnly: true)
+        try connection.execute("PRAGMA cache_size = -4000")
+        try connection.execute("BEGIN")
+        // The transaction stands where its first look is.
+        _ = try connection.integer("SELECT count(*) FROM metadata")
+        writer = Mutex(nil)
+        readers = Mutex([connection])
+        isSnapshot = true
+    }
+
+    public func follow(_ tap: (@Sendable (StoreCommit) -> Void)?) {
+        self.tap.withLock { $0 = tap.map(CommitTap.init) }
+    }
+
+    public func snapshot(_ begun: () -> Void) throws(StorageFailure) -> any SealedStore {
+        let result: Result<SQLiteStore, StorageFailure> = writer.withLock { connection in
+            guard connection != nil else { return .failure(.closed) }
+            do throws(StorageFailure) {
+                let snapshot = try SQLiteStore(snapshotOf: path)
+                begun()
+                return .success(snapshot)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
     }
 
     /// Runs `body` on a read connection of its own.
@@ -47,6 +81,7 @@ public final class SQLiteStore: SealedStore {
         if let pooled {
             connection = pooled
         } else {
+            guard !isSnapshot else { throw .locked }
             connection = try Connection(path: path, readOnly: true)
             try connection.execute("PRAGMA cache_size = -4000")
         }
@@ -236,15 +271,21 @@ public final class SQLiteStore: SealedStore {
         let result: Result<Void, StorageFailure> = writer.withLock { connection in
             guard let connection else { return .failure(.closed) }
             defer { known.settle() }
+            let tap = tap.withLock { $0 }
+            let recording = tap.map { _ in RecordingTransaction(SQLiteTransaction(connection, known: known)) }
+            var isWritten = false
             do throws(StorageFailure) {
                 try connection.execute("BEGIN IMMEDIATE")
                 do throws(StorageFailure) {
-                    try body(SQLiteTransaction(connection, known: known))
+                    try body(recording ?? SQLiteTransaction(connection, known: known))
+                    isWritten = true
                     try connection.execute("COMMIT")
+                    if let tap, let recording { tap.tell(.changes(recording.changes)) }
                     return .success(())
                 } catch {
                     // A failed COMMIT may have ended the transaction already; then this answers an error of no interest.
                     try? connection.execute("ROLLBACK")
+                    if isWritten { tap?.tell(.unknown) }
                     return .failure(error)
                 }
             } catch {
@@ -262,6 +303,11 @@ public final class SQLiteStore: SealedStore {
             connection = nil
         }
     }
+}
+
+/// A function in a box: taken bare out of a generic lock, it would gain a layer with each commit.
+private struct CommitTap: Sendable {
+    let tell: @Sendable (StoreCommit) -> Void
 }
 
 extension Connection {

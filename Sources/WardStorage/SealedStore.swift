@@ -99,6 +99,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case origin
     /// How far a full verification has come that has not ended, sealed.
     case verification
+    /// How far a restore from a backup has come; empty when it is done.
+    case restoration
 }
 
 /// What a sealed entry describes.
@@ -150,6 +152,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case notice = 62
     /// Where notices go, and which alerts were told already.
     case noticeSettings = 63
+    /// To which recovery kit backups are sealed.
+    case backupRecipient = 70
+    /// The newest full backup, and the newest drill.
+    case backupState = 71
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
     /// How the server was started last.

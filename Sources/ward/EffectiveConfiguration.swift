@@ -32,14 +32,14 @@ struct EffectiveConfiguration: Hashable {
     /// What is in force in a server that starts now.
     init(_ house: House, _ settings: ServerSettings, _ listen: ListenOptions, isMemoryLocked: Bool) throws {
         let witnesses = house.log.witnessPolicy
-        let keyring = try house.store.metadata(.keyring).map { ring throws in try Keyring(decoding: ring) }
+        let keyring = try house.keys.ring()
         self.init([
             "access-log": settings.logsAllRequests ? "on" : "off",
             "certificate": listen.tlsCertificate.map { "own: \($0)" } ?? "of the local authority",
             "events-kept": "\(try house.log.retentionYears()) years",
             "hosts": settings.names.joined(separator: " "),
             "http2": settings.offersHTTP2 ? "on" : "off",
-            "keys": keyring?.provider.rawValue ?? "unknown",
+            "keys": keyring.provider.rawValue,
             "kind": settings.isDemo ? "demo" : "real",
             "listen": "\(settings.host):\(settings.port)",
             "maximum-body": "\(settings.largestBody >> 20) MiB",

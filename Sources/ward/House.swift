@@ -1,5 +1,6 @@
 import WardAudit
 import WardClinic
+import WardContinuity
 import WardCore
 import WardCrypto
 import WardEgress
@@ -39,6 +40,9 @@ struct House: Sendable {
     let register: EgressRegister
     let broker: EgressBroker
     let postman: Postman
+    let backups: BackupDesk
+    /// Where the store's commits are carried to; nil unless they are.
+    let continuous: ContinuousBackup?
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -75,9 +79,11 @@ struct House: Sendable {
     ///   - origin: what links begin with; nil for where the server was last.
     ///   - isChecked: whether the store is held against the log first; a verification comes to look at a store that does
     ///     not pass.
+    ///   - backup: folder that the store's commits are carried to from now on.
+    ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?, isChecked: Bool = true
+        origin: String?, isChecked: Bool = true, backup: String? = nil, material: KeyMaterial? = nil
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -92,18 +98,26 @@ struct House: Sendable {
                     : "this is a real store; it can never be a demo")
         }
         let keyring = try StoreKeys.ring(of: store)
-        let (way, tenant): (Keyring.Unlock, KeyMaterial)
+        let (way, tenant): (Keyring.Unlock?, KeyMaterial)
         do {
-            way = try unlock(header, keyring)
-            tenant = try keyring.open(storeID: header.id, unlock: way)
+            if let material {
+                (way, tenant) = (nil, material)
+            } else {
+                let asked = try unlock(header, keyring)
+                (way, tenant) = (asked, try keyring.open(storeID: header.id, unlock: asked))
+            }
         } catch let failure as KeyFailure {
             throw CommandFailure(failure.text)
         }
+        // Before anything is written.
+        let following = backup.map { Following(store, to: $0) }
         let known = SealedOrigin(store: store, key: SealingKey(tenant.derived("ward/origin/1")))
         if let origin { try known.keep(origin) }
         let house: House
         do throws(AuditFailure) {
-            house = try wire(folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way)
+            house = try wire(
+                folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way,
+                following: following)
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
@@ -141,7 +155,7 @@ struct House: Sendable {
 
     private static func wire(
         _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String,
-        way: Keyring.Unlock
+        way: Keyring.Unlock?, following: Following? = nil
     ) throws(AuditFailure) -> House {
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
         let signing: SigningKey?
@@ -196,6 +210,13 @@ struct House: Sendable {
             throw .storage
         }
         let doors = try Doors(store, tenant, log, origin: origin)
+        let backups: BackupDesk
+        do throws(BackupFailure) {
+            guard let keys = BackupKeys(tenant: tenant, store: header.id) else { throw .sealing }
+            backups = try BackupDesk(store: store, keys: keys, log: log)
+        } catch {
+            throw .damaged
+        }
         let facts = ClinicFacts(authenticator: authenticator, people: people, vault: vault, desk: desk)
         return House(
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
@@ -205,7 +226,8 @@ struct House: Sendable {
             configuration: SealedConfiguration(
                 store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
-            keys: storeKeys)
+            keys: storeKeys, backups: backups,
+            continuous: following.map { ContinuousBackup($0, of: store, desk: backups) })
     }
 
     /// Finishes what was taken and closes the files.
@@ -213,6 +235,8 @@ struct House: Sendable {
         await broker.close()
         await people.finishEnds()
         await log.close()
+        // What is not carried over by now is found at the next start.
+        try? await continuous?.stream.flush()
         store.close()
     }
 }

@@ -6,12 +6,14 @@ import WardVault
 enum Operator {
     /// - Parameters:
     ///   - isChecked: whether the store is held against the log before it is opened here: for what reads records.
+    ///   - say: takes what comes back; by default it is shown.
     ///   - make: builds the request once the store's id is known; it may sign an assertion for it.
     static func perform(
         _ options: StoreOptions, confirm: ConfirmOptions? = nil, isChecked: Bool = false,
+        say: @escaping @Sendable (String) -> Void = Terminal.say,
         make ask: @Sendable (String) async throws -> OperatorRequest
     ) async throws {
-        let outcome = Outcome()
+        let outcome = Outcome(say: say)
         let confirmation = try confirm?.options() ?? [:]
         @Sendable func make(_ storeID: String) async throws -> OperatorRequest {
             var request = try await ask(storeID)
@@ -59,11 +61,16 @@ enum Operator {
         }
 
         private let state = Mutex(State())
+        private let say: @Sendable (String) -> Void
+
+        init(say: @escaping @Sendable (String) -> Void) {
+            self.say = say
+        }
 
         func take(_ reply: OperatorReply) {
             switch reply {
             case .hello: break
-            case .output(let text): Terminal.say(text)
+            case .output(let text): say(text)
             case .progress(let done, let total, let what): Terminal.progress(done, of: total, what)
             case .failure(let text): state.withLock { $0.failure = text }
             case .unsound: state.withLock { $0.isUnsound = true }

@@ -1,5 +1,6 @@
 import WardAudit
 import WardClinic
+import WardContinuity
 import WardCore
 import WardCrypto
 import WardFHIR
@@ -80,6 +81,14 @@ struct OperatorService: Sendable {
             case .vendorList: listVendors(request, reply)
             case .vendorRevoke: try await revokeVendor(request, reply)
             case .vendorSign: try await signAgreement(request, reply)
+            case .backupConclude: try await concludeDrill(request)
+            case .backupDrill: try await drill(request, reply)
+            case .backupKit: try await adoptKit(request)
+            case .backupList: try await listBackups(request, reply)
+            case .backupNow: try await backUp(request, reply)
+            case .backupSigner: reply(.output(hex(house.backups.keys.signer)))
+            case .backupStatus: try backupStatus(request, reply)
+            case .backupVerify: try await verifyBackup(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }
@@ -87,6 +96,8 @@ struct OperatorService: Sendable {
         } catch let failure as CommandFailure {
             reply(.failure(failure.text))
         } catch let failure as IdentityFailure {
+            reply(.failure(failure.text))
+        } catch let failure as BackupFailure {
             reply(.failure(failure.text))
         } catch {
             reply(.failure("the command could not be carried out"))

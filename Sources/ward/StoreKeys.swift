@@ -16,7 +16,7 @@ final class StoreKeys: Sendable {
 
     static let place = Locator(high: 0, low: 3)
 
-    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock) {
+    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock?) {
         self.store = store
         self.storeID = storeID
         module = LockedModule()

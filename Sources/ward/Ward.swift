@@ -2,6 +2,7 @@ import ArgumentParser
 import CWardSystem
 import Glibc
 import WardClinic
+import WardContinuity
 
 /// The `ward` program.
 @main
@@ -15,7 +16,7 @@ struct Ward: AsyncParsableCommand {
             DemoCommand.self, InitCommand.self, ServeCommand.self, ImportCommand.self, ExportCommand.self,
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
             PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
-            WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self,
+            WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self, BackupCommand.self,
         ])
 
     static func main() async {
@@ -33,6 +34,9 @@ struct Ward: AsyncParsableCommand {
         } catch let failure as CommandFailure {
             Terminal.warn(failure.text)
             Glibc.exit(failure.isDamage ? 2 : 1)
+        } catch let failure as BackupFailure {
+            Terminal.warn(failure.text)
+            Glibc.exit(2)
         } catch {
             exit(withError: error)
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CWardSystem
 import Glibc
 import WardAudit
+import WardContinuity
 import WardCore
 import WardServer
 import WardTelemetry
@@ -92,12 +93,31 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
     @OptionGroup var listen: ListenOptions
 
+    @Option(name: .long, help: "Folder for backups, on another disk: every commit is there within seconds.")
+    var backup: String?
+
+    @Option(name: .long, help: "Seconds after which commits are carried to the backup.")
+    var backupEvery = 2
+
+    func validate() throws {
+        guard (1...3600).contains(backupEvery) else { throw ValidationError("--backup-every is 1 to 3600") }
+    }
+
     func run() async throws {
         let settings = try listen.settings(isDemo: false)
         let lock = try lockedFolder(store.folder)
         defer { withExtendedLifetime(lock) {} }
-        let house = try await House.open(store.folder, kind: .real, unlock: store.unlock, origin: settings.origin)
-        try await Serving(house: house, settings: settings, listen: listen).run {
+        if let backup, store.folder.holds(backup) {
+            throw CommandFailure("the backup must lie outside the data folder, on another disk")
+        }
+        let house = try await House.open(
+            store.folder, kind: .real, unlock: store.unlock, origin: settings.origin,
+            backup: backup.map(absolutePath))
+        if backup != nil, house.backups.recipient == nil {
+            await house.close()
+            throw CommandFailure(BackupFailure.noKit.text)
+        }
+        try await Serving(house: house, settings: settings, listen: listen, backupEvery: backupEvery).run {
             Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
         }
     }
@@ -113,6 +133,7 @@ struct Serving: Sendable {
     let house: House
     let settings: ServerSettings
     let listen: ListenOptions
+    var backupEvery = 2
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
@@ -162,6 +183,11 @@ struct Serving: Sendable {
         let keyWatch = KeyWatch(house: house, log: log, limit: .seconds(listen.moduleGrace))
         let guarding = Task.detached { await keyWatch.run() }
         let notices = Task.detached { await house.runNotices() }
+        let backing = house.continuous.map { continuous in
+            Task.detached { [backupEvery] in
+                await BackupService(house: house, continuous: continuous, log: log, interval: backupEvery).run()
+            }
+        }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -181,6 +207,7 @@ struct Serving: Sendable {
             reviewing.cancel()
             verification.cancel()
             notices.cancel()
+            backing?.cancel()
             daily.end()
             await house.close()
             throw ExitCode.failure
@@ -191,10 +218,12 @@ struct Serving: Sendable {
         reviewing.cancel()
         verification.cancel()
         notices.cancel()
+        backing?.cancel()
         daily.end()
         await house.closeDoors()
         await notices.value
         await verification.value
+        await backing?.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.
         if house.vault.isReady { await watching.value }

@@ -1,0 +1,169 @@
+import Glibc
+import WardAudit
+import WardContinuity
+import WardCore
+import WardSQLite
+import WardStorage
+import WardTelemetry
+
+/// A store whose commits are followed, from before anything is written.
+struct Following {
+    let stream = BackupStream()
+    let start: LogPosition
+    let path: String
+
+    init(_ store: SQLiteStore, to path: String) {
+        self.path = path
+        start = Backup.position(of: store) ?? .start
+        stream.follow(store)
+    }
+}
+
+/// The backup that a running server keeps.
+struct ContinuousBackup: Sendable {
+    let backup: Backup
+    let stream: BackupStream
+    let start: LogPosition
+    let path: String
+
+    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk) {
+        stream = following.stream
+        start = following.start
+        path = following.path
+        backup = Backup(of: store, desk: desk, to: FolderDestination(path), stream: stream)
+    }
+}
+
+/// Carries commits over every few seconds, makes a full backup every day and a drill every month, and says when it cannot.
+struct BackupService: Sendable {
+    private static let day: Int64 = 86_400
+    private static let drillDays: Int64 = 30
+    /// Of what is told again and again, one event in this time.
+    private static let quiet = Duration.seconds(3600)
+
+    let house: House
+    let continuous: ContinuousBackup
+    let log: OperationalLog
+    let interval: Int
+
+    /// Runs until it is cancelled.
+    func run() async {
+        do throws(BackupFailure) {
+            try await continuous.backup.begin(at: continuous.start)
+        } catch {
+            log.error("the backup is not the one that was written last; it was set back, lost or altered")
+            try? await house.backups.fail("not-as-written")
+        }
+        let full = Task.detached { await fulls() }
+        var wasAway = false
+        var told: ContinuousClock.Instant?
+        let began = ContinuousClock.now
+        var lastDone = began
+        while !Task.isCancelled {
+            do throws(BackupFailure) {
+                try await continuous.stream.flush()
+                if wasAway { log.info("the backup's place is back") }
+                wasAway = false
+                if !continuous.stream.needsFull { lastDone = .now }
+            } catch {
+                if !wasAway { log.error("commits cannot be carried to the backup; they wait") }
+                wasAway = true
+            }
+            // By a clock that nobody sets, so that a jump neither hides an overdue backup nor makes one up.
+            let isOverdue = ContinuousClock.now - lastDone > .seconds(Self.day) || isOverdueByDate
+            if isOverdue, told.map({ .now - $0 > Self.quiet }) ?? true {
+                told = .now
+                log.error("the newest backup is older than 24 hours")
+                try? await house.backups.fail("overdue")
+            }
+            try? await Task.sleep(for: .seconds(interval))
+        }
+        full.cancel()
+    }
+
+    private var isOverdueByDate: Bool {
+        let newest = max(
+            continuous.stream.upToDate?.microseconds ?? 0, house.backups.state.made?.microseconds ?? 0)
+        return newest > 0 && Instant.now().microseconds - newest > Self.day * 1_000_000
+    }
+
+    private func fulls() async {
+        var last: ContinuousClock.Instant?
+        var wait = Duration.seconds(1)
+        while !Task.isCancelled {
+            if continuous.stream.needsFull || isFullDue(last) {
+                do throws(BackupFailure) {
+                    let made = try await continuous.backup.full()
+                    log.info("full backup made", .count(Int(made.manifest.number)))
+                    last = .now
+                    wait = .seconds(1)
+                } catch {
+                    log.error("no full backup could be made")
+                    try? await house.backups.fail("full")
+                    wait = min(wait * 2, .seconds(600))
+                }
+            } else if isDrillDue {
+                if await drill() { last = .now } else { wait = min(wait * 2, .seconds(600)) }
+            }
+            try? await Task.sleep(for: wait)
+        }
+    }
+
+    private func isFullDue(_ last: ContinuousClock.Instant?) -> Bool {
+        if let last { return .now - last > .seconds(Self.day) }
+        guard let made = house.backups.state.made else { return true }
+        let age = Instant.now().microseconds - made.microseconds
+        return age < 0 || age > Self.day * 1_000_000
+    }
+
+    /// A month after the last one, or after the first backup.
+    private var isDrillDue: Bool {
+        let state = house.backups.state
+        guard let last = state.drilled else { return state.number > 1 }
+        return Instant.now().microseconds - last.microseconds > Self.drillDays * Self.day * 1_000_000
+    }
+
+    /// Whether it was carried out, well or not.
+    private func drill() async -> Bool {
+        do {
+            let result = try await DrillScratch(house).run(continuous.backup)
+            if result.isGood {
+                log.info("backup drilled: what was restored is equal", .milliseconds(result.seconds * 1000))
+            } else {
+                log.error("the backup drill failed: what was restored is not what was stored")
+            }
+            return true
+        } catch {
+            log.error("the backup drill could not be carried out")
+            try? await house.backups.fail("drill")
+            return false
+        }
+    }
+}
+
+/// Where a drill restores to: a folder beside the store, sealed as the store is, and gone when the drill is over.
+struct DrillScratch: Sendable {
+    private let path: String
+
+    init(_ house: House) {
+        path = "\(house.folder.path)/drill"
+    }
+
+    func run(
+        _ backup: Backup, progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
+    ) async throws -> BackupDrill {
+        clear()
+        defer { clear() }
+        let file = "\(path)/ward.db"
+        return try await backup.drill(
+            into: { () throws(BackupFailure) -> any SealedStore in
+                do throws(FileFailure) { try PrivateFile.makeFolder(path) } catch { throw .store }
+                do throws(StorageFailure) { return try SQLiteStore(path: file) } catch { throw .store }
+            }, progress: progress)
+    }
+
+    private func clear() {
+        for suffix in ["", "-wal", "-shm"] { unsafe unlink("\(path)/ward.db\(suffix)") }
+        unsafe rmdir(path)
+    }
+}
