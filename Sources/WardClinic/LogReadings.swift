@@ -76,7 +76,7 @@ public enum LogRefusal: Error, Hashable, Sendable {
     init(_ failure: GateFailure) {
         switch failure {
         case .denied: self = .denied
-        case .auditUnavailable, .clockBehind: self = .unavailable
+        case .auditUnavailable, .clockBehind, .keysAway: self = .unavailable
         }
     }
 }

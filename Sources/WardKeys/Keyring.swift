@@ -201,7 +201,9 @@ public struct Keyring: Codable, Sendable {
         return key.tag(ofWhole: parts.flatMap { part in bigEndian(part.count) + part }).bytes
     }
 
-    private func bigEndian(_ count: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) } }
+    private func bigEndian(_ count: Int) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: count >> (24 - 8 * $0)) }
+    }
 
     static func context(_ use: String, _ storeID: String) -> [UInt8] {
         Array("ward/keyring/2 \(use) \(storeID)".utf8)

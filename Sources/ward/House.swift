@@ -222,11 +222,11 @@ struct House: Sendable {
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log),
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys,
             configuration: SealedConfiguration(
                 store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
-            keys: storeKeys, backups: backups,
+            backups: backups,
             continuous: following.map { ContinuousBackup($0, of: store, desk: backups) })
     }
 

@@ -55,7 +55,9 @@ extension OperatorService {
     /// Puts another root key, tenant key or recovery code in the place of the one there is, while the store serves.
     func rotateKeys(_ request: OperatorRequest, _ reply: Reply) async throws {
         let actor = try await acting(.manageKeys, request)
-        guard house.keys.changes.enter() else { throw CommandFailure("another rotation runs; repeat this when it is done") }
+        guard house.keys.changes.enter() else {
+            throw CommandFailure("another rotation runs; repeat this when it is done")
+        }
         defer { house.keys.changes.leave() }
         let ring = try house.keys.ring()
         do {
@@ -82,7 +84,9 @@ extension OperatorService {
     ) async throws {
         let what = request.options["what"] ?? ""
         if let path = request.options["newKeyFile"] {
-            guard !house.folder.holds(path) else { throw CommandFailure("the key file must lie outside the data folder") }
+            guard !house.folder.holds(path) else {
+                throw CommandFailure("the key file must lie outside the data folder")
+            }
             let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: house.header.id))
             do { try await keep(try ring(way), way: way, "\(what) key-file", actor) } catch {
                 unsafe unlink(path)
@@ -156,7 +160,8 @@ extension Keyring.Provider {
         switch self {
         case .keyFile: "wrapped by a key file, and the tenant key under it by the recovery code"
         case .passphrase: "wrapped by a passphrase (argon2id), and the tenant key under it by the recovery code"
-        case .securityModule: "in a security module, which it never leaves; the tenant key is wrapped by the recovery code, too"
+        case .securityModule:
+            "in a security module, which it never leaves; the tenant key is wrapped by the recovery code, too"
         }
     }
 

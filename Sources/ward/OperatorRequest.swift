@@ -10,7 +10,8 @@ struct OperatorRequest: Codable, Sendable {
             clientList, clientRemove, clientToken
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
-        case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink, userList,
+        case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink,
+            userList,
             userRecover, userRename, userRoles,
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention

@@ -25,7 +25,9 @@ final class StoreKeys: Sendable {
 
     /// The keyring of a store, which needs no key to be read.
     static func ring(of store: SQLiteStore) throws -> Keyring {
-        guard let entry = try store.entry(place, kind: .keyring) else { throw CommandFailure("the store has no keyring") }
+        guard let entry = try store.entry(place, kind: .keyring) else {
+            throw CommandFailure("the store has no keyring")
+        }
         do throws(KeyFailure) { return try Keyring(decoding: entry.sealed) } catch { throw CommandFailure(error.text) }
     }
 

@@ -121,7 +121,8 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
             let text = randomBytes(length)
             let (one, two) = (
                 try RecipientKey.seal(text, to: key.publicKey, boundTo: [1]),
-                try RecipientKey.seal(text, to: key.publicKey, boundTo: [1]))
+                try RecipientKey.seal(text, to: key.publicKey, boundTo: [1])
+            )
             #expect(one != two)
             #expect(try key.open(one, boundTo: [1]) == text && key.open(two, boundTo: [1]) == text)
         }

@@ -117,7 +117,8 @@ struct `A security module` {
     }
 
     @Test(arguments: [
-        ("relative.so", "t", "k"), ("/a.so", "", "k"), ("/a.so", "t", ""), ("/a.so", String(repeating: "t", count: 33), "k"),
+        ("relative.so", "t", "k"), ("/a.so", "", "k"), ("/a.so", "t", ""),
+        ("/a.so", String(repeating: "t", count: 33), "k"),
         ("/a.so", "t", String(repeating: "k", count: 65)),
     ])
     func `is not looked for where it cannot be`(library: String, token: String, key: String) {

@@ -9,7 +9,8 @@ struct KeysRotateCommand: AsyncParsableCommand {
     }
 
     static let configuration = CommandConfiguration(
-        commandName: "rotate", abstract: "Exchange the root key, the tenant key or the recovery code, while the store serves.",
+        commandName: "rotate",
+        abstract: "Exchange the root key, the tenant key or the recovery code, while the store serves.",
         discussion: """
             Wrapping keys are exchanged; no record is sealed anew. A new root or tenant key needs a new way in: \
             --new-key-file, --new-passphrase or --new-key with a security module. The old way in ends with it; \
