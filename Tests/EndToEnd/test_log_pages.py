@@ -77,7 +77,7 @@ def test_a_patient_reads_who_opened_their_record_and_nobody_elses(clinic, browse
         assert hidden not in text
     assert browser.faults() == []
     for path in (f"/app/my-record?patient={RECORDS[1]}", f"/app/my-record/csv?patient={RECORDS[1]}"):
-        assert patient.get(path).status_code == 404
+        assert patient.get(path).status_code == 403
     for path in ("/app/log", "/app/log/csv", f"/app/log/patient/{RECORDS[0]}", f"/app/log/patient/{RECORDS[0]}/csv",
                  "/app/activity", "/app/alerts"):
         assert patient.get(path).status_code == 403, path
