@@ -28,7 +28,7 @@ extension OperatorService {
             .output(
                 "ciphers: AES-256-GCM, HMAC-SHA-256, Ed25519, X25519; the module is BoringSSL as bundled, not a FIPS-validated build"
             ))
-        reply(.output("without the way in above, the recovery code is the only one: lost keys are lost data"))
+        reply(.output("without the way in above, the recovery code is the only one: a lost key is lost data"))
     }
 
     private func json(_ ring: Keyring, _ request: OperatorRequest) -> String {

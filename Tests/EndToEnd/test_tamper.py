@@ -561,11 +561,21 @@ def test_a_card_of_an_ended_version_put_back_is_found(copy, scene):
 # MARK: What the store says of itself
 
 
-@pytest.mark.parametrize("key", ["signingKey", "keyring", "header"])
+@pytest.mark.parametrize("key", ["signingKey", "header"])
 def test_a_lost_piece_of_metadata_is_refused(copy, key):
     with database(copy) as rows:
         assert rows.execute("DELETE FROM metadata WHERE key = ?", (key,)).rowcount == 1
     refusal_of(copy)
+
+
+def test_a_lost_or_flipped_keyring_is_refused(copy):
+    with database(copy) as rows:
+        sealed, = rows.execute("SELECT sealed FROM entry WHERE kind = 80").fetchone()
+        rows.execute("UPDATE entry SET sealed = ? WHERE kind = 80", (flip(sealed),))
+    refusal_of(copy)
+    with database(copy) as rows:
+        assert rows.execute("DELETE FROM entry WHERE kind = 80").rowcount == 1
+    assert "no keyring" in refusal_of(copy)
 
 
 def test_a_flipped_signing_key_is_refused(copy):

@@ -127,14 +127,16 @@ def log_key(house):
     text = dict(line.split(" ", 1) for line in (house.folder / "data.key").read_text().splitlines()[1:])
     with database(house) as rows:
         held = dict(rows.execute("SELECT key, value FROM metadata"))
+        ring, = rows.execute("SELECT sealed FROM entry WHERE kind = 80").fetchone()
 
     def opened(key, envelope, context):
         return AESGCM(key).decrypt(envelope[2:14], envelope[14:], envelope[:2] + context)
 
-    ring, store = json.loads(held["keyring"]), text["store"].encode()
-    root = opened(bytes.fromhex(text["key"]), bytes(ring["root"]), b"ward/keyring/1 root " + store)
-    tenant = opened(root, bytes(ring["tenant"]), b"ward/keyring/1 tenant " + store)
-    sealing = HKDFExpand(SHA256(), 32, b"ward/signing-key/1").derive(tenant)
+    ring, store = json.loads(ring), text["store"].encode()
+    key = bytes.fromhex(text["key"])
+    for wrapped in ("root", "tenant", "material"):
+        key = opened(key, bytes(ring[wrapped]), f"ward/keyring/2 {wrapped} ".encode() + store)
+    sealing = HKDFExpand(SHA256(), 32, b"ward/signing-key/1").derive(key)
     return Ed25519PrivateKey.from_private_bytes(opened(sealing, held["signingKey"], held["header"]))
 
 
