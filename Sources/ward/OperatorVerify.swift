@@ -82,8 +82,9 @@ struct DailyVerification: Sendable {
         var attempt: Instant?
         while !Task.isCancelled {
             // A faulty store is verified once a day as well, and not all the time.
-            if Instant.now() >= attempt?.adding(seconds: Self.day) ?? .now(), isDue {
-                attempt = .now()
+            let now = Instant.now()
+            if attempt.map({ Self.isOver($0, at: now) }) ?? true, isDue {
+                attempt = now
                 do throws(VaultFailure) {
                     if let result = try await house.vault.verifyInBackground(isStopped: stop.isSet) {
                         result.isWhole ? log.info("store verified") : log.error("the store is faulty; run: ward verify")
@@ -113,9 +114,13 @@ struct DailyVerification: Sendable {
             // A new store has nothing to verify on its first day; an old one is not left for longer.
             return Instant.now() >= started.adding(seconds: Self.firstWait)
         }
-        let now = Instant.now()
-        // A time to come is that of a clock that was set back since: it says nothing about how long ago it was.
-        return now >= last.adding(seconds: Self.day) || last > now.adding(seconds: Self.slack)
+        return Self.isOver(last, at: .now())
+    }
+
+    /// Whether a day is over since. A time to come is that of a clock that was set back: it says nothing about how long
+    /// ago it was.
+    private static func isOver(_ last: Instant, at now: Instant) -> Bool {
+        now >= last.adding(seconds: day) || last > now.adding(seconds: slack)
     }
 
     private static let firstWait: Int64 = 600
