@@ -26,7 +26,7 @@ func withoutGrant(_ vault: Vault) async throws {
 }
 
 func readLog(_ grant: consuming AccessGrant<Read>, _ gate: Gate) async throws {
-    _ = try await gate.readLog(AuditQuery(), limit: 1, with: grant)  // expected-error {{instance method 'readLog(_:before:limit:looking:asked:with:)' requires that 'Read' conform to 'LogReader'}}
+    _ = try await gate.readLog(AuditQuery(), limit: 1, with: grant)  // expected-error {{instance method 'readLog(_:before:limit:looking:asked:as:with:)' requires that 'Read' conform to 'LogReader'}}
 }
 
 func ownLog(_ principal: Principal) -> OwnLog {
