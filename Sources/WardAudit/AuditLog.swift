@@ -17,7 +17,7 @@ public final class AuditLog: Sendable {
     let clock: AuditClock
     let sequencer: Sequencer
     let witnesses: LogWitnesses
-    let retentionWork = OneAtATime()
+    let retentionWork = Turnstile()
     private let queue = DispatchQueue(label: "ward.audit")
     private let intake = Mutex(Intake())
 
@@ -171,19 +171,4 @@ public final class AuditLog: Sendable {
             sequencer.commit(batch)
         }
     }
-}
-
-/// Lets one in at a time, and turns others away.
-final class OneAtATime: Sendable {
-    private let isTaken = Mutex(false)
-
-    /// Whether nobody else is inside; then ``leave()`` must follow.
-    func enter() -> Bool {
-        isTaken.withLock { isTaken in
-            defer { isTaken = true }
-            return !isTaken
-        }
-    }
-
-    func leave() { isTaken.withLock { $0 = false } }
 }

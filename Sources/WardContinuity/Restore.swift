@@ -6,8 +6,8 @@ public import WardStorage
 
 /// Brings a store back from a backup, into an empty one.
 ///
-/// Every chunk is opened under its name and key, the tree of the log is derived anew from the leaves, and the store opens
-/// only when ``finish(_:_:)`` has written its header: a restore that was interrupted goes on where it was.
+/// Every chunk is opened under its name and key and the tree of the log is derived anew from the leaves. Until
+/// ``conclude(_:)`` the store opens only to be given new keys, and a restore that was interrupted goes on where it was.
 public struct BackupRestore: Sendable {
     let reader: BackupReader
     let opener: Opener
@@ -48,7 +48,7 @@ public struct BackupRestore: Sendable {
         public internal(set) var isContinuous = false
     }
 
-    /// Restores records, log and all else; the store does not open yet.
+    /// Restores records, log and all else; the keys of the machine before do not open the store.
     ///
     /// - Parameters:
     ///   - store: an empty store, or one that an interrupted restore has begun to fill.
@@ -75,6 +75,7 @@ public struct BackupRestore: Sendable {
         try await run.chunks(progress)
         if number == nil { try await run.stream(progress) }
         try run.checkLog()
+        try await fill(&run, manifest)
         run.report.seconds = (ContinuousClock.now - began) / .seconds(1)
         run.report.coreSeconds = Self.coreSeconds() - cpu
         return run.report
@@ -91,11 +92,8 @@ public struct BackupRestore: Sendable {
         }
     }
 
-    /// Ends a restore: with its header the store opens, and can be given a keyring of its own.
-    public func finish(
-        _ report: Report, _ store: any SealedStore
-    ) async throws(BackupFailure) {
-        let manifest = try await reader.manifest(report.backup).manifest
+    /// Makes a restored store one that can be opened to be given keys of its own, and by nothing else yet.
+    private func fill(_ run: inout RestoreRun, _ manifest: BackupManifest) async throws(BackupFailure) {
         let keys = RestoreKeys(opener: opener, store: manifest.store)
         var header: [UInt8]?
         for chunk in manifest.chunks where chunk.table == .metadata {
@@ -104,14 +102,19 @@ public struct BackupRestore: Sendable {
             }
         }
         guard let header else { throw .store }
-        do throws(StorageFailure) {
-            try store.commit { transaction throws(StorageFailure) in
-                try transaction.putMetadata(.header, header)
-                try transaction.putMetadata(.restoration, [])
-            }
-        } catch {
+        do throws(StorageFailure) { try run.fill(header) } catch {
             throw error == .full ? .unreachable(Int(ENOSPC)) : .store
         }
+    }
+
+    /// Ends a restore whose store has been given its keys: from now on it opens with them.
+    public static func conclude(_ store: any SealedStore) throws(StorageFailure) {
+        try store.commit { transaction throws(StorageFailure) in try transaction.putMetadata(.restoration, []) }
+    }
+
+    /// Whether a restore of this store has begun and not ended.
+    public static func isUnfinished(_ store: any SealedStore) throws(StorageFailure) -> Bool {
+        try store.metadata(.restoration)?.isEmpty == false
     }
 
     private static func coreSeconds() -> Double {

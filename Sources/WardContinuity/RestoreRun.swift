@@ -27,6 +27,8 @@ struct RestoreRun {
         var segment: Int64
         var segmentDigest: Digest
         var upTo: Int64
+        /// Whether all of the backup is in, and only new keys are wanting.
+        var isFilled = false
 
         var encoded: [UInt8] {
             var writer = ByteWriter()
@@ -36,6 +38,7 @@ struct RestoreRun {
             writer.number(segment)
             writer.digest(segmentDigest)
             writer.number(upTo)
+            writer.number(isFilled ? 1 : 0)
             return writer.bytes
         }
 
@@ -54,6 +57,7 @@ struct RestoreRun {
                 segment = try reader.number()
                 segmentDigest = try reader.digest()
                 upTo = try reader.number()
+                isFilled = try reader.number() == 1
             } catch {
                 return nil
             }
@@ -139,7 +143,8 @@ struct RestoreRun {
         var size = 0
         var reached = place
         // One that is missing, with others after it, ends here: nothing after it can be taken.
-        for number in numbers where number > place.segment {
+        // Filled before: the log has events of its own now, and nothing more of the old machine's can follow.
+        for number in numbers where number > place.segment && !place.isFilled {
             let (segment, digest): (StreamSegment, Digest)
             do throws(BackupFailure) {
                 guard number == reached.segment + 1 else { throw .missing(BackupNames.segment(reached.segment + 1)) }
@@ -239,6 +244,21 @@ struct RestoreRun {
         case .version(let version, let card):
             let old = version.version == 1 ? nil : try transaction.head(of: version.locator)
             try transaction.put(version, card: card, replacing: old)
+        }
+    }
+
+    // MARK: The end
+
+    /// Writes the header, with which the store can be opened to be given new keys.
+    ///
+    /// That it is being restored stands there until ``BackupRestore/conclude(_:)``: the keys of the machine before do not
+    /// open it in between.
+    mutating func fill(_ header: [UInt8]) throws(StorageFailure) {
+        place.isFilled = true
+        let state = place.encoded
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.putMetadata(.header, header)
+            try transaction.putMetadata(.restoration, state)
         }
     }
 

@@ -102,7 +102,7 @@ public struct Keyring: Codable, Sendable {
     func tenantKey(_ storeID: String, _ unlock: Unlock) throws(KeyFailure) -> KeyMaterial {
         if case .recovery(let code) = unlock {
             let context = Self.context("recovery", storeID)
-            guard let key = try? code.recipient?.unwrap(recovery, boundTo: context) else { throw .refused }
+            guard let key = try? code.pair?.unwrap(recovery, boundTo: context) else { throw .refused }
             return key
         }
         let context = Self.context("tenant", storeID)
@@ -175,15 +175,16 @@ public struct Keyring: Codable, Sendable {
 
     /// Seals the tenant key to a recovery code.
     mutating func lay(by code: RecoveryCode, _ tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) {
-        guard let key = code.recipient else { throw .malformedKeyring }
-        recipient = key.publicKey
+        guard let pair = code.pair else { throw .malformedKeyring }
+        recipient = pair.recipient.bytes
         try lay(tenant, storeID)
     }
 
     /// Seals the tenant key to the recovery code that there is.
     mutating func lay(_ tenant: KeyMaterial, _ storeID: String) throws(KeyFailure) {
+        guard let recipient = RecoveryRecipient(bytes: recipient) else { throw .malformedKeyring }
         do throws(SealFailure) {
-            recovery = try RecipientKey.wrap(tenant, to: recipient, boundTo: Self.context("recovery", storeID))
+            recovery = try recipient.wrap(tenant, boundTo: Self.context("recovery", storeID))
         } catch {
             throw .malformedKeyring
         }

@@ -8,7 +8,7 @@ public struct RecoveryCode: Sendable {
     private let key: KeyMaterial
 
     /// The key pair whose public half the tenant key is sealed to.
-    var recipient: RecipientKey? { RecipientKey(key) }
+    var pair: RecoveryPrivateKey? { key.withBytes { RecoveryPrivateKey(seed: $0) } }
 
     /// A fresh code.
     public init() {

@@ -42,7 +42,7 @@ public struct SecurityModule: Sendable {
         try check(unsafe withPlace { unsafe ward_token_destroy_key($0) })
     }
 
-    /// Wraps a key: format (1 byte, 1), algorithm (1 byte, 2 = AES-256-GCM in a module), nonce (12), ciphertext, tag.
+    /// Wraps a key: format (1 byte, 1), algorithm (1 byte, 3 = AES-256-GCM in a module), nonce (12), ciphertext, tag.
     func wrap(_ material: KeyMaterial, boundTo context: [UInt8]) throws(KeyFailure) -> [UInt8] {
         let (nonce, bound) = (randomBytes(12), Self.header + context)
         var sealed = [UInt8](repeating: 0, count: 48)
@@ -100,7 +100,7 @@ public struct SecurityModule: Sendable {
         }
     }
 
-    private static let header: [UInt8] = [1, 2]
+    private static let header: [UInt8] = [1, 3]
 }
 
 extension SecurityModule: SilentKey {}

@@ -8,26 +8,21 @@ extension Alert {
     /// The same event gives the same id, so that one judged again after a crash is kept once.
     static func ofTrouble(_ logged: LoggedEvent) -> Alert? {
         let event = logged.event
-        guard let trouble = trouble(event.kind.rawValue, event) else { return nil }
+        guard let trouble = trouble(event) else { return nil }
         return Alert(
             id: "\(logged.index)-\(trouble.rule.rawValue)", rule: trouble.rule, actor: nil, patient: nil,
             severity: .high, time: event.time, explanation: [trouble.finding], events: [logged.index])
     }
 
-    private static func trouble(
-        _ kind: String, _ event: AuditEvent
-    ) -> (rule: WatchRule, finding: WatchFinding)? {
-        switch kind {
-        case AuditEventKind.logInterrupted.rawValue:
+    private static func trouble(_ event: AuditEvent) -> (rule: WatchRule, finding: WatchFinding)? {
+        switch event.kind {
+        case .logInterrupted:
             (.logTrouble, WatchFinding(.logInterrupted, Double(seconds(of: event))))
-        case AuditEventKind.activityReviewOverdue.rawValue: (.reviewOverdue, WatchFinding(.reviewOverdue))
-        // By its name: what makes backups has its events, and this is where their trouble arrives.
-        case backupFailed: (.backupTrouble, WatchFinding(.backupFailed))
+        case .activityReviewOverdue: (.reviewOverdue, WatchFinding(.reviewOverdue))
+        case .backupFailed: (.backupTrouble, WatchFinding(.backupFailed))
         default: nil
         }
     }
-
-    private static let backupFailed = "backup-failed"
 
     /// `full; 42 seconds`.
     private static func seconds(of event: AuditEvent) -> Int64 {

@@ -1,5 +1,5 @@
-import Synchronization
 public import WardAudit
+import WardCore
 public import WardIdentity
 
 /// Why somebody does not get to see what they asked of the log.
@@ -68,7 +68,7 @@ public struct LogDesk: Sendable {
     let all: Reading
     let own: OwnReading
     private let making: FileMaking
-    private let files = OneAtATime()
+    private let files = Turnstile()
 
     public init(all: @escaping Reading, own: @escaping OwnReading, file: @escaping FileMaking) {
         self.all = all
@@ -89,22 +89,8 @@ public struct LogDesk: Sendable {
         _ ask: Ask, mostBytes: Int, _ principal: Principal, _ source: RequestSource,
         _ row: @escaping @Sendable (LoggedEvent) -> [UInt8]
     ) async throws(LogFailure) -> File {
-        guard files.begin() else { throw .busy }
-        defer { files.end() }
+        guard files.enter() else { throw .busy }
+        defer { files.leave() }
         return try await making(ask, mostBytes, principal, source, row)
     }
-}
-
-/// Lets one in.
-private final class OneAtATime: Sendable {
-    private let isTaken = Mutex(false)
-
-    func begin() -> Bool {
-        isTaken.withLock { isTaken in
-            defer { isTaken = true }
-            return !isTaken
-        }
-    }
-
-    func end() { isTaken.withLock { $0 = false } }
 }

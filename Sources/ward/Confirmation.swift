@@ -42,13 +42,7 @@ struct ConfirmOptions: ParsableArguments {
             guard let typed = Terminal.secret(prompt) else {
                 throw CommandFailure("the code is asked for on a terminal; without one, use --code-file")
             }
-            return typed.withBytes { span in
-                var bytes: [UInt8] = []
-                for index in 0..<span.byteCount {
-                    unsafe bytes.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-                }
-                return String(decoding: bytes, as: UTF8.self)
-            }
+            return typed.text
         }
     }
 }

@@ -30,11 +30,14 @@ struct EffectiveConfiguration: Hashable {
     }
 
     /// What is in force in a server that starts now.
-    init(_ house: House, _ settings: ServerSettings, _ listen: ListenOptions, isMemoryLocked: Bool) throws {
+    init(_ house: House, _ settings: ServerSettings, _ listen: ListenOptions, isMemoryLocked: Bool, backup: String?)
+        throws
+    {
         let witnesses = house.log.witnessPolicy
         let keyring = try house.keys.ring()
         self.init([
             "access-log": settings.logsAllRequests ? "on" : "off",
+            "backup": backup ?? "none",
             "certificate": listen.tlsCertificate.map { "own: \($0)" } ?? "of the local authority",
             "events-kept": "\(try house.log.retentionYears()) years",
             "hosts": settings.names.joined(separator: " "),
@@ -44,6 +47,7 @@ struct EffectiveConfiguration: Hashable {
             "listen": "\(settings.host):\(settings.port)",
             "maximum-body": "\(settings.largestBody >> 20) MiB",
             "memory-locked": isMemoryLocked ? "yes" : "no",
+            "module-grace": "\(listen.moduleGrace) s",
             "policy": house.adopted.policy.identification,
             "proxies": settings.proxies.isEmpty ? "none" : settings.proxies.sorted().joined(separator: " "),
             "software": Clinic.softwareVersion,

@@ -1,6 +1,8 @@
+import Dispatch
 import Glibc
 import Synchronization
 import WardAudit
+import WardCore
 import WardTelemetry
 
 /// Asks the security module again and again whether it is there.
@@ -13,6 +15,10 @@ final class KeyWatch: Sendable {
     private let log: OperationalLog
     private let limit: Duration
     private let ended = StopSign()
+    private let asking = Turnstile()
+    private let asked = Mutex(ContinuousClock.now - .seconds(3600))
+    private let queue = DispatchQueue(label: "ward.keys")
+    private static let interval = Duration.seconds(10)
 
     init(house: House, log: OperationalLog, limit: Duration) {
         (keys, audit, self.log, self.limit) = (house.keys, house.log, log, limit)
@@ -25,7 +31,8 @@ final class KeyWatch: Sendable {
     func run() async {
         var awaySince: ContinuousClock.Instant?
         while !Task.isCancelled {
-            if (try? keys.look()) == true { await tell() }
+            ask()
+            if keys.isNews() { await tell() }
             if keys.areHeld {
                 awaySince = nil
             } else {
@@ -38,7 +45,20 @@ final class KeyWatch: Sendable {
                     return
                 }
             }
-            try? await Task.sleep(for: min(.seconds(10), limit / 4))
+            try? await Task.sleep(for: min(.seconds(2), limit / 4))
+        }
+    }
+
+    /// Asks on a thread of its own: a module that hangs must not keep this one from noticing.
+    private func ask() {
+        guard asking.enter() else { return }
+        guard .now - asked.withLock({ $0 }) >= min(Self.interval, limit / 4) else {
+            return asking.leave()
+        }
+        asked.withLock { $0 = .now }
+        queue.async { [keys, asking] in
+            keys.look()
+            asking.leave()
         }
     }
 

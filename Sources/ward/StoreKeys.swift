@@ -26,7 +26,9 @@ final class StoreKeys: Sendable {
     /// The keyring of a store, which needs no key to be read.
     static func ring(of store: SQLiteStore) throws -> Keyring {
         guard let entry = try store.entry(place, kind: .keyring) else {
-            throw CommandFailure("the store has no keyring")
+            throw CommandFailure(
+                "the store has no keyring: its making was interrupted, or somebody took it away; restore it from a backup"
+            )
         }
         do throws(KeyFailure) { return try Keyring(decoding: entry.sealed) } catch { throw CommandFailure(error.text) }
     }
@@ -47,13 +49,19 @@ final class StoreKeys: Sendable {
     /// Whether the way to the root key stands: always, where no module holds it.
     var areHeld: Bool { module.isHeld }
 
-    /// Asks the module for the tenant key, if there is a module.
-    ///
-    /// - Returns: whether the answer differs from the last one.
-    func look() throws -> Bool {
-        guard let held = module.held else { return module.note(isThere: true) }
-        let ring = try ring()
-        do throws(KeyFailure) { try ring.prove(held, storeID: storeID) } catch { return module.note(isThere: false) }
-        return module.note(isThere: true)
+    /// Whether that changed since this was asked last.
+    func isNews() -> Bool { module.isNews() }
+
+    /// Asks the module for the tenant key, if there is a module; this may take as long as the module likes.
+    func look() {
+        guard let held = module.asked else { return }
+        do {
+            try ring().prove(held, storeID: storeID)
+            module.note(true)
+        } catch {
+            let failure = error as? KeyFailure
+            // A PIN that was changed at the module: every further try brings it nearer to locking the token.
+            module.note(false, isFinal: failure == .wrongPIN || failure == .lockedPIN)
+        }
     }
 }

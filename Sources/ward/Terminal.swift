@@ -38,3 +38,16 @@ enum Terminal {
         unsafe bytes.withUnsafeBytes { _ = unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
     }
 }
+
+extension SecretBytes {
+    /// As text, where it goes on to the store's own process: a copy that is not wiped (docs/threat-model.md).
+    var text: String {
+        withBytes { span in
+            var bytes = (0..<span.byteCount).map { index in
+                unsafe span.unsafeLoad(fromByteOffset: index, as: UInt8.self)
+            }
+            defer { wipe(&bytes) }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+}

@@ -185,24 +185,34 @@ def test_a_restore_killed_goes_on(clinic):
     assert house.ward("backup", "now", "--backup", clinic.place).returncode == 0
     house.stop()
     target = clinic.folder / "new"
+    command = ["backup", "restore", "--backup", str(clinic.place), "--data", str(target), "--kit-file", str(sheets[0])]
+    key = target.parent / "new.key"
+    old = house.folder / "data.key"
     killed = 0
-    for wait in (0.15, 0.3, 0.5, 0.8):
+    # Early ones stop the filling; from the key file on all is in, and only the new keyring and its event are wanting.
+    for after_key, wait in ((False, 0.15), (False, 0.3), (False, 0.5), (True, 0), (True, 0.2), (True, 0.35), (True, 0.5)):
         process = subprocess.Popen(
-            [str(house.binary), "backup", "restore", "--backup", str(clinic.place), "--data", str(target), "--kit-file",
-             str(sheets[0])], cwd=clinic.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [str(house.binary), *command], cwd=clinic.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if after_key:
+            wait_until(lambda: key.exists() or process.poll() is not None, timeout=60, interval=0.002, what="the key file")
         time.sleep(wait)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             killed += 1
-        process.wait()
-        if process.returncode == 0:
+        if process.wait() == 0:
             break
+        # Neither the keys of before nor the new ones open what has not ended.
+        for file in (old, key):
+            found = house.ward_program("audit", "checkpoint", "--data", target, "--key-file", file, cwd=clinic.folder)
+            assert found.returncode != 0, found.stdout
     assert killed
-    if not (target.parent / "new.key").exists():
-        done = clinic.restore(target, sheets)
-        assert done.returncode == 0, done.stderr
+    done = clinic.restore(target, sheets)
+    # Where the last kill came too late there is nothing to go on with.
+    assert done.returncode == 0 or process.returncode == 0, done.stderr
     new = clinic.restored(target)
     assert new.ward("verify", "--client", "administrator").returncode == 0
+    refused = house.ward_program("audit", "checkpoint", "--data", target, "--key-file", old, cwd=clinic.folder)
+    assert refused.returncode == 1 and "does not open this store" in refused.stderr
 
 
 def test_every_kind_of_damage_is_named(clinic):
@@ -308,6 +318,12 @@ def test_an_overdue_backup_raises_the_alarm_and_a_jump_of_the_clock_ends_nothing
     house.client("integration").put("Patient/p2", patient(2))
     clock.set(3 * 86_400)
     wait_until(lambda: "older than 24 hours" in house.errors(), timeout=30, what="the alarm")
+
+    def alerted():
+        found = house.ward("alerts", "--json").stdout.splitlines()
+        return any(json.loads(line)["rule"] == "backup-trouble" for line in found)
+
+    wait_until(alerted, timeout=30, interval=0.5, what="the officers to be told")
     clinic.place.unlink()
     hidden.rename(clinic.place)
     clock.set(0)

@@ -161,7 +161,7 @@ struct BackupHouse {
         let target = try SQLiteStore(path: "\(folder.path)/ward.db")
         let restore = BackupRestore(from: destination, with: kit ?? self.kit)
         let report = try await restore.run(into: target, until: until, against: checkpoint)
-        try await restore.finish(report, target)
+        try BackupRestore.conclude(target)
         return (target, report, folder)
     }
 }

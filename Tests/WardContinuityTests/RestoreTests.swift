@@ -164,7 +164,7 @@ struct RestoreTests {
         #expect(try target.metadata(.header) == nil, "it does not open yet")
         let report = try await restore.run(into: target)
         #expect(report.resumed > 8)
-        try await restore.finish(report, target)
+        try BackupRestore.conclude(target)
         #expect(try StoreContent(target).differences(from: before) == [])
     }
 

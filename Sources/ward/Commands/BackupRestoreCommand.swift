@@ -108,9 +108,9 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         let recovery = RecoveryCode()
         let material = try await restore.tenantKey(of: report)
         let (path, way) = try newWay(report.store)
-        try await restore.finish(report, database)
         database.close()
         try await open(folder, way, material, recovery, report, note)
+        try conclude(folder)
         say(report, seconds: (ContinuousClock.now - began) / .seconds(1))
         if let path { Terminal.say("key file         \(path)   (move it to other media than the data)") }
         Terminal.say(RecoveryKit.text(storeID: report.store, code: recovery))
@@ -160,6 +160,16 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             throw CommandFailure(error.text)
         }
         await house.close()
+    }
+
+    private func conclude(_ folder: DataFolder) throws {
+        do throws(StorageFailure) {
+            let database = try SQLiteStore(path: folder.database)
+            defer { database.close() }
+            try BackupRestore.conclude(database)
+        } catch {
+            throw CommandFailure(error.text)
+        }
     }
 
     private func adopt(_ ring: Keyring, _ way: Keyring.Unlock, _ house: House) async throws(KeyFailure) {

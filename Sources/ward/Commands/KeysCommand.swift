@@ -71,13 +71,7 @@ struct KeysCommand: AsyncParsableCommand {
                 }
             }
             guard let typed = Terminal.secret("recovery code: ") else { throw .notConfigured }
-            return typed.withBytes { span in
-                var bytes: [UInt8] = []
-                for index in 0..<span.byteCount {
-                    unsafe bytes.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-                }
-                return String(decoding: bytes, as: UTF8.self)
-            }
+            return typed.text
         }
     }
 }

@@ -75,16 +75,3 @@ struct KeysRotateCommand: AsyncParsableCommand {
         return typed.text
     }
 }
-
-extension SecretBytes {
-    /// As text, for the store's own process.
-    fileprivate var text: String {
-        withBytes { span in
-            var bytes: [UInt8] = []
-            for index in 0..<span.byteCount {
-                unsafe bytes.append(span.unsafeLoad(fromByteOffset: index, as: UInt8.self))
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        }
-    }
-}

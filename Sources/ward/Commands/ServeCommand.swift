@@ -143,7 +143,8 @@ struct Serving: Sendable {
         }
         _ = try await house.log.append(.system(.start))
         try await house.configuration.note(
-            EffectiveConfiguration(house, settings, listen, isMemoryLocked: isMemoryLocked), house.log)
+            EffectiveConfiguration(
+                house, settings, listen, isMemoryLocked: isMemoryLocked, backup: house.continuous?.path), house.log)
         let certificate: ServerCertificate
         if let chain = listen.tlsCertificate, let key = listen.tlsKey {
             certificate = .files(certificate: chain, key: key)
