@@ -12,14 +12,20 @@ struct AuditEventResource: Sendable {
     let place: Int
     private let event: AuditEvent
     private let base: String
+    /// What was given out, and when, of a disclosure that somebody wrote down.
+    private let disclosed: (what: String, day: String?)?
 
-    /// - Parameter base: `https://host/fhir`.
-    init?(_ logged: LoggedEvent, place: Int, base: String) {
+    /// - Parameters:
+    ///   - base: `https://host/fhir`.
+    ///   - isAccounting: whether it tells a patient what of theirs was given out (45 CFR 164.528(b)(2)(iii)); that text
+    ///     may be clinical, and no other reader of the log sees it.
+    init?(_ logged: LoggedEvent, place: Int, base: String, isAccounting: Bool = false) {
         let patients = logged.event.patients
         guard place == 0 ? patients.isEmpty : patients.indices.contains(place - 1) else { return nil }
         self.logged = logged
         self.place = place
         self.base = base
+        disclosed = isAccounting ? logged.event.writtenDisclosure : nil
         event = place == 0 ? logged.event : logged.event.share(of: patients[place - 1])
     }
 
@@ -115,6 +121,12 @@ struct AuditEventResource: Sendable {
         let own = AuditCoding(system: Self.kindSystem, code: event.kind.rawValue, display: event.kind.rawValue)
         writer.list("subtype", (codes.subtype.map { [$0] } ?? []) + [own]) { $0.coding($1) }
         writer.member("action", codes.action)
+        if let day = disclosed?.day {
+            writer.object("period") { writer in
+                writer.member("start", day)
+                writer.member("end", day)
+            }
+        }
         writer.member("recorded", event.time.text)
         writer.member("outcome", event.outcome == .success ? "0" : event.outcome == .denied ? "4" : "8")
         writer.member("outcomeDesc", event.decision.isEmpty ? event.outcome.rawValue : event.decision)
@@ -253,6 +265,13 @@ struct AuditEventResource: Sendable {
             writer.coded("role", Self.objectRole, "24", "Query")
             let asked = "\(event.type?.name ?? "")?\(event.query ?? "")"
             writer.member("query", base64(Array(asked.utf8)))
+            writer.endObject()
+        }
+        if let what = disclosed?.what {
+            writer.beginObject()
+            writer.coded("type", Self.entityType, "2", "System Object")
+            writer.coded("role", Self.objectRole, "3", "Report")
+            writer.member("description", what)
             writer.endObject()
         }
         for record in data { write(record, isCounted: !hasQuery && event.kind != .transaction, &writer) }

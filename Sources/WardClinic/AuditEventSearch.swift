@@ -133,6 +133,8 @@ extension Clinic {
         wanted.filter.also = { !matching($0).isEmpty }
         let (before, shown): (Int64, Int?) =
             if case .at(let index, let place) = cursor { (index, place) } else { (.max, nil) }
+        // An id tells its event: one is opened, and nothing lies further back.
+        let first = hints.only.map { min($0, .max - 1) + 1 } ?? .max
         let asked = query.appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
             .joined(separator: "&")
         let reading: LogReading
@@ -140,13 +142,16 @@ extension Clinic {
         case .all:
             let grant = try await gate.authorizeLog(request.principal, source: request.source)
             reading = try await gate.readLog(
-                wanted, before: before, limit: size, looking: Self.mostOpened, asked: asked, with: grant)
+                wanted, before: min(before, first), limit: size, looking: hints.only == nil ? Self.mostOpened : 1,
+                asked: asked, with: grant)
         case .own(let own):
             reading = try await gate.readLog(
-                wanted, of: own, before: before, limit: size, looking: Self.mostOpened, asked: asked,
-                principal: request.principal, source: request.source)
+                wanted, of: own, before: min(before, first), limit: size,
+                looking: hints.only == nil ? Self.mostOpened : 1, asked: asked, principal: request.principal,
+                source: request.source)
         }
-        var found = LogFound(events: [], next: reading.page.next.map { .at($0, place: nil) }, receipt: reading.receipt)
+        let next = hints.only == nil ? reading.page.next : nil
+        var found = LogFound(events: [], next: next.map { .at($0, place: nil) }, receipt: reading.receipt)
         for logged in reading.page.events {
             // The first event goes on where the page before ended within it.
             for resource in matching(logged) {
@@ -260,10 +265,13 @@ enum LogCursor: Hashable {
 private struct LogHints {
     var query = AuditQuery()
     var patient: String?
+    /// The one event that can be meant.
+    var only: Int64?
 
     init(_ parameters: [SearchPair]) {
         for pair in parameters where !pair.value.contains(",") && !pair.value.contains("\\") {
             switch pair.name {
+            case "_id": if let index = AuditEventResource.parsed(pair.value)?.index { only = min(only ?? index, index) }
             case "patient", "patient:Patient": note(patient: Clinic.id(pair.value, "Patient"))
             case "entity":
                 let parts = pair.value.split(separator: "/", omittingEmptySubsequences: false)

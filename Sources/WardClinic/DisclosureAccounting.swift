@@ -112,9 +112,7 @@ extension Clinic {
 
     /// When something was disclosed: for what was written down the day that was written.
     private static func disclosed(_ event: AuditEvent) -> Instant {
-        guard event.kind == .disclosureRecorded, let text = event.query, text.hasPrefix("on="),
-            let day = FHIRDate.interval(text.dropFirst(3).prefix(10))
-        else { return event.time }
+        guard let text = event.writtenDisclosure?.day, let day = FHIRDate.interval(text) else { return event.time }
         return Instant(microseconds: day.low)
     }
 
@@ -174,7 +172,8 @@ extension Clinic {
                 writer.key("entry")
                 writer.beginArray()
                 for entry in made.entries {
-                    guard let resource = AuditEventResource(entry.event, place: 1, base: base) else { continue }
+                    guard let resource = AuditEventResource(entry.event, place: 1, base: base, isAccounting: true)
+                    else { continue }
                     writer.beginObject()
                     writer.member("fullUrl", "\(base)/AuditEvent/\(resource.id)")
                     writer.key("resource")
@@ -186,5 +185,14 @@ extension Clinic {
             writer.endObject()
             return ClinicAnswer(status: 200, body: .plain(writer.bytes), receipt: made.receipt)
         }
+    }
+}
+
+extension AuditEvent {
+    /// What ``Gate/note(patient:recipient:decision:what:on:with:)`` kept of a disclosure, the day as `2026-11-21`.
+    public var writtenDisclosure: (what: String, day: String?)? {
+        guard kind == .disclosureRecorded, let query, let start = query.firstRange(of: "what=") else { return nil }
+        let day = query.hasPrefix("on=") ? String(query.dropFirst(3).prefix(10)) : nil
+        return (String(query[start.upperBound...]), day)
     }
 }

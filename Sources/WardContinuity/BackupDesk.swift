@@ -112,6 +112,8 @@ public struct BackupState: Hashable, Sendable {
     /// Number and digest of the newest full backup; 0 for none.
     public internal(set) var number: Int64 = 0
     var digest = ""
+    /// Where that was, as the server names it.
+    var place = ""
     public internal(set) var made: Instant?
     /// When the last drill ended, and whether what was restored was equal.
     public internal(set) var drilled: Instant?
@@ -127,6 +129,7 @@ public struct BackupState: Hashable, Sendable {
         writer.beginObject()
         writer.member("number", number)
         writer.member("digest", digest)
+        writer.member("place", place)
         if let made { writer.member("made", made.microseconds) }
         if let drilled { writer.member("drilled", drilled.microseconds) }
         writer.member("drillWasGood", Int64(drillWasGood ? 1 : 0))
@@ -142,6 +145,7 @@ public struct BackupState: Hashable, Sendable {
         else { return nil }
         self.number = number
         self.digest = digest
+        place = root["place"]?.string ?? ""
         made = root["made"]?.integer.map { Instant(microseconds: $0) }
         drilled = root["drilled"]?.integer.map { Instant(microseconds: $0) }
         drillWasGood = root["drillWasGood"]?.integer == 1

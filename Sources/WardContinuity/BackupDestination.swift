@@ -35,6 +35,8 @@ public enum BackupFailure: Error, Hashable, Sendable {
     case log(LogBreak)
     case missing(String)
     case noKit
+    /// Nothing of what was written is at its place.
+    case notThere
     /// Under this name lies something else.
     case occupied(String)
     /// The kit is not the one that this was sealed to.
@@ -67,6 +69,8 @@ public enum BackupFailure: Error, Hashable, Sendable {
         case .log(.rolledBack): "the backup is older than the given checkpoint: newer parts of it are missing"
         case .missing(let name): "\(name) is missing"
         case .noKit: "there is no recovery kit yet; make one with: ward backup kit"
+        case .notThere:
+            "no backup of before is at its place; if that is right, begin anew with: ward backup now"
         case .occupied(let name): "something else lies under \(name); nothing was written over it"
         case .otherKit: "the kit is not the one that this backup is sealed to"
         case .unreachable(let code) where code == 28: "the backup's disk is full"

@@ -46,11 +46,14 @@ struct BackupEpoch: Sendable {
     let id: UInt64
     let key: KeyMaterial
     let sealed: [UInt8]
+    /// Of the kit that it is sealed to.
+    let recipient: [UInt8]
     private let sealing: SealingKey
 
     init(for recipient: RecoveryRecipient, store: String) throws(BackupFailure) {
         id = randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) }
         key = .random()
+        self.recipient = recipient.fingerprint
         sealing = SealingKey(key)
         do throws(SealFailure) { sealed = try recipient.wrap(key, boundTo: Self.context(id, store)) } catch {
             throw .sealing

@@ -152,6 +152,8 @@ extension BackupReader {
             do throws(BackupFailure) {
                 let (segment, digest) = try await segment(number)
                 if let last, !segment.isNew, segment.previous != last { throw .altered(BackupNames.segment(number)) }
+                // It goes on from a full backup that never came to be: nothing from here on can be restored.
+                if segment.isNew, segment.base > newest.number { throw .missing(BackupNames.manifest(segment.base)) }
                 result.segments += 1
                 last = digest
                 if number > newest.through { result.upTo = segment.ended }

@@ -105,6 +105,14 @@ public final class BackupStream: Sendable {
         }
     }
 
+    /// Called when that full backup did not come to be: only another one helps.
+    func lapse() {
+        waiting.withLock { waiting in
+            waiting.isBroken = true
+            (waiting.groups, waiting.size) = ([[]], 0)
+        }
+    }
+
     /// Takes a new epoch from the next segment on.
     func renew(_ epoch: BackupEpoch) { waiting.withLock { $0.place?.epoch = epoch } }
 

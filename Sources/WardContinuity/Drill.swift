@@ -45,19 +45,19 @@ extension Backup {
         }
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         return try await conclude(
-            made.manifest, fault: fault, versions: result.versions, events: result.events, seconds: seconds)
+            made.manifest.number, fault: fault, versions: result.versions, events: result.events, seconds: seconds)
     }
 
     /// Writes down a drill, in the log and beside it; also one with the kit, which another process made.
     public func conclude(
-        _ manifest: BackupManifest, fault: String?, versions: Int64, events: Int64, seconds: Double
+        _ number: Int64, fault: String?, versions: Int64, events: Int64, seconds: Double
     ) async throws(BackupFailure) -> BackupDrill {
         var writer = JSONWriter()
         let now = Instant.now()
         writer.beginObject()
         writer.member("drill", now.text)
-        writer.member("store", manifest.store)
-        writer.member("backup", manifest.number)
+        writer.member("store", desk.keys.store)
+        writer.member("backup", number)
         writer.member("versions", versions)
         writer.member("events", events)
         writer.member("milliseconds", Int64(seconds * 1000))
@@ -70,7 +70,7 @@ extension Backup {
             String(decoding: writer.bytes, as: UTF8.self) + "\n" + base64(desk.keys.signer) + " " + base64(signature)
         try await desk.note(
             .backupDrilled, fault == nil ? .success : .failed,
-            "\(manifest.number) \(fault ?? "equal") \(Int64(seconds * 1000)) ms"
+            "\(number) \(fault ?? "equal") \(Int64(seconds * 1000)) ms"
         ) { state in
             state.drilled = now
             state.drillWasGood = fault == nil
@@ -78,7 +78,7 @@ extension Backup {
             state.drillReport = report
         }
         return BackupDrill(
-            backup: manifest.number, fault: fault, versions: versions, events: events, seconds: seconds, report: report)
+            backup: number, fault: fault, versions: versions, events: events, seconds: seconds, report: report)
     }
 
     /// Cuts the restored store into chunks again: they must be those of the backup, one by one.

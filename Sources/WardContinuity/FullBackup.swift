@@ -11,18 +11,29 @@ public struct Backup: Sendable {
     /// Nil where the store's commits are not followed: then a backup is a moment, and nothing comes after it.
     public let stream: BackupStream?
     public let retention: BackupRetention
+    /// Where it is, as the store remembers its newest backup; nil for a copy beside that.
+    let place: String?
     /// One full backup at a time.
     private let turn = Turn()
 
     public init(
         of store: any StreamedStore, desk: BackupDesk, to destination: any BackupDestination, stream: BackupStream?,
-        retention: BackupRetention = BackupRetention()
+        retention: BackupRetention = BackupRetention(), place: String? = ""
     ) {
+        self.place = place
         self.store = store
         self.desk = desk
         self.destination = destination
         self.stream = stream
         self.retention = retention
+    }
+
+    /// Whether the place is the one that backups were written to last: where all of them are gone its disk is not there.
+    public func isThere() async throws(BackupFailure) -> Bool {
+        let state = desk.state
+        guard state.number > 0, state.place == place else { return true }
+        if try await destination.size(of: BackupNames.manifest(state.number)) != nil { return true }
+        return try await !reader.numbers().isEmpty
     }
 
     public var reader: BackupReader { BackupReader(destination, keys: desk.keys) }
@@ -128,8 +139,23 @@ public struct Backup: Sendable {
         let earlier = try await earlier()
         let number = max(earlier.last?.manifest.number ?? 0, desk.state.number) + 1
         let epoch = try BackupEpoch(for: recipient, store: desk.keys.store)
-        let (snapshot, end) = try await snapshot(number, epoch)
-        defer { snapshot.close() }
+        let begun = try await snapshot(number, epoch)
+        defer { begun.snapshot.close() }
+        do throws(BackupFailure) {
+            return try await write(begun, number, epoch, recipient, earlier, isFresh: isFresh, progress)
+        } catch {
+            // The stream has begun anew on a backup that does not come to be: nothing after it could be restored.
+            if begun.hasRestarted { stream?.lapse() }
+            throw error
+        }
+    }
+
+    private func write(
+        _ begun: Begun, _ number: Int64, _ epoch: BackupEpoch, _ recipient: RecoveryRecipient,
+        _ earlier: [(manifest: BackupManifest, kept: BackupManifest.Kept)], isFresh: Bool,
+        _ progress: @Sendable (Int64, Int64) -> Void
+    ) async throws(BackupFailure) -> Made {
+        let (snapshot, end) = (begun.snapshot, begun.end)
         let made = Instant.now()
         guard let log = Self.position(of: snapshot) else { throw .store }
         let known = isFresh ? nil : earlier.last { $0.manifest.recipient == recipient.fingerprint }?.manifest
@@ -176,11 +202,14 @@ public struct Backup: Sendable {
             manifest: manifest, newChunks: newChunks, newBytes: newBytes, digest: object.digest, epoch: epoch)
         stream?.renew(epoch)
         try await desk.note(.backupMade, .success, "\(number) \(hex(result.digest.bytes))") { state in
+            guard let place else { return }
             state.number = number
+            state.place = place
             state.digest = hex(result.digest.bytes)
             state.made = made
         }
-        try await expire(manifest, earlier)
+        // What is not let go of today is tomorrow; the backup stands.
+        try? await expire(manifest, earlier)
         return result
     }
 
@@ -205,14 +234,20 @@ public struct Backup: Sendable {
     }
 
     /// The store at one moment, and the last segment of the stream that is in it.
-    private func snapshot(
-        _ number: Int64, _ epoch: BackupEpoch
-    ) async throws(BackupFailure) -> (snapshot: any SealedStore, end: (number: Int64, digest: Digest)) {
+    private struct Begun {
+        let snapshot: any SealedStore
+        let end: (number: Int64, digest: Digest)
+        /// Whether the stream begins anew after it.
+        var hasRestarted = false
+    }
+
+    private func snapshot(_ number: Int64, _ epoch: BackupEpoch) async throws(BackupFailure) -> Begun {
         guard let stream else {
             let tail = try await tail()
-            return (try frozen {}, (tail.number, tail.digest))
+            return Begun(snapshot: try frozen {}, end: (tail.number, tail.digest))
         }
-        if stream.needsFull {
+        // Also after another kit was made: one kit opens a backup and all of the stream after it.
+        if stream.needsFull || stream.place?.epoch.recipient != epoch.recipient {
             let tail = try await tail()
             let place = BackupStream.Place(
                 destination: destination, keys: desk.keys, epoch: epoch, number: tail.number, digest: tail.digest,
@@ -224,14 +259,16 @@ public struct Backup: Sendable {
                     return .failure(error)
                 }
             }
-            return (try result.get(), (tail.number, tail.digest))
+            return Begun(snapshot: try result.get(), end: (tail.number, tail.digest), hasRestarted: true)
         }
         var last: Int64 = 0
         let snapshot = try frozen { last = stream.cut() }
         do throws(BackupFailure) {
             try await stream.flush()
-            if let place = stream.place, place.number == last { return (snapshot, (last, place.digest)) }
-            return (snapshot, (last, try await reader.segment(last).digest))
+            if let place = stream.place, place.number == last {
+                return Begun(snapshot: snapshot, end: (last, place.digest))
+            }
+            return Begun(snapshot: snapshot, end: (last, try await reader.segment(last).digest))
         } catch {
             snapshot.close()
             throw error

@@ -46,6 +46,8 @@ public struct BackupRestore: Sendable {
         public internal(set) var resumed: Int64 = 0
         /// Whether the checkpoint that was given lies in the log.
         public internal(set) var isContinuous = false
+
+        public init() {}
     }
 
     /// Restores records, log and all else; the keys of the machine before do not open the store.

@@ -29,6 +29,11 @@ struct RestoreRun {
         var upTo: Int64
         /// Whether all of the backup is in, and only new keys are wanting.
         var isFilled = false
+        /// Whether a part of the stream was missing or altered, so that it ends before.
+        var isBroken = false
+        /// Stored versions and parts of the stream that came with it.
+        var versions: Int64 = 0
+        var segments: Int64 = 0
 
         var encoded: [UInt8] {
             var writer = ByteWriter()
@@ -38,7 +43,9 @@ struct RestoreRun {
             writer.number(segment)
             writer.digest(segmentDigest)
             writer.number(upTo)
-            writer.number(isFilled ? 1 : 0)
+            writer.number((isFilled ? 1 : 0) + (isBroken ? 2 : 0))
+            writer.number(versions)
+            writer.number(segments)
             return writer.bytes
         }
 
@@ -57,7 +64,10 @@ struct RestoreRun {
                 segment = try reader.number()
                 segmentDigest = try reader.digest()
                 upTo = try reader.number()
-                isFilled = try reader.number() == 1
+                let flags = try reader.number()
+                (isFilled, isBroken) = (flags & 1 != 0, flags & 2 != 0)
+                versions = try reader.number()
+                segments = try reader.number()
             } catch {
                 return nil
             }
@@ -137,14 +147,22 @@ struct RestoreRun {
     // MARK: The stream
 
     mutating func stream(_ progress: (Int64, Int64) -> Void) async throws(BackupFailure) {
+        // Filled before: the log has events of its own now, and nothing more of the old machine's can follow.
+        if place.isFilled {
+            let name = BackupNames.segment(place.segment + 1)
+            if place.isBroken {
+                report.broken =
+                    try await restore.reader.destination.size(of: name) == nil ? .missing(name) : .altered(name)
+            }
+            return reportStream()
+        }
         let numbers = try await restore.reader.segments(after: manifest)
         let total = Int64(numbers.count)
         var step: [StoreChange] = []
         var size = 0
         var reached = place
         // One that is missing, with others after it, ends here: nothing after it can be taken.
-        // Filled before: the log has events of its own now, and nothing more of the old machine's can follow.
-        for number in numbers where number > place.segment && !place.isFilled {
+        for number in numbers where number > place.segment {
             let (segment, digest): (StreamSegment, Digest)
             do throws(BackupFailure) {
                 guard number == reached.segment + 1 else { throw .missing(BackupNames.segment(reached.segment + 1)) }
@@ -152,17 +170,27 @@ struct RestoreRun {
                 let follows =
                     number == manifest.through + 1
                     ? segment.follows(manifest) : !segment.isNew && segment.previous == reached.segmentDigest
-                // Another full backup took its place there; this one ends here.
-                if segment.isNew, !follows { break }
+                // Another full backup took its place there, if it came to be; this one ends here.
+                if segment.isNew, !follows {
+                    let next = BackupNames.manifest(segment.base)
+                    if until.map({ segment.began <= $0 }) ?? true,
+                        try await restore.reader.destination.size(of: next) == nil
+                    {
+                        throw .missing(next)
+                    }
+                    break
+                }
                 guard follows else { throw .altered(BackupNames.segment(number)) }
             } catch {
                 report.broken = error
                 break
             }
             if let until, until < segment.began { break }
-            let key = try keys.key(segment.epoch, segment.key, for: BackupNames.segment(number))
             let commits: [StreamSegment.Commit]
-            do throws(BackupFailure) { commits = try segment.commits(with: key) } catch {
+            do throws(BackupFailure) {
+                commits = try segment.commits(
+                    with: try keys.key(segment.epoch, segment.key, for: BackupNames.segment(number)))
+            } catch {
                 report.broken = error
                 break
             }
@@ -174,13 +202,13 @@ struct RestoreRun {
                 }
                 step += commit.changes
                 size += commit.changes.reduce(0) { $0 + $1.size }
-                report.versions += Int64(
+                reached.versions += Int64(
                     commit.changes.count {
                         if case .version = $0 { true } else { false }
                     })
                 reached.upTo = commit.time.microseconds
             }
-            report.segments += 1
+            reached.segments += 1
             (reached.segment, reached.segmentDigest) = (number, digest)
             if size >= Int(Self.stepSize) {
                 let at = reached
@@ -192,6 +220,13 @@ struct RestoreRun {
         }
         let at = reached
         if !step.isEmpty { try apply(&step, name: BackupNames.segment(at.segment)) { $0 = at } }
+        place.isBroken = report.broken != nil
+        reportStream()
+    }
+
+    private mutating func reportStream() {
+        report.versions += place.versions
+        report.segments = Int(place.segments)
         report.upTo = Instant(microseconds: place.upTo)
     }
 

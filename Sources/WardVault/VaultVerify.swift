@@ -1,3 +1,4 @@
+import Dispatch
 public import WardAudit
 import WardCore
 import WardCrypto
@@ -58,11 +59,12 @@ extension Vault {
     ///   - isResumed: goes on where a verification was interrupted in the last day, if one was.
     public func verify(
         against earlier: Checkpoint?, isResumed: Bool = false, with grant: consuming AccessGrant<Administer>,
-        progress: (VerificationProgress) -> Void = { _ in }
+        progress: @escaping @Sendable (VerificationProgress) -> Void = { _ in }
     ) async throws(VaultFailure) -> StoreVerification {
         let done = grant.event(.success, time: .now())
-        let check = FullCheck(self, against: earlier, isResumed: isResumed)
-        guard let (result, replay) = try check.run(progress: progress, isStopped: { false }) else { throw .storage }
+        let checked = try await check(
+            against: earlier, isResumed: isResumed, .userInitiated, isStopped: { false }, progress: { progress })
+        guard let (result, replay) = checked else { throw .storage }
         try await finish(result, replay, done)
         return result
     }

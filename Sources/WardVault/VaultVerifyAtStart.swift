@@ -1,4 +1,4 @@
-internal import Dispatch
+import Dispatch
 import Glibc
 import WardAudit
 import WardCore
@@ -103,24 +103,38 @@ extension Vault {
     public func verifyInBackground(
         isStopped: @escaping @Sendable () -> Bool
     ) async throws(VaultFailure) -> StoreVerification? {
-        let result: Result<(StoreVerification, StoreReplay)?, VaultFailure> = await withCheckedContinuation {
-            continuation in
-            DispatchQueue(label: "ward.verify", qos: .background).async {
-                let pace = Pace()
-                continuation.resume(
-                    returning: Result { () throws(VaultFailure) in
-                        try FullCheck(self, against: nil, isResumed: true).run(
-                            progress: { _ in if !isStopped() { pace.rest() } }, isStopped: isStopped)
-                    })
-            }
+        let result = try await check(against: nil, isResumed: true, .background, isStopped: isStopped) {
+            let pace = Pace()
+            return { _ in if !isStopped() { pace.rest() } }
         }
-        guard let (verification, replay) = try result.get() else { return nil }
+        guard let (verification, replay) = result else { return nil }
         try await finish(
             verification, replay,
             AuditEvent(
                 kind: .storeVerified, time: .now(), outcome: .success, actor: nil, purpose: .systemAdministration,
                 source: .system, decision: "daily"))
         return verification
+    }
+
+    /// Verifies on a queue of its own: it takes minutes, and the threads that answer requests are few.
+    ///
+    /// - Parameter progress: makes what is told of progress, on that queue.
+    func check(
+        against earlier: Checkpoint?, isResumed: Bool, _ priority: DispatchQoS,
+        isStopped: @escaping @Sendable () -> Bool,
+        progress: @escaping @Sendable () -> (VerificationProgress) -> Void
+    ) async throws(VaultFailure) -> (StoreVerification, StoreReplay)? {
+        let result: Result<(StoreVerification, StoreReplay)?, VaultFailure> = await withCheckedContinuation {
+            continuation in
+            DispatchQueue(label: "ward.verify", qos: priority).async {
+                continuation.resume(
+                    returning: Result { () throws(VaultFailure) in
+                        try FullCheck(self, against: earlier, isResumed: isResumed)
+                            .run(progress: progress(), isStopped: isStopped)
+                    })
+            }
+        }
+        return try result.get()
     }
 }
 

@@ -30,7 +30,8 @@ struct ContinuousBackup: Sendable {
         stream = following.stream
         start = following.start
         path = following.path
-        backup = Backup(of: store, desk: desk, to: FolderDestination(path), stream: stream)
+        backup = Backup(
+            of: store, desk: desk, to: FolderDestination(path), stream: stream, place: DataFolder.canonical(path))
     }
 }
 
@@ -48,12 +49,7 @@ struct BackupService: Sendable {
 
     /// Runs until it is cancelled.
     func run() async {
-        do throws(BackupFailure) {
-            try await continuous.backup.begin(at: continuous.start)
-        } catch {
-            log.error("the backup is not the one that was written last; it was set back, lost or altered")
-            try? await house.backups.fail("not-as-written")
-        }
+        await begin()
         let full = Task.detached { await fulls() }
         var wasAway = false
         var told: ContinuousClock.Instant?
@@ -61,6 +57,7 @@ struct BackupService: Sendable {
         var lastDone = began
         while !Task.isCancelled {
             do throws(BackupFailure) {
+                if continuous.stream.waitingBytes > 0 { try await requirePlace() }
                 try await continuous.stream.flush()
                 if wasAway { log.info("the backup's place is back") }
                 wasAway = false
@@ -81,6 +78,27 @@ struct BackupService: Sendable {
         full.cancel()
     }
 
+    private func begin() async {
+        do throws(BackupFailure) {
+            try await requirePlace()
+            try await continuous.backup.begin(at: continuous.start)
+        } catch {
+            switch error {
+            case .altered, .foreignSigner, .missing:
+                log.error("the backup is not the one that was written last; it was set back, lost or altered")
+                try? await house.backups.fail("not-as-written")
+            default:
+                log.error("the backup's place cannot be used; a full backup is made when it can")
+                try? await house.backups.fail("away")
+            }
+        }
+    }
+
+    /// A share that is not mounted leaves an empty folder: what went there would fill this machine's own disk.
+    private func requirePlace() async throws(BackupFailure) {
+        guard try await continuous.backup.isThere() else { throw .notThere }
+    }
+
     private var isOverdueByDate: Bool {
         let newest = max(
             continuous.stream.upToDate?.microseconds ?? 0, house.backups.state.made?.microseconds ?? 0)
@@ -93,12 +111,16 @@ struct BackupService: Sendable {
         while !Task.isCancelled {
             if continuous.stream.needsFull || isFullDue(last) {
                 do throws(BackupFailure) {
+                    try await requirePlace()
                     let made = try await continuous.backup.full()
                     log.info("full backup made", .count(Int(made.manifest.number)))
                     last = .now
                     wait = .seconds(1)
                 } catch {
-                    log.error("no full backup could be made")
+                    log.error(
+                        error == .notThere
+                            ? "no backup of before is at the backup's place: its disk is not mounted, or it was emptied"
+                            : "no full backup could be made")
                     try? await house.backups.fail("full")
                     wait = min(wait * 2, .seconds(600))
                 }

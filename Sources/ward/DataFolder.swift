@@ -38,7 +38,8 @@ struct DataFolder: Sendable {
 
     /// Whether a path lies inside this folder.
     func holds(_ other: String) -> Bool {
-        guard let own = resolved(path), let theirs = resolved(other) ?? resolved(folder(of: other)) else {
+        guard let own = Self.resolved(path), let theirs = Self.resolved(other) ?? Self.resolved(folder(of: other))
+        else {
             return false
         }
         return theirs == own || theirs.hasPrefix(own + "/")
@@ -49,7 +50,10 @@ struct DataFolder: Sendable {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private func resolved(_ path: String) -> String? {
+    /// A path without links and detours, where it leads to something.
+    static func canonical(_ path: String) -> String { resolved(path) ?? path }
+
+    private static func resolved(_ path: String) -> String? {
         guard let pointer = unsafe realpath(path, nil) else { return nil }
         defer { unsafe free(pointer) }
         return unsafe String(cString: pointer)

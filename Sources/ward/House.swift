@@ -90,12 +90,12 @@ struct House: Sendable {
         do throws(StorageFailure) { store = try SQLiteStore(path: folder.database) } catch {
             throw CommandFailure(error.text)
         }
-        let header = try StoreHeader(of: store)
         // Only the restore itself has the key at hand. What the machine before had must not open it half way.
         if material == nil, (try? BackupRestore.isUnfinished(store)) != false {
             throw CommandFailure(
                 "this store is being restored and has no keys of its own yet: run ward backup restore again")
         }
+        let header = try StoreHeader(of: store)
         if let kind, header.kind != kind {
             throw CommandFailure(
                 header.kind == .demo

@@ -5,6 +5,8 @@ import WardKeys
 final class LockedModule: Sendable {
     private struct State {
         var module: SecurityModule?
+        /// Which module this is, of those that were held one after the other.
+        var turn = 0
         var answered = ContinuousClock.now
         var isRefusing = false
         /// Asking again would do harm.
@@ -20,19 +22,23 @@ final class LockedModule: Sendable {
 
     private let state = Mutex(State())
 
-    /// The module that can be asked.
-    var asked: SecurityModule? { state.withLock { $0.isFinal ? nil : $0.module } }
+    /// The module that can be asked, and its turn for ``note(_:of:isFinal:)``.
+    var asked: (module: SecurityModule, turn: Int)? {
+        state.withLock { state in state.isFinal ? nil : state.module.map { ($0, state.turn) } }
+    }
 
     /// Always where there is no module.
     var isHeld: Bool { state.withLock { $0.isHeld } }
 
-    func hold(_ module: SecurityModule?) { state.withLock { $0 = State(module: module) } }
+    func hold(_ module: SecurityModule?) { state.withLock { $0 = State(module: module, turn: $0.turn + 1) } }
 
     /// Notes whether it proved to have the key.
     ///
     /// - Parameter isFinal: whether it is not to be asked again.
-    func note(_ didProve: Bool, isFinal: Bool = false) {
+    func note(_ didProve: Bool, of turn: Int, isFinal: Bool = false) {
         state.withLock { state in
+            // Another one is held by now.
+            guard turn == state.turn else { return }
             (state.isRefusing, state.isFinal) = (!didProve, isFinal)
             if didProve { state.answered = .now }
         }

@@ -39,6 +39,8 @@ struct LogMirror {
         if let earlier, earlier.size > goal.size { return .unsound("the log is shorter than the mirror of it") }
         var frontier = MerkleFrontier()
         var tiles = TileBuilder()
+        // Bundles that no checkpoint of this mirror vouches for.
+        var unproven: [TilePlace] = []
         if let fault = fork(earlier, frontier) { return fault }
         while frontier.size < goal.size {
             let first = frontier.size
@@ -47,7 +49,9 @@ struct LogMirror {
                 throw CommandFailure("the log is too large")
             }
             let bytes = try await bundle(place)
+            if first + Int64(width) > earlier?.size ?? 0 { unproven.append(place) }
             guard let entries = EntryBundle.entries(bytes, width: width) else {
+                discard(unproven)
                 return .unsound("the entries from \(first) on are not a bundle")
             }
             for entry in entries {
@@ -60,7 +64,10 @@ struct LogMirror {
             }
             progress(frontier.size, goal.size)
         }
-        guard frontier.root == goal.root else { return .unsound("the entries do not add up to the checkpoint's root") }
+        guard frontier.root == goal.root else {
+            discard(unproven)
+            return .unsound("the entries do not add up to the checkpoint's root")
+        }
         for edge in tiles.edges where !edge.hashes.isEmpty {
             try keep(
                 edge.hashes,
@@ -99,6 +106,14 @@ struct LogMirror {
         let bytes = try await source.bundle(place)
         try write(path, bytes)
         return bytes
+    }
+
+    /// Takes bundles away again, so that the next run fetches them anew instead of finding a bad one for ever.
+    private func discard(_ places: [TilePlace]) {
+        for place in places {
+            unsafe unlink("\(folder)/tile/\(place.path)")
+            unsafe unlink("\(folder)/payload/\(place.payloadPath)")
+        }
     }
 
     private func keep(_ hashes: [UInt8], at place: TilePlace?) throws {

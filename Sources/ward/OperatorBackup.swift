@@ -15,11 +15,18 @@ extension OperatorService {
             }
             return continuous.backup
         }
-        if let continuous = house.continuous, continuous.path == path { return continuous.backup }
+        if isOwn(path), let continuous = house.continuous { return continuous.backup }
         guard !house.folder.holds(path) else {
             throw CommandFailure("the backup must lie outside the data folder, on another disk")
         }
-        return Backup(of: house.store, desk: house.backups, to: FolderDestination(path), stream: nil)
+        // Beside the one that the server keeps it is a copy, and the store goes on expecting its own.
+        return Backup(
+            of: house.store, desk: house.backups, to: FolderDestination(path), stream: nil,
+            place: house.continuous == nil ? DataFolder.canonical(path) : nil)
+    }
+
+    private func isOwn(_ path: String) -> Bool {
+        house.continuous.map { DataFolder.canonical($0.path) == DataFolder.canonical(path) } ?? false
     }
 
     func adoptKit(_ request: OperatorRequest) async throws {
@@ -65,8 +72,8 @@ extension OperatorService {
     func verifyBackup(_ request: OperatorRequest, _ reply: @escaping Reply) async throws {
         let backup = try backup(request)
         // One somewhere else need not hold the newest that this store knows of.
-        let isOwn = house.continuous.map { request.paths.isEmpty || $0.path == request.paths.first } ?? true
-        let found = try await backup.reader.verify(expected: isOwn ? house.backups.state : nil) { done, total in
+        let expects = house.continuous == nil || (request.paths.first.map(isOwn) ?? true)
+        let found = try await backup.reader.verify(expected: expects ? house.backups.state : nil) { done, total in
             reply(.progress(done: done, total: total, what: "chunks verified"))
         }
         for fault in found.faults { reply(.output("FAULT  \(fault.text)")) }
@@ -149,13 +156,12 @@ extension OperatorService {
     func concludeDrill(_ request: OperatorRequest) async throws {
         let backup = try backup(request)
         guard let number = request.options["backup"].flatMap({ Int64($0) }),
-            let manifest = try await backup.reader.list().first(where: { $0.number == number }),
             let versions = request.options["versions"].flatMap({ Int64($0) }),
             let events = request.options["events"].flatMap({ Int64($0) }),
             let milliseconds = request.options["milliseconds"].flatMap({ Int64($0) })
         else { throw CommandFailure("the drill's result is not complete") }
         _ = try await backup.conclude(
-            manifest, fault: request.options["fault"], versions: versions, events: events,
+            number, fault: request.options["fault"], versions: versions, events: events,
             seconds: Double(milliseconds) / 1000)
     }
 }

@@ -88,10 +88,7 @@ extension OperatorService {
                 throw CommandFailure("the key file must lie outside the data folder")
             }
             let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: house.header.id))
-            do { try await keep(try ring(way), way: way, "\(what) key-file", actor) } catch {
-                unsafe unlink(path)
-                throw error
-            }
+            try await keep(ring, way, "\(what) key-file", actor) { unsafe unlink(path) }
             reply(.output("new key file: \(path); from now on the store opens with --key-file \(path)"))
             reply(.output("destroy the old way in; with a copy of the store from before, it still opens that copy"))
         } else if let phrase = request.options["newPassphrase"] {
@@ -102,14 +99,31 @@ extension OperatorService {
             let module = try newModule(key, request)
             try module.makeKey()
             let way = Keyring.Unlock.securityModule(module)
-            do { try await keep(try ring(way), way: way, "\(what) security-module", actor) } catch {
-                try? module.destroyKey()
-                throw error
-            }
+            try await keep(ring, way, "\(what) security-module", actor) { try? module.destroyKey() }
             reply(.output("new root key: \(key) in token \(module.place.token); it cannot be taken out"))
             reply(.output("destroy the old way in; with a copy of the store from before, it still opens that copy"))
         } else {
             throw CommandFailure("say how the new root key is reached: a key file, a passphrase or a security module")
+        }
+    }
+
+    private func keep(
+        _ ring: (Keyring.Unlock) throws -> Keyring, _ way: Keyring.Unlock, _ decision: String, _ actor: AuditActor,
+        undo: () -> Void
+    ) async throws {
+        let made: Keyring
+        do { made = try ring(way) } catch {
+            undo()
+            throw error
+        }
+        do { try await keep(made, way: way, decision, actor) } catch {
+            guard !house.keys.mayBeInForce(made) else {
+                throw CommandFailure(
+                    "whether the exchange took effect is not known: keep both keys, restart, and see which one opens the store"
+                )
+            }
+            undo()
+            throw error
         }
     }
 
@@ -132,16 +146,17 @@ extension OperatorService {
             }
             return .passphrase(SecretBytes(copying: Array(phrase.utf8)))
         case .securityModule:
-            guard let place = ring.place, let pin = request.options["pin"] else {
+            guard var place = ring.place, let pin = request.options["pin"] else {
                 throw CommandFailure("the store opens with a security module: --pin-file, or --ask on a terminal")
             }
+            if let library = request.options["module"] { place.library = library }
             return .securityModule(SecurityModule(place, pin: SecretBytes(copying: Array(pin.utf8))))
         }
     }
 
     private func newModule(_ key: String, _ request: OperatorRequest) throws -> SecurityModule {
         let old = try house.keys.ring().place
-        guard let library = request.options["newModule"] ?? old?.library,
+        guard let library = request.options["newModule"] ?? request.options["module"] ?? old?.library,
             let token = request.options["newToken"] ?? old?.token,
             let place = TokenPlace(library: library, token: token, key: key)
         else { throw CommandFailure("a module's absolute path, the token's label and the key's label are needed") }

@@ -174,7 +174,7 @@ extension DisclosureAccounting.Entry {
     var line: String {
         let told = event.event
         let types = what.map { "\($0.count) \($0.type)" }.joined(separator: ", ")
-        let records = types.isEmpty ? told.query ?? "records of several patients" : types
+        let records = types.isEmpty ? told.writtenDisclosure?.what ?? "records of several patients" : types
         let why = told.kind == .disclosureRecorded ? told.decision : told.purpose?.rawValue ?? ""
         return
             "\(time.text.prefix(10))  to \(recipient)  \(records)  \(why)\(isTPO ? " (TPO)" : "")  [\(event.index)]"
@@ -191,7 +191,7 @@ extension DisclosureAccounting.Entry {
         writer.beginObject()
         for (type, count) in what { writer.member(type, count) }
         writer.endObject()
-        if let text = told.query, told.kind == .disclosureRecorded { writer.member("written", text) }
+        if let text = told.writtenDisclosure?.what { writer.member("written", text) }
         writer.member("purpose", told.kind == .disclosureRecorded ? told.decision : told.purpose?.rawValue ?? "")
         writer.key("tpo")
         writer.bool(isTPO)

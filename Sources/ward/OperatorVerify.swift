@@ -8,7 +8,7 @@ import WardTelemetry
 import WardVault
 
 extension OperatorService {
-    func verify(_ request: OperatorRequest, _ reply: Reply) async throws {
+    func verify(_ request: OperatorRequest, _ reply: @escaping Reply) async throws {
         let principal = try await principal(request)
         let earlier = try earlierCheckpoint(request)
         let result: StoreVerification

@@ -44,6 +44,21 @@ struct StoreOptions: ParsableArguments {
         try secret(passphraseFile, credential: "ward-passphrase", prompt: "passphrase: ")
     }
 
+    /// A passphrase that a store is to open with from now on: typed twice where it is typed.
+    func newPassphrase() throws -> SecretBytes {
+        do throws(KeyFailure) {
+            let phrase = try passphrase()
+            guard Passphrase.isLongEnough(phrase) else { throw .tooShortPassphrase }
+            if passphraseFile == nil, unsafe getenv("CREDENTIALS_DIRECTORY") == nil {
+                guard let again = Terminal.secret("once more: ") else { throw .notConfigured }
+                guard again.text == phrase.text else { throw .refused }
+            }
+            return phrase
+        } catch {
+            throw CommandFailure(error == .refused ? "the two do not agree" : error.text)
+        }
+    }
+
     /// As ``passphrase()``.
     func pin() throws(KeyFailure) -> SecretBytes {
         try secret(pinFile, credential: "ward-pin", prompt: "PIN of the security module: ")

@@ -46,6 +46,12 @@ final class StoreKeys: Sendable {
         if case .securityModule(let held) = way { module.hold(held) } else { module.hold(nil) }
     }
 
+    /// Whether a keyring is in force, or could be: a commit whose outcome nobody told may stand on the disk.
+    func mayBeInForce(_ ring: Keyring) -> Bool {
+        guard let now = try? self.ring().encoded(), let asked = try? ring.encoded() else { return true }
+        return now == asked
+    }
+
     /// Whether the way to the root key stands: always, where no module holds it.
     var areHeld: Bool { module.isHeld }
 
@@ -54,14 +60,14 @@ final class StoreKeys: Sendable {
 
     /// Asks the module for the tenant key, if there is a module; this may take as long as the module likes.
     func look() {
-        guard let held = module.asked else { return }
+        guard let (held, turn) = module.asked else { return }
         do {
             try ring().prove(held, storeID: storeID)
-            module.note(true)
+            module.note(true, of: turn)
         } catch {
             let failure = error as? KeyFailure
             // A PIN that was changed at the module: every further try brings it nearer to locking the token.
-            module.note(false, isFinal: failure == .wrongPIN || failure == .lockedPIN)
+            module.note(false, of: turn, isFinal: failure == .wrongPIN || failure == .lockedPIN)
         }
     }
 }

@@ -106,6 +106,13 @@ def test_disclosures_are_accounted_for(furnished, tmp_path):
         "audit", "accounting", "--patient", "anna", "--client", "watcher").returncode != 0
     answer = furnished.client("officer").get("Patient/anna/$accounting-of-disclosures?tpo=true&start=2020")
     assert answer.status_code == 200 and len(answer.json()["entry"]) >= 3
+    written = [entry["resource"] for entry in answer.json()["entry"] if "period" in entry["resource"]]
+    assert [each["period"] for each in written] == [{"start": "2026-11-02", "end": "2026-11-02"}]
+    assert "visit notes 2025" in [entity.get("description") for entity in written[0]["entity"]]
+    # What was given out may be clinical: other readers of the log do not see it.
+    listed = furnished.client("watcher").get("AuditEvent?patient=Patient/anna&_count=100")
+    assert listed.status_code == 200 and f"log-{written[0]['id'].split('-')[1]}-" in listed.text
+    assert "visit notes 2025" not in listed.text
     for bad in ("start=x", "tpo=maybe", "nonsense=1"):
         assert furnished.client("officer").get(f"Patient/anna/$accounting-of-disclosures?{bad}").status_code == 400
     assert "accounting-made" in {each["kind"] for each in furnished.events()}

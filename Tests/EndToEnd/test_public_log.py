@@ -175,6 +175,20 @@ def test_a_stranger_mirrors_and_goes_on_later(scene, running, ward, tmp_path):
     assert not (folder / "payload").exists()
 
 
+def test_a_bad_bundle_is_not_kept_for_ever(scene, running, ward, tmp_path):
+    whole = tmp_path / "whole"
+    assert mirror(ward, whole, running, scene.key).returncode == 0
+    good = (whole / "tile/entries/000").read_bytes()
+    for number, bad in enumerate((good[:100] + bytes([good[100] ^ 1]) + good[101:], good[:-1], b"")):
+        folder = tmp_path / f"mirror{number}"
+        (folder / "tile/entries").mkdir(parents=True)
+        (folder / "tile/entries/000").write_bytes(bad)
+        done = mirror(ward, folder, running, scene.key)
+        assert done.returncode == UNSOUND and not (folder / "checkpoint").exists(), done.stderr
+        assert mirror(ward, folder, running, scene.key).returncode == 0
+        assert (folder / "tile/entries/000").read_bytes() == good
+
+
 def test_a_local_mirror_can_hold_the_sealed_events(scene, running, ward, tmp_path):
     folder = tmp_path / "mirror"
     done = running.ward("audit", "mirror", folder, "--payloads")

@@ -16,6 +16,8 @@ final class MemoryDestination: BackupDestination {
         var isAway = false
         /// How many more objects can be read; nil for any number.
         var reads: Int?
+        /// Happens before the next object under this prefix is written, once.
+        var before: (prefix: String, work: @Sendable () async throws -> Void)?
     }
 
     let state = Mutex(State())
@@ -33,6 +35,12 @@ final class MemoryDestination: BackupDestination {
 
     func put(_ name: String, _ bytes: [UInt8]) async throws(BackupFailure) {
         try reach()
+        let work: (@Sendable () async throws -> Void)? = state.withLock { state in
+            guard let before = state.before, name.hasPrefix(before.prefix) else { return nil }
+            state.before = nil
+            return before.work
+        }
+        do { try await work?() } catch { throw .unreachable(28) }
         let result: Result<Void, BackupFailure> = state.withLock { state in
             if let old = state.objects[name] { return old == bytes ? .success(()) : .failure(.occupied(name)) }
             if let room = state.room {

@@ -5,6 +5,7 @@ import WardAudit
 import WardContinuity
 import WardCore
 import WardCrypto
+import WardFHIR
 import WardKeys
 import WardSQLite
 import WardStorage
@@ -100,6 +101,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         do throws(StorageFailure) { database = try SQLiteStore(path: folder.database) } catch {
             throw CommandFailure(error.text)
         }
+        let access = try newAccess(database)
         let restore = BackupRestore(from: FolderDestination(absolutePath(backup)), with: kit)
         let report = try await restore.run(
             into: database, until: moment, against: note.flatMap { Checkpoint(text: $0.text) }
@@ -107,32 +109,49 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         if report.resumed > 0 { Terminal.note("went on where an earlier restore was interrupted") }
         let recovery = RecoveryCode()
         let material = try await restore.tenantKey(of: report)
-        let (path, way) = try newWay(report.store)
+        let (path, way) = try newWay(report.store, access)
         database.close()
         try await open(folder, way, material, recovery, report, note)
+        Terminal.say(RecoveryKit.text(storeID: report.store, code: recovery))
         try conclude(folder)
         say(report, seconds: (ContinuousClock.now - began) / .seconds(1))
         if let path { Terminal.say("key file         \(path)   (move it to other media than the data)") }
-        Terminal.say(RecoveryKit.text(storeID: report.store, code: recovery))
         if let broken = report.broken {
             Terminal.warn("\(broken.text): what was committed after \(report.upTo.text) is lost")
             Glibc.exit(2)
         }
     }
 
-    /// How the store opens from now on: nothing of the machine of before is needed.
-    private func newWay(_ id: String) throws -> (path: String?, way: Keyring.Unlock) {
-        do throws(KeyFailure) {
-            if passphrase || store.passphraseFile != nil { return (nil, .passphrase(try store.passphrase())) }
-            let path: String
-            do throws(CommandFailure) { path = try store.keyFilePath() } catch { throw KeyFailure.notConfigured }
-            // There from an attempt that ended right after it.
-            let key =
-                PrivateFile.exists(path)
-                ? try KeyFile.read(path, storeID: id) : try KeyFile.create(path, storeID: id)
-            return (path, .keyFile(key))
-        } catch {
-            throw CommandFailure(error.text)
+    /// What the store is to open with from now on, known before anything is written.
+    private enum Access {
+        case keyFile(String)
+        case known(Keyring.Unlock)
+    }
+
+    private func newAccess(_ database: SQLiteStore) throws -> Access {
+        if passphrase || store.passphraseFile != nil {
+            return .known(.passphrase(try store.newPassphrase()))
+        }
+        let path = try store.keyFilePath()
+        // One that lies there already may be that of the machine before; only an interrupted restore has made its own.
+        guard !PrivateFile.exists(path) || (try? BackupRestore.isUnfinished(database)) == true else {
+            throw CommandFailure("\(path) is there already; the restored store gets a key file of its own: --key-file")
+        }
+        return .keyFile(path)
+    }
+
+    private func newWay(_ id: String, _ access: Access) throws -> (path: String?, way: Keyring.Unlock) {
+        switch access {
+        case .known(let way): return (nil, way)
+        case .keyFile(let path):
+            do throws(KeyFailure) {
+                let key =
+                    PrivateFile.exists(path)
+                    ? try KeyFile.read(path, storeID: id) : try KeyFile.create(path, storeID: id)
+                return (path, .keyFile(key))
+            } catch {
+                throw CommandFailure(error.text)
+            }
         }
     }
 
@@ -215,14 +234,10 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     }
 
     private static func instant(_ text: String) throws -> Instant {
-        let parts = text.split(whereSeparator: { "-T:Z".contains($0) }).compactMap { Double($0) }
-        guard parts.count == 6, text.hasSuffix("Z"), (1...12).contains(parts[1]), (1...31).contains(parts[2]),
-            (0..<24).contains(parts[3]), (0..<60).contains(parts[4]), (0..<61).contains(parts[5])
-        else { throw CommandFailure("--until is a time like 2026-11-21T08:30:00Z") }
-        let day = CalendarDay(year: Int64(parts[0]), month: Int64(parts[1]), day: Int64(parts[2])).daysSinceEpoch
-        return Instant(
-            microseconds: day * 86_400_000_000 + Int64(parts[3]) * 3_600_000_000 + Int64(parts[4]) * 60_000_000
-                + Int64(parts[5] * 1_000_000))
+        guard text.utf8.count == 20, text.hasSuffix("Z"), let (low, _) = FHIRDate.interval(text) else {
+            throw CommandFailure("--until is a time like 2026-11-21T08:30:00Z")
+        }
+        return Instant(microseconds: low)
     }
 }
 
@@ -263,21 +278,28 @@ struct BackupDrillCommand: AsyncParsableCommand {
         let database = try SQLiteStore(path: file)
         defer { database.close() }
         let restore = BackupRestore(from: FolderDestination(absolutePath(place.backup ?? "")), with: opened)
-        let report = try await restore.run(into: database) { done, total in
-            Terminal.progress(Int(done), of: Int(total), "restored")
+        var (report, fault) = (BackupRestore.Report(), String?.none)
+        do throws(BackupFailure) {
+            report = try await restore.run(into: database) { done, total in
+                Terminal.progress(Int(done), of: Int(total), "restored")
+            }
+            _ = try await restore.tenantKey(of: report)
+            fault = report.broken?.text
+        } catch {
+            // A drill that fails is what drills are for: it is written down as well.
+            fault = error.text
         }
-        _ = try await restore.tenantKey(of: report)
         let milliseconds = Int64((ContinuousClock.now - began) / .milliseconds(1))
-        let fault = report.broken?.text
+        let (found, result) = (fault, report)
         try await Operator.perform(store) { _ in
             var options = [
-                "backup": "\(report.backup)", "versions": "\(report.versions)", "events": "\(report.events)",
+                "backup": "\(result.backup)", "versions": "\(result.versions)", "events": "\(result.events)",
                 "milliseconds": "\(milliseconds)",
             ]
-            options["fault"] = fault
+            options["fault"] = found
             return OperatorRequest(command: .backupConclude, options: options, paths: place.paths)
         }
-        if let fault { throw CommandFailure(fault, isDamage: true) }
+        if let found { throw CommandFailure(found, isDamage: true) }
         Terminal.say(
             "backup \(report.backup) restored with the kit in \(milliseconds) ms: \(report.versions) stored versions, "
                 + "\(report.events) events, up to \(report.upTo.text)")

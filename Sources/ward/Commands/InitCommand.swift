@@ -43,11 +43,7 @@ struct InitCommand: AsyncParsableCommand {
         if let token {
             try await create(folder, storeID, recovery, inTokenOf: token)
         } else if passphrase || store.passphraseFile != nil {
-            let phrase: SecretBytes
-            do throws(KeyFailure) { phrase = try store.passphrase() } catch { throw CommandFailure(error.text) }
-            guard Passphrase.isLongEnough(phrase) else {
-                throw CommandFailure(KeyFailure.tooShortPassphrase.text)
-            }
+            let phrase = try store.newPassphrase()
             try await House.create(
                 folder, kind: .real, storeID: storeID, unlock: .passphrase(phrase), recovery: recovery)
         } else {

@@ -46,13 +46,15 @@ struct KeysCommand: AsyncParsableCommand {
                     store.folder, kind: nil, unlock: { _, _ in .recovery(code) }, origin: nil, isChecked: false)
                 let storeID = house.header.id
                 let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: storeID))
+                var made: Keyring?
                 do {
                     let open = try OpenKeyring(try house.keys.ring(), storeID: storeID, unlock: .recovery(code))
+                    let ring = try open.withNewRoot(way, today: OperatorService.today)
+                    made = ring
                     try await house.keys.adopt(
-                        try open.withNewRoot(way, today: OperatorService.today), way: way,
-                        .system(.keysRecovered, decision: "recovery-code"), house.log)
+                        ring, way: way, .system(.keysRecovered, decision: "recovery-code"), house.log)
                 } catch {
-                    unsafe unlink(path)
+                    if made.map(house.keys.mayBeInForce) != true { unsafe unlink(path) }
                     throw error
                 }
                 await house.close()

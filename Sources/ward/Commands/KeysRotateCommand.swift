@@ -46,6 +46,7 @@ struct KeysRotateCommand: AsyncParsableCommand {
         } else if ask {
             options["passphrase"] = try typed("passphrase or PIN: ")
         }
+        options["module"] = store.moduleLibrary.map(absolutePath)
         options["pin"] = try store.pinFile.map(secret) ?? options["passphrase"]
         options["newKeyFile"] = newKeyFile.map(absolutePath)
         if let newPassphraseFile {
