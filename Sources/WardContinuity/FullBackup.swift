@@ -36,6 +36,15 @@ public struct Backup: Sendable {
         return try await !reader.numbers().isEmpty
     }
 
+    /// Carries over what waits; nothing goes to a place whose disk is not there.
+    public func carry() async throws(BackupFailure) {
+        guard let stream else { return }
+        if stream.waitingBytes > 0 {
+            guard try await isThere() else { throw .notThere }
+        }
+        try await stream.flush()
+    }
+
     public var reader: BackupReader { BackupReader(destination, keys: desk.keys) }
 
     /// Goes on where the stream ended, if nothing was committed since; or else asks for a full backup.

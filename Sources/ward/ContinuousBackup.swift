@@ -57,8 +57,7 @@ struct BackupService: Sendable {
         var lastDone = began
         while !Task.isCancelled {
             do throws(BackupFailure) {
-                if continuous.stream.waitingBytes > 0 { try await requirePlace() }
-                try await continuous.stream.flush()
+                try await continuous.backup.carry()
                 if wasAway { log.info("the backup's place is back") }
                 wasAway = false
                 if !continuous.stream.needsFull { lastDone = .now }

@@ -241,7 +241,7 @@ struct House: Sendable {
         await people.finishEnds()
         await log.close()
         // What is not carried over by now is found at the next start.
-        try? await continuous?.stream.flush()
+        try? await continuous?.backup.carry()
         store.close()
     }
 }

@@ -148,8 +148,10 @@ def test_the_kit_in_shares_and_wrong_ones(clinic):
     assert "the kit is not the one" in clinic.restore(target, later).stderr
     done = clinic.restore(target, [sheets[2], sheets[0]])
     assert done.returncode == 0, done.stderr
-    # A second time there is something.
-    assert "something else stands" in clinic.restore(target, [sheets[2], sheets[0]]).stderr
+    # A second time there is something: a key file, which may be that of another machine, and a store.
+    assert "is there already" in clinic.restore(target, [sheets[2], sheets[0]]).stderr
+    again = clinic.restore(target, [sheets[2], sheets[0]], "--key-file", clinic.folder / "another.key")
+    assert "something else stands" in again.stderr and not (clinic.folder / "another.key").exists()
 
 
 def test_a_server_killed_again_and_again_while_it_backs_up_loses_nothing_that_was_carried_over(clinic):
@@ -211,6 +213,9 @@ def test_a_restore_killed_goes_on(clinic):
     assert done.returncode == 0 or process.returncode == 0, done.stderr
     new = clinic.restored(target)
     assert new.ward("verify", "--client", "administrator").returncode == 0
+    for moment in ("1e300-01-01T00:00:00Z", "nan-01-01T00:00:00Z", "2026-02-31T00:00:00Z", "2026-11-21", ""):
+        wrong = clinic.restore(clinic.folder / "never", sheets, "--until", moment)
+        assert wrong.returncode == 1 and "--until is a time like" in wrong.stderr, wrong.stderr
     refused = house.ward_program("audit", "checkpoint", "--data", target, "--key-file", old, cwd=clinic.folder)
     assert refused.returncode == 1 and "does not open this store" in refused.stderr
 
@@ -289,6 +294,81 @@ def test_drills(clinic):
     assert clinic.status()["drillWasGood"] is True
     report = house.ward("backup", "status", "--report").stdout
     assert '"result":"equal"' in report
+
+
+def test_a_drill_that_fails_is_written_down_whatever_it_failed_of(clinic):
+    sheets = clinic.kit()
+    house = clinic.house
+    clinic.serve()
+    house.client("integration").put("Patient/p1", patient(1))
+    clinic.caught_up()
+
+    def drill():
+        return house.ward(
+            "backup", "drill", "--kit", "--kit-file", sheets[0], "--backup", clinic.place, "--scratch", clinic.folder / "s")
+
+    assert drill().returncode == 0 and clinic.status()["drillWasGood"] is True
+    for kind in ("chunks", "manifests"):
+        path = sorted(item for item in (clinic.place / kind).rglob("*") if item.is_file())[-1]
+        whole = path.read_bytes()
+        path.write_bytes(whole[:60] + bytes([whole[60] ^ 4]) + whole[61:])
+        assert drill().returncode == 2
+        status = house.ward("backup", "status", "--json")
+        assert json.loads(status.stdout)["drillWasGood"] is False and status.returncode == 2
+        assert house.events("--kind", "backup-drilled")[0]["outcome"] == "failed"
+        path.write_bytes(whole)
+    assert drill().returncode == 0 and clinic.status()["drillWasGood"] is True
+
+
+def test_the_same_folder_by_another_name_and_another_folder(clinic):
+    sheets = clinic.kit()
+    house = clinic.house
+    clinic.serve()
+    fhir = house.client("integration")
+    fhir.put("Patient/p1", patient(1))
+    clinic.caught_up()
+    (clinic.folder / "link").symlink_to(clinic.place)
+    for number, name in enumerate((f"{clinic.place}/", clinic.folder / "link", clinic.folder / "x/../backup")):
+        (clinic.folder / "x").mkdir(exist_ok=True)
+        fhir.put(f"Patient/q{number}", {**patient(1), "id": f"q{number}"})
+        assert house.ward("backup", "now", "--backup", name).returncode == 0
+    # The first drill is due with the second backup, and makes one of its own.
+    wait_until(lambda: "drilled" in clinic.status(), timeout=120, interval=0.5, what="the drill")
+    full = clinic.status()["full"]
+    # A copy on a stick is no backup that the server expects at its own place.
+    assert house.ward("backup", "now", "--backup", clinic.folder / "stick").returncode == 0
+    assert clinic.status()["full"] == full
+    fhir.put("Patient/p2", patient(2))
+    clinic.caught_up()
+    assert house.ward("backup", "verify").returncode == 0
+    assert house.ward("backup", "verify", "--backup", clinic.folder / "stick").returncode == 0
+    house.stop()
+    done = clinic.restore(clinic.folder / "new", sheets)
+    assert done.returncode == 0, done.stderr
+    assert everything(clinic.folder / "new/ward.db")["version"] == everything(house.data / "ward.db")["version"]
+
+
+def test_a_share_that_is_not_mounted_is_not_written_to(clinic):
+    clinic.kit()
+    house = clinic.house
+    clinic.serve()
+    fhir = house.client("integration")
+    fhir.put("Patient/p1", patient(1))
+    clinic.caught_up()
+    hidden = clinic.folder / "hidden"
+    clinic.place.rename(hidden)
+    clinic.place.mkdir()
+    fhir.put("Patient/p2", patient(2))
+    wait_until(lambda: "they wait" in house.errors(), timeout=30, what="the alarm")
+    assert list(clinic.place.iterdir()) == []
+    house.stop()
+    clinic.serve()
+    wait_until(lambda: "is not mounted" in house.errors(), timeout=30, what="the alarm")
+    assert list(clinic.place.iterdir()) == [] and "not the one that was written last" not in house.errors()
+    clinic.place.rmdir()
+    hidden.rename(clinic.place)
+    clinic.caught_up()
+    assert house.ward("backup", "verify").returncode == 0
 
 
 def test_without_a_kit_nothing_is_backed_up(clinic):
