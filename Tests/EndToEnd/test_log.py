@@ -80,6 +80,19 @@ def test_who_opened_a_record_in_plain_words(furnished):
     assert furnished.ward("audit", "report", "--patient", "anna", "--client", "clinician").returncode != 0
 
 
+def test_an_id_is_found_at_once(furnished):
+    auditor = furnished.client("watcher")
+    oldest = auditor.get("AuditEvent?patient=anna&_sort=-date&_count=100").json()["entry"][-1]["resource"]["id"]
+    found = auditor.get(f"AuditEvent?_id={oldest}").json()
+    assert [entry["resource"]["id"] for entry in found["entry"]] == [oldest]
+    assert [link["relation"] for link in found["link"]] == ["self"]
+    for other in ("log-99999999-0", "log-9223372036854775807-0", "log-0-99", "nobody"):
+        found = auditor.get(f"AuditEvent?_id={other}")
+        assert found.status_code == 200 and "entry" not in found.json(), other
+    both = auditor.get(f"AuditEvent?_id={oldest}&patient=berta").json()
+    assert "entry" not in both
+
+
 def test_disclosures_are_accounted_for(furnished, tmp_path):
     assert furnished.ward(
         "export", "--client", "registry", "--out", tmp_path / "out", "--types", "Patient,Observation").returncode == 0
