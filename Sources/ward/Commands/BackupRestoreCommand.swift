@@ -8,6 +8,7 @@ import WardCrypto
 import WardKeys
 import WardSQLite
 import WardStorage
+import WardVault
 
 /// How a kit is read.
 struct KitOptions: ParsableArguments {
@@ -107,9 +108,10 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         if report.resumed > 0 { Terminal.note("went on where an earlier restore was interrupted") }
         let recovery = RecoveryCode()
         let material = try await restore.tenantKey(of: report)
+        let destroyed = try await restore.destroyed(of: report)
         let (path, way) = try newWay(report.store)
         database.close()
-        try await open(folder, way, material, recovery, report, note)
+        try await open(folder, way, material, recovery, report, note, destroyed)
         try conclude(folder)
         say(report, seconds: (ContinuousClock.now - began) / .seconds(1))
         if let path { Terminal.say("key file         \(path)   (move it to other media than the data)") }
@@ -140,7 +142,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     /// anew: nothing of the machine of before opens this store.
     private func open(
         _ folder: DataFolder, _ way: Keyring.Unlock, _ material: KeyMaterial, _ recovery: RecoveryCode,
-        _ report: BackupRestore.Report, _ note: SignedNote?
+        _ report: BackupRestore.Report, _ note: SignedNote?, _ destroyed: [StoredEntry]
     ) async throws {
         let house = try await House.open(
             folder, kind: nil, unlock: store.unlock, origin: nil, material: material)
@@ -151,6 +153,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         _ = try await house.log.append(
             .system(
                 .backupRestored, decision: "\(report.backup) \(report.segments) \(report.events) \(report.upTo.text)"))
+        try await shredAgain(destroyed, house)
         do throws(KeyFailure) {
             let made = try Keyring.create(
                 storeID: house.header.id, unlock: way, recovery: recovery, today: OperatorService.today,
@@ -160,6 +163,21 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             throw CommandFailure(error.text)
         }
         await house.close()
+    }
+
+    /// Destroys again what was destroyed after the moment that was restored, before the store has keys that open it.
+    private func shredAgain(_ destroyed: [StoredEntry], _ house: House) async throws {
+        let count: Int
+        do throws(ShredFailure) {
+            count = try await house.vault.shredAgain(destroyed, as: .system(.keyDestroyed))
+        } catch {
+            await house.close()
+            throw CommandFailure("patients' keys that were destroyed could not be destroyed again; nothing is opened")
+        }
+        if count > 0 {
+            try house.store.erase()
+            Terminal.note("destroyed again   \(count) patients' keys, by the list beside the backups")
+        }
     }
 
     private func conclude(_ folder: DataFolder) throws {
