@@ -83,7 +83,7 @@ extension OperatorService {
         _ = await erased()
         let isErased = try !house.store.isErasureDue()
         let place = request.paths.first ?? house.continuous?.path
-        let backup = place == nil ? nil : try backup(request)
+        let backup = try place == nil ? nil : backup(request)
         for destruction in destructions {
             let holding = try await backup?.holding(
                 house.vault.keyID(ofPatient: destruction.patient), destroyedAt: destruction.time, now: .now())
