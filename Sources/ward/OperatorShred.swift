@@ -5,6 +5,7 @@ import WardContinuity
 import WardCore
 import WardFHIR
 import WardPolicy
+import WardSQLite
 import WardVault
 
 /// Destroying patients' keys, and how far each destruction reaches.
