@@ -129,6 +129,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     /// A legal hold: nothing of it is pruned or erased until it ends.
     case holdPlaced = "hold-placed"
     case `import` = "import"
+    /// A patient's key was destroyed, and with it what it had sealed.
+    case keyDestroyed = "key-destroyed"
     case keysCreated = "keys-created"
     case keysOpened = "keys-opened"
     /// Opened by the recovery code; the keys of before have ended.

@@ -161,6 +161,11 @@ extension AuditedEntry {
         self.init(kind: .patientKey, id: key.id, sealed: key.wrapped)
     }
 
+    /// A patient's key that was destroyed: by the hash of what was stored, so that the sum over the keys can go on.
+    init(_ removal: KeyRemoval) {
+        self.init(kind: .patientKeyRemoved, id: removal.id, sealed: removal.wrapped)
+    }
+
     init(_ write: EntryWrite) {
         switch write {
         case .put(let entry, let kind):

@@ -43,6 +43,8 @@ final class Sequencer: Sendable {
     /// Told when a commit fails, and when one does again.
     let troubleObserver = Mutex<LogTroubleObserver?>(nil)
     private let isTroubled = Mutex(false)
+    /// Patients' keys that were destroyed since the start.
+    private let endedKeys = Mutex<Set<Locator>>([])
     private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
@@ -64,15 +66,21 @@ final class Sequencer: Sendable {
         var outcomes: [Result<Committed, SubmissionFailure>] = []
         var added: [PlacedLeaf] = []
         let chunks = index.pendingChunks()
+        var ended = endedKeys.withLock { $0 }
         var isComplete = false
         do throws(StorageFailure) {
             try store.commit { transaction throws(StorageFailure) in
                 for submission in batch {
-                    guard try Self.areCurrent(submission.writes, transaction) else {
+                    guard
+                        !submission.writes.contains(where: { $0.keyID.map(ended.contains) ?? false }),
+                        try Self.areCurrent(submission.writes, transaction),
+                        try Self.areThere(submission.removedKeys, transaction)
+                    else {
                         outcomes.append(.failure(.conflict))
                         continue
                     }
                     let records = try Self.write(submission, transaction, &next)
+                    ended.formUnion(submission.endedKeys)
                     let first = next.frontier.size
                     for leaf in submission.leaves {
                         added.append(
@@ -92,7 +100,7 @@ final class Sequencer: Sendable {
         } catch {
             // What reached the disk is unknown. Nobody is answered as if it had; the next batch starts from the disk.
             let pending = Doubt(
-                next: isComplete ? next : nil, added: added, chunks: chunks, applied: Self.applied(batch, outcomes))
+                next: isComplete ? next : nil, added: added, chunks: chunks, applied: applied(batch, outcomes))
             doubt.withLock { $0 = pending }
             note(error)
             return batch.forEach { $0.answer(.failure(.unavailable)) }
@@ -100,7 +108,7 @@ final class Sequencer: Sendable {
         state.withLock { $0 = next }
         index.add(added)
         if let chunks, !added.isEmpty { index.finish(chunks) }
-        Self.applied(batch, outcomes)()
+        applied(batch, outcomes)()
         note(nil)
         for (submission, outcome) in zip(batch, outcomes) { submission.answer(outcome) }
         tell(added)
@@ -142,14 +150,26 @@ final class Sequencer: Sendable {
         return true
     }
 
-    private static func applied(
+    private func applied(
         _ batch: [Submission], _ outcomes: [Result<Committed, SubmissionFailure>]
     ) -> @Sendable () -> Void {
-        {
+        { [self] in
             for (submission, outcome) in zip(batch, outcomes) {
-                if case .success(let committed) = outcome { submission.applied(committed.records) }
+                guard case .success(let committed) = outcome else { continue }
+                if !submission.endedKeys.isEmpty { endedKeys.withLock { $0.formUnion(submission.endedKeys) } }
+                submission.applied(committed.records)
             }
         }
+    }
+
+    /// Whether these keys are stored as whoever destroys them saw them.
+    private static func areThere(
+        _ removals: [KeyRemoval], _ transaction: any StoreTransaction
+    ) throws(StorageFailure) -> Bool {
+        for removal in removals {
+            guard try transaction.patientKey(removal.id) == removal.wrapped else { return false }
+        }
+        return true
     }
 
     private static func areCurrent(
@@ -190,6 +210,7 @@ final class Sequencer: Sendable {
             case .remove(let id, let kind): try transaction.removeEntry(id, kind: kind)
             }
         }
+        for removal in submission.removedKeys { try transaction.removePatientKey(removal.id) }
         for index in submission.pruned { try transaction.prunePayload(of: index) }
         return records
     }

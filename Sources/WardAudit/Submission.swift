@@ -12,10 +12,12 @@ public struct RecordWrite: Sendable {
     public let card: [UInt8]?
     /// A patient key that this write creates.
     public let newKey: (id: Locator, wrapped: [UInt8])?
+    /// The patient key that it is sealed under; nil for none. Not stored: it does not commit once the key is destroyed.
+    public let keyID: Locator?
 
     public init(
         locator: Locator, expectedVersion: Int64, isDeleted: Bool, maskedOwner: Locator, body: [UInt8], card: [UInt8]?,
-        newKey: (id: Locator, wrapped: [UInt8])?
+        newKey: (id: Locator, wrapped: [UInt8])?, keyID: Locator? = nil
     ) {
         self.locator = locator
         self.expectedVersion = expectedVersion
@@ -24,6 +26,7 @@ public struct RecordWrite: Sendable {
         self.body = body
         self.card = card
         self.newKey = newKey
+        self.keyID = keyID
     }
 }
 
@@ -31,6 +34,18 @@ public struct RecordWrite: Sendable {
 public enum EntryWrite: Sendable {
     case put(StoredEntry, EntryKind)
     case remove(Locator, EntryKind)
+}
+
+/// A patient's wrapped key that goes, in the same transaction as its event.
+public struct KeyRemoval: Sendable {
+    public let id: Locator
+    /// As it is stored: another one under that id is a conflict.
+    public let wrapped: [UInt8]
+
+    public init(id: Locator, wrapped: [UInt8]) {
+        self.id = id
+        self.wrapped = wrapped
+    }
 }
 
 /// Why a submission was not committed.
@@ -48,6 +63,10 @@ struct Submission: Sendable {
     let entries: [EntryWrite]
     /// Leaves whose payloads go.
     var pruned: [Int64] = []
+    /// Patients' keys that go.
+    var removedKeys: [KeyRemoval] = []
+    /// Patients' keys under which nothing is written any more, whether there was one or not.
+    var endedKeys: [Locator] = []
     /// Runs on the sequencer after the commit and before anybody is answered: the index learns of the write here.
     let applied: @Sendable ([RecordNumber]) -> Void
     let answer: @Sendable (Result<Committed, SubmissionFailure>) -> Void

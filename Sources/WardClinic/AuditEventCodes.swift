@@ -76,6 +76,7 @@ struct AuditCodes: Sendable {
             case .configurationChanged, .policyAdopted, .keysAway, .keysBack, .keysCreated, .keysOpened, .keysRecovered,
                 .keysRotated:
                 (alert, .dicom("110131", "Security Configuration"), "E")
+            case .keyDestroyed: (alert, .dicom("110131", "Security Configuration"), "D")
             case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted:
                 (alert, nil, "E")
             case .egressDisclosed: (.dicom("110106", "Export"), .disclose, "R")

@@ -36,6 +36,14 @@ extension ClinicAnswer {
             self = .failure(409, "conflict", "other writers kept changing the same resource; try again")
         case .damaged:
             self = .failure(500, "exception", "a stored record is not what was written; run: ward verify")
+        case .destroyed(let receipt):
+            self = .failure(
+                410, "deleted", "the resource was destroyed with its patient's key; nobody can open it again",
+                receipt: receipt)
+        case .keyDestroyed:
+            self = .failure(
+                503, "transient", "a patient's key was destroyed meanwhile; try again",
+                headers: [(name: "Retry-After", value: "1")])
         case .gone(let receipt): self = .failure(410, "deleted", "the resource was deleted", receipt: receipt)
         case .indexNotReady:
             self = .failure(

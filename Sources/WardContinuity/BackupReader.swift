@@ -19,6 +19,8 @@ public struct BackupReader: Sendable {
         trusts = kit.trusts
     }
 
+    func isTrusted(_ signer: [UInt8]) -> Bool { trusts(signer) }
+
     /// Numbers of the full backups, oldest first.
     func numbers() async throws(BackupFailure) -> [Int64] {
         try await destination.list(BackupNames.manifests).compactMap(BackupNames.number).sorted()

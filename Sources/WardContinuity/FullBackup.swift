@@ -62,6 +62,7 @@ public struct Backup: Sendable {
                 destination: destination, keys: desk.keys, epoch: epoch, number: tail.number, digest: tail.digest,
                 base: tail.base, isNew: false, log: start),
             isContinuous: isContinuous)
+        try await putDestroyed()
         guard desk.state.number > 0 else { return }
         let name = BackupNames.manifest(desk.state.number)
         guard try await destination.size(of: name) != nil else {
@@ -204,6 +205,8 @@ public struct Backup: Sendable {
             throughDigest: end.digest, streamAfter: retention.oldestDaily(candidates)?.through ?? end.number,
             recipient: recipient.fingerprint, tenant: try desk.keys.sealedTenant(to: recipient), epochs: epochs,
             chunks: chunks, kept: retention.kept(candidates).filter { $0.number != number })
+        // Before the backup counts: no backup is newer than a destruction that its place does not name.
+        _ = try await putDestroyed(of: snapshot)
         let name = BackupNames.manifest(number)
         let object = try Signed.object(manifest.encoded(), name: name, with: desk.keys.signing)
         try await destination.put(name, object.bytes)

@@ -274,6 +274,7 @@ struct RestoreRun {
             // Until it is done it does not open.
             if key != .header, key != .restoration { try transaction.putMetadata(key, value) }
         case .patientKey(let id, let wrapped): try transaction.putPatientKey(id, wrapped: wrapped)
+        case .patientKeyRemoved(let id): try transaction.removePatientKey(id)
         case .payloadPruned(let index): try transaction.prunePayload(of: index)
         case .tile: break
         case .version(let version, let card):

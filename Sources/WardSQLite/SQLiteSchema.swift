@@ -91,6 +91,17 @@ struct SQLiteTransaction: StoreTransaction {
             "INSERT INTO patient_key (id, wrapped) VALUES (?, ?)", .locator(id), .bytes(wrapped))
     }
 
+    func removePatientKey(_ id: Locator) throws(StorageFailure) {
+        try connection.query("DELETE FROM patient_key WHERE id = ?", .locator(id))
+        try putMetadata(.erasure, [1])
+    }
+
+    func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]? {
+        var wrapped: [UInt8]?
+        try connection.query("SELECT wrapped FROM patient_key WHERE id = ?", .locator(id)) { wrapped = $0.bytes(0) }
+        return wrapped
+    }
+
     func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure) {
         try connection.query(
             "INSERT OR REPLACE INTO entry (kind, id, sealed) VALUES (?, ?, ?)", .integer(kind.rawValue),

@@ -265,6 +265,17 @@ public final class SQLiteStore: StreamedStore {
         }
     }
 
+    public func isErasureDue() throws(StorageFailure) -> Bool { try metadata(.erasure)?.isEmpty == false }
+
+    public func erase() throws(StorageFailure) {
+        guard try isErasureDue() else { return }
+        let result: Result<Void, StorageFailure> = writer.withLock { connection in
+            guard let connection else { return .failure(.closed) }
+            return Result { () throws(StorageFailure) in try connection.eraseKeys() }
+        }
+        try result.get()
+    }
+
     public func commit(
         _ body: (any StoreTransaction) throws(StorageFailure) -> Void
     ) throws(StorageFailure) {

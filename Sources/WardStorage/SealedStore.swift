@@ -61,6 +61,16 @@ public protocol SealedStore: Sendable {
         _ body: (any StoreTransaction) throws(StorageFailure) -> Void
     ) throws(StorageFailure)
 
+    /// Whether a destroyed key may still lie in free places of the store's files: see ``erase()``.
+    func isErasureDue() throws(StorageFailure) -> Bool
+
+    /// Writes over every place in the store's own files where a destroyed key may still lie.
+    ///
+    /// Does nothing unless one is due. What file system and drive keep of overwritten blocks is out of its reach.
+    ///
+    /// - Throws: ``StorageFailure/locked`` while a reader holds on to an older state; it stays due.
+    func erase() throws(StorageFailure)
+
     /// Writes everything back and closes; later calls fail with ``StorageFailure/closed``.
     func close()
 }
@@ -72,6 +82,9 @@ public protocol StoreTransaction {
     func lastRecordNumber() throws(StorageFailure) -> RecordNumber
     func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure)
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure)
+    /// Destroys a patient's wrapped key, and notes that its place is to be written over (``SealedStore/erase()``).
+    func removePatientKey(_ id: Locator) throws(StorageFailure)
+    func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]?
     func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure)
     func removeEntry(_ id: Locator, kind: EntryKind) throws(StorageFailure)
     func append(_ leaf: StoredLeaf) throws(StorageFailure)
@@ -101,6 +114,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case verification
     /// How far a restore from a backup has come; empty when it is done.
     case restoration
+    /// Whether a destroyed key may still lie in free places of the files; empty when it does not.
+    case erasure
 }
 
 /// What a sealed entry describes.
@@ -158,6 +173,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case backupState = 71
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
+    /// That a patient's key was destroyed: whose, why, by whom.
+    case destroyedKey = 82
+    /// Never stored as an entry: how an event names a wrapped key that it destroyed.
+    case patientKeyRemoved = 83
     /// How the server was started last.
     case serverConfiguration = 90
     /// A week of system activity that somebody signed for.

@@ -8,6 +8,7 @@ public enum StoreChange: Hashable, Sendable {
     case leaf(StoredLeaf)
     case metadata(MetadataKey, [UInt8])
     case patientKey(Locator, wrapped: [UInt8])
+    case patientKeyRemoved(Locator)
     case payloadPruned(Int64)
     case tile(level: Int, number: Int64, hashes: [UInt8])
     case version(StoredVersion, card: [UInt8]?)
@@ -56,6 +57,13 @@ public final class RecordingTransaction: StoreTransaction {
         try inner.putPatientKey(id, wrapped: wrapped)
         changes.append(.patientKey(id, wrapped: wrapped))
     }
+
+    public func removePatientKey(_ id: Locator) throws(StorageFailure) {
+        try inner.removePatientKey(id)
+        changes.append(.patientKeyRemoved(id))
+    }
+
+    public func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]? { try inner.patientKey(id) }
 
     public func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure) {
         try inner.putEntry(entry, kind: kind)

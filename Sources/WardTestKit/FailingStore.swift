@@ -153,6 +153,16 @@ package final class FailingStore: SealedStore {
         try step()
     }
 
+    package func isErasureDue() throws(StorageFailure) -> Bool {
+        try step()
+        return try inner.isErasureDue()
+    }
+
+    package func erase() throws(StorageFailure) {
+        try step()
+        try inner.erase()
+    }
+
     package func close() { inner.close() }
 }
 
@@ -184,6 +194,16 @@ private struct FailingTransaction: StoreTransaction {
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {
         try store.step()
         try inner.putPatientKey(id, wrapped: wrapped)
+    }
+
+    func removePatientKey(_ id: Locator) throws(StorageFailure) {
+        try store.step()
+        try inner.removePatientKey(id)
+    }
+
+    func patientKey(_ id: Locator) throws(StorageFailure) -> [UInt8]? {
+        try store.step()
+        return try inner.patientKey(id)
     }
 
     func putEntry(_ entry: StoredEntry, kind: EntryKind) throws(StorageFailure) {

@@ -151,6 +151,16 @@ package final class MemoryStore: SealedStore {
         try result.get()
     }
 
+    package func isErasureDue() throws(StorageFailure) -> Bool {
+        try snapshot().metadata[.erasure]?.isEmpty == false
+    }
+
+    package func erase() throws(StorageFailure) {
+        if try isErasureDue() {
+            try commit { transaction throws(StorageFailure) in try transaction.putMetadata(.erasure, []) }
+        }
+    }
+
     package func close() { content.withLock { $0 = nil } }
 }
 
@@ -188,6 +198,13 @@ private final class MemoryTransaction: StoreTransaction {
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {
         try insert(wrapped, at: id, of: \.patientKeys)
     }
+
+    func removePatientKey(_ id: Locator) {
+        content.patientKeys[id] = nil
+        content.metadata[.erasure] = [1]
+    }
+
+    func patientKey(_ id: Locator) -> [UInt8]? { content.patientKeys[id] }
 
     func putEntry(_ entry: StoredEntry, kind: EntryKind) {
         content.entries[kind, default: [:]][entry.id] = entry.sealed

@@ -88,10 +88,11 @@ struct StoreReplay: Equatable, Sendable {
         for entry in event.entries {
             let hash = entry.hash.flatMap(Locator.init(hex:))
             if isAdoption, entry.kind != .verifiedMark { adopted += 1 }
-            if entry.kind == .patientKey {
-                if let hash { patientKeys.add(keys.verification.patientKey(entry.id, hash: hash)) }
-            } else {
-                entries[Place(kind: entry.kind, id: entry.id)] = hash
+            switch entry.kind {
+            case .patientKey: if let hash { patientKeys.add(keys.verification.patientKey(entry.id, hash: hash)) }
+            case .patientKeyRemoved:
+                if let hash { patientKeys.remove(keys.verification.patientKey(entry.id, hash: hash)) }
+            default: entries[Place(kind: entry.kind, id: entry.id)] = hash
             }
         }
     }

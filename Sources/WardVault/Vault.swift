@@ -62,7 +62,12 @@ public final class Vault: Sendable {
             changes.reserveCapacity(page.count)
             for stored in page {
                 sum.add(keys.verification.card(stored.locator, stored.version, stored.record))
-                changes.append(.add(stored.record, stored.locator, try open(stored)))
+                do throws(VaultFailure) {
+                    changes.append(.add(stored.record, stored.locator, try open(stored)))
+                } catch  where error == .keyDestroyed {
+                    // It stays, sealed for good, and is found by nobody.
+                    continue
+                }
             }
             index.apply(changes)
             last = final.record
@@ -108,6 +113,14 @@ public final class Vault: Sendable {
             let body = RecordBody(decoding: bytes), body.isDeleted == stored.isDeleted
         else { throw .damaged }
         return body
+    }
+
+    /// The same; nil for one whose key was destroyed.
+    func openIfThere(_ stored: StoredVersion, at locator: Locator) throws(VaultFailure) -> RecordBody? {
+        do throws(VaultFailure) { return try open(stored, at: locator) } catch {
+            if error == .keyDestroyed { return nil }
+            throw error
+        }
     }
 
     func version(_ record: RecordNumber) throws(VaultFailure) -> StoredVersion {

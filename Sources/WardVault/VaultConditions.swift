@@ -93,6 +93,7 @@ extension Vault {
             event.outcome = .denied
             event.decision = code
             return .refused(try await append(event), code: code)
+        case .keyDestroyed: return .destroyed(try await append(event))
         case .damaged, .matchCount:
             _ = try await append(event)
             return failure

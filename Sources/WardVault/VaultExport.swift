@@ -48,6 +48,8 @@ extension Vault {
                 stored = try version(hit.record)
                 body = try open(stored, at: hit.locator)
                 decision = try isStillOpen(hit, .export, access) ? access.decide(.export, on: body) : nil
+            } catch  where error == .keyDestroyed {
+                continue
             } catch {
                 throw try await accounted(error, cursor.frame.event)
             }

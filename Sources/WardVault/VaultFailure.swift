@@ -11,6 +11,10 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case conflict
     /// A stored record did not open or is not what was written; see `ward verify`.
     case damaged
+    /// The key that sealed it was destroyed: nobody opens it again. The look is in the log.
+    case destroyed(AuditReceipt)
+    /// As ``destroyed(_:)``, before the look is in the log.
+    case keyDestroyed
     /// The resource was deleted; the look is in the log.
     case gone(AuditReceipt)
     /// The index is still being rebuilt.

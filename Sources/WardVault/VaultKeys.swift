@@ -19,6 +19,7 @@ struct VaultKeys: Sendable {
     private let shared: RecordKeys
     private let cache = PatientKeyCache()
     let verification: VerificationKeys
+    let destruction: SealingKey
 
     init(_ material: KeyMaterial, tenant: TenantID) {
         self.tenant = tenant
@@ -30,6 +31,7 @@ struct VaultKeys: Sendable {
         importMarks = MacKey(material.derived("ward/import-mark/1"))
         shared = RecordKeys(material.derived("ward/shared-records/1"))
         verification = VerificationKeys(material.derived("ward/verification/1"))
+        destruction = SealingKey(material.derived("ward/destroyed-key/1"))
     }
 
     /// The key id of a patient; unrelated to the locator of the Patient resource, so that rows do not point at it.
@@ -45,12 +47,22 @@ struct VaultKeys: Sendable {
     }
 
     /// Keys of an owner; nil for a patient who has none yet.
+    ///
+    /// - Throws: ``VaultFailure/keyDestroyed`` for one whose key the store says was destroyed.
     func keys(of owner: Locator, store: any SealedStore) throws(VaultFailure) -> RecordKeys? {
         if owner == .none { return shared }
-        if let known = cache.keys(of: owner) { return known }
+        switch cache.standing(of: owner) {
+        case .known(let keys): return keys
+        case .ended: throw .keyDestroyed
+        case .unknown: break
+        }
         let wrapped: [UInt8]?
         do throws(StorageFailure) { wrapped = try store.patientKey(owner) } catch { throw .storage }
-        guard let wrapped else { return nil }
+        guard let wrapped else {
+            guard try storedDestruction(of: owner, store) != nil else { return nil }
+            cache.end(owner)
+            throw .keyDestroyed
+        }
         guard let material = try? wrapping.unwrap(wrapped, boundTo: context(owner)) else { throw .damaged }
         let keys = RecordKeys(material)
         cache.put(keys, of: owner)
@@ -67,6 +79,18 @@ struct VaultKeys: Sendable {
     }
 
     func remember(_ keys: RecordKeys, of owner: Locator) { cache.put(keys, of: owner) }
+
+    /// Lets go of an owner's keys for good: nobody who is just reading them puts them back.
+    func forget(_ owner: Locator) { cache.end(owner) }
+
+    /// What the store says of the destruction of an owner's key; nil where it says nothing.
+    func storedDestruction(of owner: Locator, _ store: any SealedStore) throws(VaultFailure) -> KeyDestruction? {
+        let entry: StoredEntry?
+        do throws(StorageFailure) { entry = try store.entry(owner, kind: .destroyedKey) } catch { throw .storage }
+        guard let entry else { return nil }
+        guard let found = KeyDestruction(entry, self) else { throw .damaged }
+        return found
+    }
 
     private func context(_ owner: Locator) -> [UInt8] {
         Array("ward/patient-key/1".utf8) + bigEndian(Int64(tenant.number)) + owner.bytes
@@ -105,15 +129,42 @@ struct RecordContext: Sendable {
 
 /// Unwrapped patient keys, bounded; an evicted key is zeroed with its last user.
 private final class PatientKeyCache: Sendable {
-    private static let capacity = 20_000
-    private let state = Mutex<[Locator: RecordKeys]>([:])
+    enum Standing {
+        case ended
+        case known(RecordKeys)
+        case unknown
+    }
 
-    func keys(of owner: Locator) -> RecordKeys? { state.withLock { $0[owner] } }
+    private struct State {
+        var keys: [Locator: RecordKeys] = [:]
+        /// Whose keys were destroyed: none of theirs is kept again.
+        var ended: Set<Locator> = []
+    }
+
+    private static let capacity = 20_000
+    private let state = Mutex(State())
+
+    func standing(of owner: Locator) -> Standing {
+        state.withLock { state in
+            if let known = state.keys[owner] { return .known(known) }
+            return state.ended.contains(owner) ? .ended : .unknown
+        }
+    }
 
     func put(_ keys: RecordKeys, of owner: Locator) {
         state.withLock { state in
-            if state.count >= Self.capacity, let victim = state.keys.randomElement() { state[victim] = nil }
-            state[owner] = keys
+            guard !state.ended.contains(owner) else { return }
+            if state.keys.count >= Self.capacity, let victim = state.keys.keys.randomElement() {
+                state.keys[victim] = nil
+            }
+            state.keys[owner] = keys
+        }
+    }
+
+    func end(_ owner: Locator) {
+        state.withLock { state in
+            state.keys[owner] = nil
+            state.ended.insert(owner)
         }
     }
 }

@@ -58,8 +58,13 @@ extension Vault {
         var shown: [DisclosedRecord] = []
         var decision: RecordDecision?
         for head in heads {
-            let body = try await accounted(grant.missed(type, id, version: head.version)) { () throws(VaultFailure) in
-                try open(try version(head.record), at: locator)
+            let found = try await accounted(grant.missed(type, id, version: head.version)) { () throws(VaultFailure) in
+                try openIfThere(try version(head.record), at: locator)
+            }
+            guard let body = found else {
+                // What is destroyed now is not told through an earlier version either.
+                if decision == nil { throw try await destroyed(.history, head, at: locator, type, id, event, access) }
+                continue
             }
             let own = try access.decide(.history, on: body)
             // What may not be seen today cannot be seen through an earlier version.
@@ -85,14 +90,21 @@ extension Vault {
         var event = event
         var failed = event
         failed.miss(type, id, version: stored.version)
-        let (body, decision) = try await accounted(failed) { () throws(VaultFailure) in
-            let body = try open(stored, at: locator)
+        let found = try await accounted(failed) { () throws(VaultFailure) -> (RecordBody, RecordDecision)? in
+            guard let body = try openIfThere(stored, at: locator) else { return nil }
             guard body.type == type, body.id == id else { throw .damaged }
             var decision = try access.decide(action, on: body)
             if decision.isPermitted, body.isDeleted || action == .history {
-                decision = try newest(action, at: locator, access) ?? decision
+                do throws(VaultFailure) { decision = try newest(action, at: locator, access) ?? decision } catch {
+                    if error == .keyDestroyed { return nil }
+                    throw error
+                }
             }
             return (body, decision)
+        }
+        guard let (body, decision) = found else {
+            let head = Head(record: stored.record, version: stored.version, isDeleted: stored.isDeleted)
+            throw try await destroyed(action, head, at: locator, type, id, event, access)
         }
         event.patients = body.patients
         guard let json = decision.shown(body) else {

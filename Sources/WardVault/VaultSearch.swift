@@ -63,7 +63,9 @@ extension Vault {
                 opened += 1
                 guard opened <= Self.openLimit else { throw .tooManyToDecide }
                 if opened.isMultiple(of: 256) { await Task.yield() }
-                if try isVisible(try open(try version(hit.record), at: hit.locator), query, frame.access) {
+                if let body = try openIfThere(try version(hit.record), at: hit.locator),
+                    try isVisible(body, query, frame.access)
+                {
                     hits.append(hit)
                 } else {
                     event.candidates += 1
@@ -106,7 +108,8 @@ extension Vault {
             // Deleted or no longer permitted since it was found: left out, also on the way back to the first page.
             if isFixed, try !isStillOpen(hit, .search, frame.access) { continue }
             let stored = try version(hit.record)
-            let body = try open(stored, at: hit.locator)
+            // Destroyed since it was found.
+            guard let body = try openIfThere(stored, at: hit.locator) else { continue }
             // The index selected it; the opened record decides. A disagreement is damage, never a shorter answer.
             guard isMatch(body, result.query) else { throw .damaged }
             let decision = try frame.access.decide(.search, on: body)
@@ -125,7 +128,7 @@ extension Vault {
         for (hit, parameter) in try included(matches, query: result.query, access: frame.access)
         where shown.insert(hit.record).inserted {
             let stored = try version(hit.record)
-            let body = try open(stored, at: hit.locator)
+            guard let body = try openIfThere(stored, at: hit.locator) else { continue }
             let decision = try frame.access.decide(.search, on: body)
             // What refers to a match tells so by the parameter; what a match refers to told it already.
             guard parameter.map({ decision.isSearchable([$0], of: body.type) }) ?? true,
@@ -155,7 +158,8 @@ extension Vault {
     ) throws(VaultFailure) -> Bool {
         guard let current = index.record(for: hit.locator) else { return false }
         if current == hit.record { return true }
-        return try access.decide(action, on: try open(try version(current), at: hit.locator)).isPermitted
+        guard let body = try openIfThere(try version(current), at: hit.locator) else { return false }
+        return try access.decide(action, on: body).isPermitted
     }
 
     /// Records that `_include` and `_revinclude` add to a page, without their bodies, and the parameter of those that
@@ -198,7 +202,7 @@ extension Vault {
         var candidates = 0
         for hit in index.evaluate(query, residual: residual(for: query.plans.map(\.type), access)).hits {
             let stored = try version(hit.record)
-            let body = try open(stored, at: hit.locator)
+            guard let body = try openIfThere(stored, at: hit.locator) else { continue }
             candidates += 1
             guard try isVisible(body, query, access) else { continue }
             records.append((body: body, version: stored.version))

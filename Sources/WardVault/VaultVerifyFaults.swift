@@ -29,6 +29,15 @@ struct FaultSearch {
         return findings
     }
 
+    /// A version that opens, or whose key was destroyed.
+    private struct Opened {
+        let body: RecordBody?
+
+        init(_ stored: StoredVersion, at locator: Locator, in vault: Vault) throws(VaultFailure) {
+            body = try vault.openIfThere(stored, at: locator)
+        }
+    }
+
     private struct Written {
         let record: AuditedRecord
         let hash: String
@@ -84,12 +93,14 @@ struct FaultSearch {
             do throws(StorageFailure) { stored = try vault.store.version(head.record) } catch { throw .storage }
             guard
                 let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
-                let body = try? vault.open(stored, at: locator), body.id == written.record.id,
-                body.isDeleted == head.isDeleted
+                let opened = try? Opened(stored, at: locator, in: vault),
+                opened.body.map({ $0.id == written.record.id && $0.isDeleted == head.isDeleted }) ?? true
             else {
                 findings.append(Finding(locator: locator, record: name, fault: .altered))
                 continue
             }
+            // Sealed for good, and as it was written.
+            guard let body = opened.body else { continue }
             if version == newest, !body.isDeleted, try !vault.isCardTrue(of: body, record: head.record) {
                 findings.append(Finding(locator: locator, record: written.name, fault: .card))
             }

@@ -34,8 +34,9 @@ struct RecordScan: Equatable, Sendable {
             keys.row(
                 stored.locator,
                 Head(record: stored.record, version: stored.version, isDeleted: stored.isDeleted)))
-        let body = try? vault.open(stored, at: stored.locator)
-        if body == nil { isDoubtful = true }
+        var body: RecordBody?
+        // Nil without a doubt where its key was destroyed, as the log says.
+        do throws(VaultFailure) { body = try vault.openIfThere(stored, at: stored.locator) } catch { isDoubtful = true }
         do throws(StorageFailure) {
             guard let head = try vault.store.head(of: stored.locator) else { return isDoubtful = true }
             if head.record <= limit {

@@ -213,7 +213,7 @@ extension Vault {
             RecordWrite(
                 locator: locator, expectedVersion: version - 1, isDeleted: body.isDeleted,
                 maskedOwner: keys.masked(owner, locator: locator, version: version), body: sealed, card: sealedCard,
-                newKey: newKey))
+                newKey: newKey, keyID: owner == .none ? nil : owner))
         draft.cards.append(CardEntry(locator: locator, card: card, ended: ended))
     }
 }

@@ -58,7 +58,8 @@ public enum ActivityCategory: String, CaseIterable, Sendable {
         case .system:
             [
                 .clientAdded, .clientRemoved, .appApproved, .appRemoved, .configurationChanged, .policyAdopted,
-                .retentionSet, .auditPruned, .holdPlaced, .holdEnded, .keysCreated, .keysRecovered, .witnessAdded,
+                .retentionSet, .auditPruned, .holdPlaced, .holdEnded, .keyDestroyed, .keysCreated, .keysRecovered,
+                .witnessAdded,
                 .witnessRemoved, .start,
             ]
         case .trouble: [.clockJumped, .logInterrupted, .activityReviewOverdue]

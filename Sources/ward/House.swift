@@ -137,6 +137,8 @@ struct House: Sendable {
             }
         }
         _ = try await house.log.append(.system(.keysOpened, decision: keyring.provider.rawValue))
+        // Cut short by the end of the process, or kept from it by a reader; if not now, then later.
+        try? store.erase()
         return house
     }
 

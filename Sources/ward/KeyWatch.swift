@@ -3,6 +3,7 @@ import Glibc
 import Synchronization
 import WardAudit
 import WardCore
+import WardSQLite
 import WardTelemetry
 
 /// Asks the security module again and again whether it is there.
@@ -11,6 +12,7 @@ import WardTelemetry
 /// start again before the module is back.
 final class KeyWatch: Sendable {
     private let keys: StoreKeys
+    private let store: SQLiteStore
     private let audit: AuditLog
     private let log: OperationalLog
     private let limit: Duration
@@ -22,6 +24,7 @@ final class KeyWatch: Sendable {
 
     init(house: House, log: OperationalLog, limit: Duration) {
         (keys, audit, self.log, self.limit) = (house.keys, house.log, log, limit)
+        store = house.store
     }
 
     /// Whether it was this that ended the server.
@@ -32,6 +35,8 @@ final class KeyWatch: Sendable {
         var awaySince: ContinuousClock.Instant?
         while !Task.isCancelled {
             ask()
+            // What a reader kept from being written over when a patient's key was destroyed.
+            if (try? store.isErasureDue()) == true { try? store.erase() }
             if keys.isNews() { await tell() }
             if keys.areHeld {
                 awaySince = nil

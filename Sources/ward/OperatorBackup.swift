@@ -8,7 +8,7 @@ import WardPolicy
 /// Backups, where the store is.
 extension OperatorService {
     /// The one that the server keeps, or one at the folder that was named.
-    private func backup(_ request: OperatorRequest) throws -> Backup {
+    func backup(_ request: OperatorRequest) throws -> Backup {
         guard let path = request.paths.first else {
             guard let continuous = house.continuous else {
                 throw CommandFailure("name the backup's folder with --backup; the server keeps none by itself")
@@ -76,13 +76,15 @@ extension OperatorService {
         let found = try await backup.reader.verify(expected: expects ? house.backups.state : nil) { done, total in
             reply(.progress(done: done, total: total, what: "chunks verified"))
         }
-        for fault in found.faults { reply(.output("FAULT  \(fault.text)")) }
+        // A list that lacks a destruction would let a restore bring that patient back.
+        let unlisted = try await backup.destroyedFaults()
+        for fault in found.faults + unlisted { reply(.output("FAULT  \(fault.text)")) }
         reply(
             .output(
                 "\(found.backups) full backups, \(found.chunks) chunks and \(found.segments) parts of the stream are as written "
                     + "(\(found.bytes) bytes)"))
         if let upTo = found.upTo { reply(.output("can be restored up to \(upTo.text)")) }
-        if !found.isWhole { reply(.unsound) }
+        if !found.isWhole || !unlisted.isEmpty { reply(.unsound) }
     }
 
     func backupStatus(_ request: OperatorRequest, _ reply: Reply) throws {

@@ -10,6 +10,7 @@ struct OperatorRequest: Codable, Sendable {
             clientList, clientRemove, clientToken
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
+        case keysShred, keysShredStatus
         case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink,
             userList,
             userRecover, userRename, userRoles,
@@ -22,7 +23,7 @@ struct OperatorRequest: Codable, Sendable {
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {
             switch self {
-            case .decoyPlant, .export, .importFiles, .policyWhy: true
+            case .decoyPlant, .export, .importFiles, .keysShred, .policyWhy: true
             default: false
             }
         }

@@ -58,7 +58,7 @@ GUARDED = [
     ("client", "add", "late", "--role", "clinician"), ("client", "remove", "administrator"), ("client", "approve", "x"),
     ("policy", "adopt", "--built-in"), ("user", "add", "late", "--name", "Late", "--role", "nurse"),
     ("user", "roles", "tom", "--role", "administrator"), ("user", "disable", "tom"), ("user", "link", "tom"),
-    ("user", "recover", "chief"),
+    ("user", "recover", "chief"), ("keys", "shred", "Patient/x", "--reason", "r"), ("keys", "shred", "--status"),
 ]
 
 

@@ -13,7 +13,7 @@ extension StoreChange {
         switch self {
         case .auditChunk(_, _, let sealed): 32 + sealed.count
         case .entry(let entry, _): 32 + entry.sealed.count
-        case .entryRemoved, .payloadPruned: 32
+        case .entryRemoved, .patientKeyRemoved, .payloadPruned: 32
         case .leaf(let leaf): 32 + leaf.leaf.count + leaf.payload.count
         case .metadata(_, let value): 32 + value.count
         case .patientKey(_, let wrapped): 32 + wrapped.count
@@ -51,6 +51,9 @@ extension StoreChange {
             writer.byte(6)
             writer.locator(id)
             writer.blob(wrapped)
+        case .patientKeyRemoved(let id):
+            writer.byte(10)
+            writer.locator(id)
         case .payloadPruned(let index):
             writer.byte(7)
             writer.number(index)
@@ -95,6 +98,7 @@ extension StoreChange {
         case 9:
             let version = try Self.version(&reader)
             self = .version(version, card: try reader.blob())
+        case 10: self = .patientKeyRemoved(try reader.locator())
         default: throw ByteReader.Malformed()
         }
     }

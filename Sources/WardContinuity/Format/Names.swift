@@ -1,3 +1,4 @@
+import WardCore
 import WardCrypto
 
 /// Names of the objects of a backup.
@@ -5,9 +6,12 @@ enum BackupNames {
     static let manifests = "manifests/"
     static let stream = "stream/"
     static let chunks = "chunks/"
+    static let destroyed = "destroyed/"
 
     static func manifest(_ number: Int64) -> String { manifests + digits(number) }
     static func segment(_ number: Int64) -> String { stream + digits(number) }
+
+    static func destroyed(_ id: Locator) -> String { destroyed + hex(id.bytes) }
 
     static func chunk(_ epoch: UInt64, _ id: Digest) -> String {
         let text = hex(bigEndian(epoch))

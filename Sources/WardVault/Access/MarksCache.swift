@@ -35,6 +35,9 @@ package final class MarksCache: Sendable {
         }
     }
 
+    /// Lets go of the marks of a patient.
+    package func forget(_ locator: Locator) { state.withLock { $0.entries[locator] = nil } }
+
     /// Keeps marks; where there are too many, some that were not asked for lately give way (CLOCK).
     package func keep(_ marks: PatientMarks, of locator: Locator, at record: RecordNumber) {
         state.withLock { state in

@@ -153,7 +153,7 @@ extension Vault {
         for hit in index.evaluate(query, residual: .unrestricted).hits {
             if hit.isSure {
                 sure.append(hit)
-            } else if isMatch(try open(try version(hit.record), at: hit.locator), query) {
+            } else if let body = try openIfThere(try version(hit.record), at: hit.locator), isMatch(body, query) {
                 sure.append(hit)
             }
         }

@@ -67,14 +67,23 @@ extension Vault {
             // Deleting it again does nothing, whoever could see it: saying more would tell that there was one.
             guard action == .update else { return nil }
             // What was hidden before it was deleted is not brought back, nor told, by whoever could not see it.
-            if let refusal = try newest(action, at: locator, frame.access) { throw .hidden(code: refusal.code) }
+            do throws(VaultFailure) {
+                if let refusal = try newest(action, at: locator, frame.access) { throw .hidden(code: refusal.code) }
+            } catch  where error == .keyDestroyed {
+                throw try refusal(action, change, head, at: locator, frame)
+            }
             if !mayCreate(change, frame) { throw .hidden(code: "update-of-none") }
             return nil
         }
         let current = try current(of: locator).flatMap { $0.version == head.version ? $0 : nil }
         // Another writer came between: what is prepared on the older version does not commit.
-        let body =
-            if let current { try open(current, at: locator) } else { try open(try version(head.record), at: locator) }
+        let version = if let current { current } else { try version(head.record) }
+        guard let body = try openIfThere(version, at: locator) else {
+            let refusal = try refusal(action, change, head, at: locator, frame)
+            // As of what is hidden: answered as a deletion of nothing.
+            if refusal != .keyDestroyed, action == .delete { return nil }
+            throw refusal
+        }
         let decision = try frame.access.decide(action, on: body)
         draft.event.add(patients: body.patients)
         if decision.isPermitted {
@@ -88,6 +97,16 @@ extension Vault {
             draft.event.outcome = .denied
         }
         return nil
+    }
+
+    /// How a change of what was destroyed is refused: told to whoever might see such a record.
+    private func refusal(
+        _ action: Action, _ change: RecordChange, _ head: Head, at locator: Locator, _ frame: WriteFrame
+    ) throws(VaultFailure) -> VaultFailure {
+        let decision = try standIn(
+            action, try newestDestroyed(at: locator) ?? head, at: locator, change.type, change.id, frame.access
+        ).decision
+        return decision.isPermitted ? .keyDestroyed : .hidden(code: decision.code)
     }
 
     private func mayCreate(_ change: RecordChange, _ frame: WriteFrame) -> Bool {

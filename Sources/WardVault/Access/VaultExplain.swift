@@ -27,7 +27,10 @@ extension Vault {
             event.outcome = .failed
             throw .notFound(try await append(event))
         }
-        let body = try open(stored, at: locator)
+        guard let body = try openIfThere(stored, at: locator) else {
+            event.outcome = .failed
+            throw .destroyed(try await append(event))
+        }
         event.records = [AuditedRecord(type: type, id: id, version: stored.version)]
         event.patients = body.patients
         let explanation = try RecordAccess(filter, self).explain(action, on: body)

@@ -9,6 +9,7 @@ import WardFHIR
 import WardKeys
 import WardSQLite
 import WardStorage
+import WardVault
 
 /// How a kit is read.
 struct KitOptions: ParsableArguments {
@@ -109,9 +110,10 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         if report.resumed > 0 { Terminal.note("went on where an earlier restore was interrupted") }
         let recovery = RecoveryCode()
         let material = try await restore.tenantKey(of: report)
+        let destroyed = try await restore.destroyed(of: report)
         let (path, way) = try newWay(report.store, access)
         database.close()
-        try await open(folder, way, material, recovery, report, note)
+        try await open(folder, way, material, recovery, report, note, destroyed)
         Terminal.say(RecoveryKit.text(storeID: report.store, code: recovery))
         try conclude(folder)
         say(report, seconds: (ContinuousClock.now - began) / .seconds(1))
@@ -159,7 +161,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     /// anew: nothing of the machine of before opens this store.
     private func open(
         _ folder: DataFolder, _ way: Keyring.Unlock, _ material: KeyMaterial, _ recovery: RecoveryCode,
-        _ report: BackupRestore.Report, _ note: SignedNote?
+        _ report: BackupRestore.Report, _ note: SignedNote?, _ destroyed: [StoredEntry]
     ) async throws {
         let house = try await House.open(
             folder, kind: nil, unlock: store.unlock, origin: nil, material: material)
@@ -170,6 +172,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         _ = try await house.log.append(
             .system(
                 .backupRestored, decision: "\(report.backup) \(report.segments) \(report.events) \(report.upTo.text)"))
+        try await shredAgain(destroyed, house)
         do throws(KeyFailure) {
             let made = try Keyring.create(
                 storeID: house.header.id, unlock: way, recovery: recovery, today: OperatorService.today,
@@ -179,6 +182,21 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             throw CommandFailure(error.text)
         }
         await house.close()
+    }
+
+    /// Destroys again what was destroyed after the moment that was restored, before the store has keys that open it.
+    private func shredAgain(_ destroyed: [StoredEntry], _ house: House) async throws {
+        let count: Int
+        do throws(ShredFailure) {
+            count = try await house.vault.shredAgain(destroyed, as: .system(.keyDestroyed))
+        } catch {
+            await house.close()
+            throw CommandFailure("patients' keys that were destroyed could not be destroyed again; nothing is opened")
+        }
+        if count > 0 {
+            try house.store.erase()
+            Terminal.note("destroyed again   \(count) patients' keys, by the list beside the backups")
+        }
     }
 
     private func conclude(_ folder: DataFolder) throws {

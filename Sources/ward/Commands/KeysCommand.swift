@@ -11,7 +11,7 @@ import WardStorage
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys", abstract: "See where the root key lives, exchange keys, and recover a lost one.",
-        subcommands: [Status.self, KeysRotateCommand.self, Recover.self])
+        subcommands: [Status.self, KeysRotateCommand.self, KeysShredCommand.self, Recover.self])
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
