@@ -88,6 +88,18 @@ public func sha256(_ parts: [UInt8]...) -> Digest {
     return digest(hash.finalize())
 }
 
+/// SHA-256 of what comes in many parts and is not held.
+public struct RunningHash {
+    private var hash = SHA256()
+
+    public init() {}
+
+    public mutating func update(_ bytes: [UInt8]) { hash.update(data: bytes) }
+
+    /// Of what came so far.
+    public var digest: Digest { WardCrypto.digest(hash.finalize()) }
+}
+
 private func digest(_ value: some ContiguousBytes) -> Digest {
     unsafe value.withUnsafeBytes { bytes in
         func word(_ index: Int) -> UInt64 {

@@ -7,6 +7,8 @@ public import WardStorage
 /// Why a week could not be looked at or signed for.
 public enum ActivityFailure: Error, Hashable, Sendable {
     case auditUnavailable
+    /// Another week is being gone through for somebody else.
+    case busy
     /// Something of the week is different from what was shown; it has to be looked at again.
     case changed
     case noteTooLong
@@ -30,13 +32,20 @@ public final class ActivityReviews: Sendable {
         var reviews: [ActivityWeek: ActivityReview] = [:]
         /// Weeks with events; a week that is over keeps them.
         var known: Set<ActivityWeek> = []
+        /// Weeks that none of the first ``seen`` events of the log is of.
+        var empty: Set<ActivityWeek> = []
+        var seen: Int64 = 0
         var busy: Set<ActivityWeek> = []
     }
 
     /// How far back weeks are asked for: as long as events are kept.
     private static let mostWeeks = 522
+    /// Events that are looked at for weeks without any; of more, such weeks are asked for again.
+    private static let mostNew: Int64 = 10_000
 
     private let state: Mutex<State>
+    /// A week is opened for one at a time.
+    private let gathering = Turnstile()
     private let log: AuditLog
     private let desk: AlertDesk
     private let sealing: SealingKey
@@ -68,6 +77,7 @@ public final class ActivityReviews: Sendable {
     /// Weeks that are over and in which something was logged, newest first, with who signed for them.
     public func weeks(at now: Instant) throws(ActivityFailure) -> [ActivityReview] {
         guard let first = try firstTime() else { return [] }
+        try takeNoteOfNew()
         var week = ActivityWeek(containing: now.adding(seconds: -ActivityWeek.seconds))
         let oldest = max(
             ActivityWeek(containing: first),
@@ -98,6 +108,8 @@ public final class ActivityReviews: Sendable {
         of week: ActivityWeek, by actor: AuditActor, source: RequestSource, at now: Instant
     ) async throws(ActivityFailure) -> WeekActivity {
         guard week.end <= now else { throw .notOver }
+        guard gathering.enter() else { throw .busy }
+        defer { gathering.leave() }
         let event = AuditEvent(
             kind: .auditRead, time: now, outcome: .success, actor: actor, purpose: .operations, source: source,
             decision: "activity-review/\(week.text)")
@@ -107,44 +119,62 @@ public final class ActivityReviews: Sendable {
 
     /// Not on the event loop of a request: a week of events may be opened.
     @concurrent private func gather(_ week: ActivityWeek) async throws(ActivityFailure) -> WeekActivity {
-        var lines: [WeekActivity.Line] = []
-        do throws(AuditFailure) {
-            for category in ActivityCategory.allCases {
-                var events: [LoggedEvent] = []
-                for kind in category.kinds { events += try found([.kind(kind)], in: week) }
-                for kind in category.kindsThatFail {
-                    events += try found([.kind(kind)], in: week).filter {
-                        $0.event.outcome == .failed || $0.event.decision.contains("fault")
-                    }
-                }
-                if category == .refusals { events += try found([.outcome(.denied)], in: week) }
-                lines.append(WeekActivity.Line(category: category, events: events.sorted { $0.index > $1.index }))
-            }
-        } catch {
-            throw .auditUnavailable
-        }
+        var gathering = ActivityGathering(log: log, week: week)
+        let lines: [WeekActivity.Line]
+        do throws(AuditFailure) { lines = try await gathering.lines() } catch { throw .auditUnavailable }
         return WeekActivity(
-            week, lines, desk.list.filter { $0.alert.time >= week.start && $0.alert.time < week.end })
-    }
-
-    private func found(_ facets: [AuditFacet], in week: ActivityWeek) throws(AuditFailure) -> [LoggedEvent] {
-        var query = AuditQuery(facets: facets)
-        (query.filter.from, query.filter.to) = (week.start, week.end)
-        return try log.page(query, limit: .max, looking: .max).events
+            week, lines, desk.list.filter { $0.alert.time >= week.start && $0.alert.time < week.end },
+            subjects: gathering.subjects)
     }
 
     private func hasEvents(_ week: ActivityWeek) throws(ActivityFailure) -> Bool {
-        if state.withLock({ $0.known.contains(week) }) { return true }
+        let known: Bool? = state.withLock { state in
+            state.known.contains(week) ? true : state.empty.contains(week) ? false : nil
+        }
+        if let known { return known }
         var query = AuditQuery()
         (query.filter.from, query.filter.to) = (week.start, week.end)
+        let size = log.checkpoint.size
         let isThere: Bool
         do throws(AuditFailure) {
             isThere = try !log.page(query, limit: 1, looking: .max).events.isEmpty
         } catch {
             throw .auditUnavailable
         }
-        if isThere { state.withLock { _ = $0.known.insert(week) } }
+        state.withLock { state in
+            if isThere {
+                state.known.insert(week)
+            } else {
+                state.seen = state.empty.isEmpty ? size : min(state.seen, size)
+                state.empty.insert(week)
+            }
+        }
         return isThere
+    }
+
+    /// Weeks without events may have got some by now, of a clock that is wrong: looks at what is new.
+    private func takeNoteOfNew() throws(ActivityFailure) {
+        let size = log.checkpoint.size
+        let (seen, isNeeded) = state.withLock { ($0.seen, !$0.empty.isEmpty && $0.seen < size) }
+        guard isNeeded else { return }
+        guard size - seen <= Self.mostNew else { return state.withLock { $0.empty = [] } }
+        var (next, weeks) = (seen, Set<ActivityWeek>())
+        while next < size {
+            let end = min(next + 500, size)
+            do throws(AuditFailure) {
+                for logged in try log.events(with: [], before: end, limit: Int(end - next)) {
+                    weeks.insert(ActivityWeek(containing: logged.event.time))
+                }
+            } catch {
+                throw .auditUnavailable
+            }
+            next = end
+        }
+        state.withLock { state in
+            state.empty.subtract(weeks)
+            // Somebody else may have looked from further back meanwhile.
+            if state.seen == seen { state.seen = size }
+        }
     }
 
     /// When the log begins.
@@ -177,6 +207,8 @@ public final class ActivityReviews: Sendable {
         var review = review(week)
         guard !review.isComplete else { throw .signed }
         guard !review.signatures.contains(where: { areOneHuman($0.who, actor.id) }) else { throw .secondPersonNeeded }
+        guard gathering.enter() else { throw .busy }
+        defer { gathering.leave() }
         let activity = try await gather(week)
         guard activity.hash == hash else { throw .changed }
         let isSubject = activity.subjects.contains { areOneHuman($0, actor.id) }
@@ -194,9 +226,12 @@ public final class ActivityReviews: Sendable {
 
     /// Puts each week that was not signed for in time into the log, once; from there it is an alert.
     public func escalate(at now: Instant) async throws(ActivityFailure) {
-        for var review in try overdue(at: now).reversed() where review.escalated == nil {
-            guard state.withLock({ $0.busy.insert(review.week).inserted }) else { continue }
-            defer { state.withLock { _ = $0.busy.remove(review.week) } }
+        for late in try overdue(at: now).reversed() where late.escalated == nil {
+            guard state.withLock({ $0.busy.insert(late.week).inserted }) else { continue }
+            defer { state.withLock { _ = $0.busy.remove(late.week) } }
+            // Somebody may have signed since the list was made.
+            var review = review(late.week)
+            guard !review.isComplete, review.escalated == nil else { continue }
             review.escalated = now
             try await commit(
                 AuditEvent(

@@ -42,44 +42,23 @@ public enum ActivityCategory: String, CaseIterable, Sendable {
     case system
     case trouble
     case disclosures
-
-    /// Kinds of events; of refusals, what was denied whatever it was.
-    var kinds: [AuditEventKind] {
-        switch self {
-        case .failedSignIns: [.signInFailed]
-        case .refusals: []
-        case .emergencies: [.emergencyOpened]
-        case .exports: [.export, .auditExported, .download, .print]
-        case .people:
-            [
-                .personAdded, .personChanged, .personDisabled, .rolesGranted, .rolesRefused, .rolesRequested,
-                .recoveryAsked, .recoveryApproved, .factorRemoved,
-            ]
-        case .system:
-            [
-                .clientAdded, .clientRemoved, .appApproved, .appRemoved, .configurationChanged, .policyAdopted,
-                .retentionSet, .auditPruned, .holdPlaced, .holdEnded, .keyDestroyed, .keysCreated, .keysRecovered,
-                .witnessAdded,
-                .witnessRemoved, .start,
-            ]
-        case .trouble: [.clockJumped, .logInterrupted, .activityReviewOverdue]
-        case .disclosures: [.accountingMade, .disclosureRecorded]
-        }
-    }
-
-    /// Those of a check count only where it found something.
-    var kindsThatFail: [AuditEventKind] { self == .trouble ? [.storeVerified, .auditVerified] : [] }
 }
 
 /// What happened in a week that somebody signs for.
 public struct WeekActivity: Sendable {
     public struct Line: Sendable {
         public let category: ActivityCategory
-        /// Newest first.
-        public let events: [LoggedEvent]
         /// How often it happened: one event can stand for many.
-        public var count: Int { events.reduce(0) { $0 + $1.event.count } }
+        public let count: Int
+        /// How many events that are.
+        public let events: Int
+        /// The newest first, at most ``mostShown``; the others are in the log.
+        public let newest: [LoggedEvent]
+        /// SHA-256, in hex, over the place and the leaf's hash of each event, a line for each, the newest first.
+        let digest: String
     }
+
+    public static let mostShown = 20
 
     public let week: ActivityWeek
     public let lines: [Line]
@@ -91,12 +70,11 @@ public struct WeekActivity: Sendable {
     /// Accounts of people that the week's events or alerts are of or about.
     public let subjects: Set<String>
 
-    init(_ week: ActivityWeek, _ lines: [Line], _ alerts: [AlertRecord]) {
+    /// - Parameter subjects: of the events.
+    init(_ week: ActivityWeek, _ lines: [Line], _ alerts: [AlertRecord], subjects: Set<String>) {
         (self.week, self.lines) = (week, lines)
         self.alerts = alerts.sorted { ($0.alert.time, $0.alert.id) < ($1.alert.time, $1.alert.id) }
-        let events = lines.flatMap(\.events)
-        let named = events.flatMap { [$0.event.actor?.id, $0.event.subject] } + alerts.map(\.alert.actor)
-        subjects = Set(named.compactMap { $0 }.filter { $0.hasPrefix("person/") })
+        self.subjects = subjects.union(alerts.compactMap(\.alert.actor).filter { $0.hasPrefix("person/") })
         hash = hex(sha256(Array(Self.text(week, lines, self.alerts).utf8)).bytes)
     }
 
@@ -105,13 +83,8 @@ public struct WeekActivity: Sendable {
 
     private static func text(_ week: ActivityWeek, _ lines: [Line], _ alerts: [AlertRecord]) -> String {
         var text = "ward/activity-review/1\nweek \(week.text)\n"
-        for line in lines {
-            let places = line.events.map { "\($0.index) \($0.leafHash.map { hex($0.bytes) } ?? "-")\n" }.joined()
-            text += "\(line.category.rawValue) \(line.count) \(digest(places))\n"
-        }
+        for line in lines { text += "\(line.category.rawValue) \(line.count) \(line.digest)\n" }
         let states = alerts.map { "\($0.alert.id) \($0.state.rawValue)\n" }.joined()
-        return text + "alerts \(alerts.count) \(digest(states))\n"
+        return text + "alerts \(alerts.count) \(hex(sha256(Array(states.utf8)).bytes))\n"
     }
-
-    private static func digest(_ text: String) -> String { hex(sha256(Array(text.utf8)).bytes) }
 }

@@ -1,6 +1,6 @@
 import Synchronization
 public import WardAudit
-public import WardCore
+import WardCore
 public import WardCrypto
 public import WardStorage
 
@@ -16,32 +16,25 @@ public enum AlertFailure: Error, Hashable, Sendable {
     case unknown
 }
 
-/// A notice for a later door to the outside: what and how many, never who.
-public struct WatchNotice: Hashable, Sendable {
-    public let rule: WatchRule
-    public let severity: WatchSeverity
-    public let count: Int
-    public let time: Instant
-}
-
-/// Keeps alerts, what became of them, notices, planted records and what the detector knows: sealed, each change in one
+/// Keeps alerts, what became of them, planted records and what the detector knows: sealed, each change in one
 /// transaction with an event of the log.
 public final class AlertDesk: Sendable {
     private struct State {
         var records: [String: AlertRecord] = [:]
-        var notices: [WatchNotice] = []
         var decoys: Set<String> = []
         /// Alerts whose change is on its way to the disk.
         var busy: Set<String> = []
+        /// Whether there is an entry that nothing reads any more: it goes with the next alert.
+        var hasOldNotices = false
     }
-
-    public static let mostNotices = 500
 
     private let state: Mutex<State>
     private let store: any SealedStore
     private let log: AuditLog
     private let sealing: SealingKey
     private let locators: MacKey
+    /// One list of planted records is written after the other.
+    private let planting = Turnstile()
     /// Whether two that the log names are one human: one's own alert is somebody else's to answer.
     private let isSame: @Sendable (String, String) -> Bool
     /// What was known when the store was last written; nil for a store that never had a detector.
@@ -75,11 +68,8 @@ public final class AlertDesk: Sendable {
                 guard !coder.isDamaged else { throw .corrupt }
                 state.decoys = Set(ids)
             }
-            if let bytes = try Self.kept("notices", store, sealing, locators) {
-                var coder = KnowledgeCoder(reading: bytes)
-                coder.list(&state.notices, empty: .empty) { $1.walk(&$0) }
-                guard !coder.isDamaged else { throw .corrupt }
-            }
+            let notices = Self.locator(.watchKnowledge, Self.oldNotices, locators)
+            state.hasOldNotices = try store.entry(notices, kind: .watchKnowledge) != nil
         } catch {
             throw .storage
         }
@@ -102,9 +92,6 @@ public final class AlertDesk: Sendable {
     /// How many nobody has answered.
     public var waiting: Int { state.withLock { state in state.records.values.count { $0.state == .open } } }
 
-    /// What waits for a door to the outside, oldest first; the oldest go when there are too many.
-    public var notices: [WatchNotice] { state.withLock { $0.notices } }
-
     public func isDecoy(_ patient: String) -> Bool { state.withLock { $0.decoys.contains(patient) } }
 
     public var decoyCount: Int { state.withLock { $0.decoys.count } }
@@ -117,22 +104,21 @@ public final class AlertDesk: Sendable {
         let fresh = alerts.filter { record($0.id) == nil && seen.insert($0.id).inserted }
         guard !fresh.isEmpty else { return }
         let records = fresh.map { AlertRecord(alert: $0, role: role($0)) }
-        let notices = Array(
-            (notices
-                + fresh.map { WatchNotice(rule: $0.rule, severity: $0.severity, count: $0.events.count, time: $0.time) })
-                .suffix(Self.mostNotices))
+        let hasOldNotices = state.withLock { $0.hasOldNotices }
         var event = AuditEvent(
             kind: .alertRaised, time: .now(), outcome: .success, actor: nil, purpose: .systemAdministration,
             source: .system, decision: fresh.prefix(20).map(\.id).joined(separator: " "), count: fresh.count)
         let actors = Set(fresh.map(\.actor))
         if actors.count == 1 { event.subject = fresh[0].actor }
         var writes = records.map { put($0.encoded(), .alert, $0.alert.id) }
-        writes.append(put(Self.encoded(notices), .watchKnowledge, "notices"))
+        if hasOldNotices {
+            writes.append(.remove(Self.locator(.watchKnowledge, Self.oldNotices, locators), .watchKnowledge))
+        }
         writes.append(put(knowledge.encoded, .watchKnowledge, "knowledge"))
         try await commit(event, writes)
         state.withLock { state in
             for record in records { state.records[record.alert.id] = record }
-            state.notices = notices
+            if hasOldNotices { state.hasOldNotices = false }
         }
     }
 
@@ -146,6 +132,8 @@ public final class AlertDesk: Sendable {
 
     /// Remembers invented patients; the event names none of them.
     public func plant(_ ids: [String], by actor: AuditActor, source: RequestSource) async throws(AlertFailure) {
+        guard await planting.enterInTurn() else { throw .auditUnavailable }
+        defer { planting.leave() }
         let all = state.withLock { $0.decoys }.union(ids).sorted()
         var (coder, copy) = (KnowledgeCoder(), all)
         coder.list(&copy, empty: "") { $0.text(&$1) }
@@ -238,24 +226,6 @@ public final class AlertDesk: Sendable {
         return bytes
     }
 
-    private static func encoded(_ notices: [WatchNotice]) -> [UInt8] {
-        var (coder, copy) = (KnowledgeCoder(), notices)
-        coder.list(&copy, empty: .empty) { $1.walk(&$0) }
-        return coder.bytes
-    }
-}
-
-extension WatchNotice {
-    fileprivate static let empty = Self(rule: .burst, severity: .low, count: 0, time: Instant(microseconds: 0))
-
-    fileprivate mutating func walk(_ coder: inout KnowledgeCoder) {
-        var (rule, severity, count, time) = (rule.rawValue, severity.rawValue, Int64(count), time.microseconds)
-        coder.text(&rule)
-        coder.text(&severity)
-        coder.number(&count)
-        coder.number(&time)
-        self = Self(
-            rule: WatchRule(rawValue: rule) ?? .burst, severity: WatchSeverity(rawValue: severity) ?? .low,
-            count: Int(clamping: count), time: Instant(microseconds: time))
-    }
+    /// Key of an entry that an earlier version kept: notices wait with the one who sends them now.
+    private static let oldNotices = "notices"
 }

@@ -50,6 +50,12 @@ public final class Watch: Sendable {
     @discardableResult
     public func learn(_ rule: WatchRule, of subject: String) -> Bool { state.withLock { $0.learn(rule, of: subject) } }
 
+    /// What would be known after ``learn(_:of:)``; nil where that would change nothing.
+    func knowledge(learning rule: WatchRule, of subject: String) -> WatchKnowledge? {
+        var copy = knowledge
+        return copy.learn(rule, of: subject) ? copy : nil
+    }
+
     /// What is known by now, to be kept and given to another one.
     public var knowledge: WatchKnowledge { state.withLock { $0 } }
 

@@ -16,6 +16,11 @@ public final class WatchPost: Sendable {
     private let isFirst: Bool
     private let start: Int64
     private let queue = Mutex(Queue())
+    /// Alerts that are not on disk yet. An event is judged under this lock, so that whoever finds nothing here knows of no
+    /// event whose alerts are still to come.
+    private let pending = Mutex<[Alert]>([])
+    /// What is known is written by one at a time: a lesson that was kept is not overwritten by what was known before it.
+    private let keeping = Turnstile()
     private let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     private struct Queue {
@@ -24,7 +29,6 @@ public final class WatchPost: Sendable {
         var held = 0
         /// The event to be judged next; nil until the watch begins.
         var next: Int64?
-        var pending: [Alert] = []
         var kept = Instant.now()
     }
 
@@ -70,7 +74,7 @@ public final class WatchPost: Sendable {
         for await _ in signals { await drain() }
         clock.cancel()
         await drain()
-        if queue.withLock({ $0.pending.isEmpty }) { try? await desk.keep(watch.knowledge) }
+        if pending.withLock({ $0.isEmpty }) { await keep() }
     }
 
     /// Lets ``run()`` end after what is there.
@@ -93,11 +97,17 @@ public final class WatchPost: Sendable {
             for batch in batches { for event in batch { await judge(event) } }
             if batches.isEmpty { break }
         }
-        hold(watch.pass(at: .now()))
+        pending.withLock { $0 += watch.pass(at: .now()) }
         await keepPending()
         // Never past events whose alerts are not on disk yet.
-        let isDue = queue.withLock { $0.pending.isEmpty && $0.kept.adding(seconds: Self.keepingSeconds) < .now() }
-        if isDue, (try? await desk.keep(watch.knowledge)) != nil { queue.withLock { $0.kept = .now() } }
+        let isDue = queue.withLock { $0.kept.adding(seconds: Self.keepingSeconds) < .now() }
+        if isDue, pending.withLock({ $0.isEmpty }) { await keep() }
+    }
+
+    private func keep() async {
+        guard await keeping.enterInTurn() else { return }
+        defer { keeping.leave() }
+        if (try? await desk.keep(watch.knowledge)) != nil { queue.withLock { $0.kept = .now() } }
     }
 
     private func catchUp(from first: Int64, to end: Int64) async -> Bool {
@@ -113,26 +123,27 @@ public final class WatchPost: Sendable {
 
     private func judge(_ event: LoggedEvent) async {
         guard event.index >= queue.withLock({ $0.next ?? 0 }) else { return }
-        let found = watch.take(event) + (Alert.ofTrouble(event).map { [$0] } ?? [])
+        let isAny = pending.withLock { pending in
+            let found = watch.take(event) + (Alert.ofTrouble(event).map { [$0] } ?? [])
+            guard !found.isEmpty, !(isFirst && event.index < start) else { return false }
+            pending += found
+            return true
+        }
         queue.withLock { $0.next = event.index + 1 }
-        guard !found.isEmpty, !(isFirst && event.index < start) else { return }
-        hold(found)
-        await keepPending()
+        if isAny { await keepPending() }
     }
-
-    private func hold(_ alerts: [Alert]) { queue.withLock { $0.pending += alerts } }
 
     /// Alerts that could not be written wait for the next signal; none is lost while the process lives, and after it
     /// their events are judged again.
     private func keepPending() async {
-        let pending = queue.withLock { $0.pending }
-        guard !pending.isEmpty else { return }
+        guard await keeping.enterInTurn() else { return }
+        defer { keeping.leave() }
+        let alerts = pending.withLock { $0 }
+        guard !alerts.isEmpty else { return }
         do throws(AlertFailure) {
-            try await desk.raise(pending, role: role, watch.knowledge)
-            queue.withLock { queue in
-                queue.pending.removeFirst(pending.count)
-                queue.kept = .now()
-            }
+            try await desk.raise(alerts, role: role, watch.knowledge)
+            pending.withLock { $0.removeFirst(alerts.count) }
+            queue.withLock { $0.kept = .now() }
         } catch {
             return
         }
@@ -168,11 +179,24 @@ public final class WatchPost: Sendable {
         _ id: String, _ act: AlertRecord.Act, reason: AlertRecord.Reason? = nil, text: PHI<String>,
         wholeRole: Bool = false, by actor: AuditActor, source: RequestSource, at now: Instant = .now()
     ) async throws(AlertFailure) {
-        try await desk.answer(id, act, reason: reason, text: text, by: actor, source: source, at: now) { record in
-            guard act == .dismiss, reason == .expected else { return nil }
-            let subject = wholeRole && !record.role.isEmpty ? record.role : record.alert.actor ?? ""
-            guard !subject.isEmpty, watch.learn(record.alert.rule, of: subject) else { return nil }
-            return queue.withLock({ $0.pending.isEmpty }) ? watch.knowledge : nil
+        let isLesson = act == .dismiss && reason == .expected
+        guard isLesson, let record = desk.record(id), let subject = subject(of: record, wholeRole) else {
+            return try await desk.answer(id, act, reason: reason, text: text, by: actor, source: source, at: now) {
+                _ in nil
+            }
         }
+        guard await keeping.enterInTurn() else { throw .auditUnavailable }
+        defer { keeping.leave() }
+        let rule = record.alert.rule
+        try await desk.answer(id, act, reason: reason, text: text, by: actor, source: source, at: now) { _ in
+            pending.withLock { $0.isEmpty ? watch.knowledge(learning: rule, of: subject) : nil }
+        }
+        // Learnt once the answer is durable: one that failed teaches nothing, and is repeated as if it were the first.
+        watch.learn(rule, of: subject)
+    }
+
+    /// Whom a lesson is about: the account, or everybody in its role.
+    private func subject(of record: AlertRecord, _ wholeRole: Bool) -> String? {
+        wholeRole && !record.role.isEmpty ? record.role : record.alert.actor
     }
 }

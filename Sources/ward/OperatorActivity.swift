@@ -62,8 +62,9 @@ extension OperatorService {
         guard request.options["json"] != nil else {
             for line in activity.lines {
                 reply(.output("\(line.category.rawValue)  \(line.count)"))
-                for logged in line.events.prefix(20) { reply(.output("  event: \(visibleText(logged.line))")) }
-                if line.events.count > 20 { reply(.output("  and \(line.events.count - 20) more")) }
+                for logged in line.newest { reply(.output("  event: \(visibleText(logged.line))")) }
+                let more = line.events - line.newest.count
+                if more > 0 { reply(.output("  and \(more) more")) }
             }
             reply(.output("alerts  \(activity.alerts.count), \(waiting) not decided"))
             return reply(.output("hash  \(activity.hash)"))
@@ -76,9 +77,10 @@ extension OperatorService {
             writer.key(line.category.rawValue)
             writer.beginObject()
             writer.member("count", line.count)
+            writer.member("eventCount", line.events)
             writer.key("events")
             writer.beginArray()
-            for logged in line.events { writer.number(logged.index) }
+            for logged in line.newest { writer.number(logged.index) }
             writer.endArray()
             writer.endObject()
         }
@@ -109,6 +111,7 @@ extension ActivityFailure {
     var text: String {
         switch self {
         case .auditUnavailable: "the log cannot be read or written"
+        case .busy: "somebody else is looking at a week; try again"
         case .changed: "this is not the week's hash by now: look again with ward review show"
         case .noteTooLong: "a note has up to \(ActivityReview.longestNote) bytes"
         case .notOver: "the week is not over"

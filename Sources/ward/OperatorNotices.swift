@@ -160,11 +160,13 @@ extension OperatorService {
             try await store.put(key, content)
             guard try await store.head(key)?.size == Int64(content.count),
                 try await store.get(key, limit: content.count) == content,
-                try await store.list("ward-test/").contains(where: { $0.key == key })
+                try await store.list(key, limit: 1).contains(where: { $0.key == key })
             else { throw .malformedAnswer }
             try await store.delete(key)
             guard try await store.get(key, limit: content.count) == nil else { throw .malformedAnswer }
         } catch {
+            // Also a put that failed may have been taken; where nothing may connect, nothing was put.
+            if case .refused = error {} else { try? await store.delete(key) }
             await store.close()
             throw error
         }

@@ -135,7 +135,27 @@ def offset_of(clinic):
     return struct.unpack("=q", pathlib.Path(clinic.environment["CLOCK_OFFSET_FILE"]).read_bytes())[0] / 1_000_000
 
 
-def test_a_signature_taken_away_or_set_back_stops_the_start(clinic):
+def test_a_signature_set_back_to_what_was_sealed_before_it_stops_the_start(clinic):
+    """The row of before opens under its key: only the log tells that it is not the newest."""
+    clinic.at(14.1)
+    clinic.start()
+    wait_until(lambda: clinic.events("--kind", "activity-review-overdue"), timeout=60, interval=0.5,
+               what="the escalation")
+    clinic.stop()
+    digest = shown(clinic, clinic.week)["hash"]
+    with database(clinic) as rows:
+        ((place, before),) = rows.execute("SELECT id, sealed FROM entry WHERE kind = 91").fetchall()
+    assert clinic.ward("review", "sign", clinic.week, "--hash", digest).returncode == 0
+    assert weeks(clinic)[-1]["state"] == "signed"
+    with database(clinic) as rows:
+        assert rows.execute("UPDATE entry SET sealed = ? WHERE kind = 91 AND id = ? AND sealed <> ?",
+                            (before, place, before)).rowcount == 1
+    with pytest.raises(AssertionError):
+        clinic.start(timeout=20)
+    assert "does not agree with its audit log" in clinic.errors()
+
+
+def test_a_signature_taken_away_stops_the_start(clinic):
     clinic.at(8)
     digest = shown(clinic, clinic.week)["hash"]
     assert clinic.ward("review", "sign", clinic.week, "--hash", digest).returncode == 0, "before there is an officer"

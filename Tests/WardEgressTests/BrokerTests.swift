@@ -96,6 +96,38 @@ import WardTestKit
         #expect(try house.events(.egressClosed).allSatisfy { $0.decision.hasSuffix("ended/agreement-ended") })
     }
 
+    @Test func `has told of everything that was cut when it is closed`() async throws {
+        let house = try EgressHouse()
+        try await house.ready()
+        for _ in 0..<20 { _ = try await house.broker.open("out", .mail) }
+        _ = try await house.register.revoke("posthaste", by: EgressHouse.actor, source: EgressHouse.source)
+        await house.broker.close()
+        await house.log.close()
+        let closed = try house.events(.egressClosed)
+        #expect(closed.count == 20 && closed.allSatisfy { $0.decision.hasSuffix("ended/agreement-revoked") })
+    }
+
+    @Test func `says what it cut for its age, and what nobody used`() async throws {
+        let house = try EgressHouse()
+        try await house.ready()
+        let used = try await house.broker.open("out", .mail)
+        // The clock of the test and the look each second run beside each other: never so far that it seems unused.
+        for _ in 0..<(EgressLimits.age / 40 + 1) where used.isOpen {
+            try? await used.write([1])
+            house.clock.move(seconds: 40)
+        }
+        for _ in 0..<1500 where used.isOpen { try await Task.sleep(for: .milliseconds(20)) }
+        await #expect(throws: EgressFailure.timedOut) { try await used.write([1]) }
+        let unused = try await house.broker.open("out", .mail)
+        house.clock.move(seconds: EgressLimits.idle)
+        for _ in 0..<1500 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
+        await house.broker.close()
+        let closed = try house.events(.egressClosed)
+        #expect(closed.count == 2)
+        #expect(closed.contains { $0.outcome == .failed && $0.decision.hasSuffix("timed-out") })
+        #expect(closed.contains { $0.outcome == .success && $0.decision.hasSuffix("done") })
+    }
+
     @Test func `tries another address only where the first cannot be reached`() async throws {
         let house = try EgressHouse()
         try await house.ready()

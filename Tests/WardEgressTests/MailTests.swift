@@ -183,6 +183,19 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         #expect(try office.house.events(.noticeEnded).map(\.decision) == ["given-up"])
     }
 
+    @Test func `go nowhere once that was said, also while one is being queued`() async throws {
+        let office = try await Office(welcome + taken)
+        let (postman, settings) = (office.postman, office.postman.settings)
+        for round in 0..<40 {
+            try await postman.set(settings, told: [], by: EgressHouse.actor, source: EgressHouse.source)
+            async let telling: Void = postman.tell(["round \(round)"]) { _ in .test }
+            async let clearing: Void = postman.set(nil, told: [], by: EgressHouse.actor, source: EgressHouse.source)
+            _ = try await (telling, clearing)
+            #expect(postman.settings == nil)
+            #expect(try Office.postman(office.house, nil).settings == nil)
+        }
+    }
+
     @Test func `are bounded, and the newest stay`() async throws {
         let office = try await Office([])
         for number in 0..<Postman.mostWaiting + 5 {

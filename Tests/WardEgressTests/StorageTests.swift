@@ -119,6 +119,21 @@ import WardTestKit
         #expect(house.broker.openCount == 0)
     }
 
+    @Test func `says again what is safe to say twice, and nothing that holds only the first time`() async throws {
+        // One answer for each connection: a kept one has ended when it is used again.
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        let (house, store) = try await house([answer])
+        try await store.put("a", [1])
+        try await store.put("a", [1])
+        #expect(house.network.attempts == 2)
+        // It may have been heard: said again, it would be refused for its own effect.
+        await #expect(throws: EgressFailure.peerClosed) { try await store.put("b", [1], isNew: true) }
+        #expect(house.network.attempts == 2)
+        #expect(house.network.streams[1].written.contains("if-none-match: *\r\n"))
+        try await store.put("b", [1], isNew: true)
+        #expect(house.network.attempts == 3)
+    }
+
     @Test func `reads a listing`() async throws {
         let body =
             "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Contents><Key>a&amp;b&#x41;</Key><Size>7</Size></Contents>"

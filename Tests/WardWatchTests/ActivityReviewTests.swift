@@ -9,12 +9,12 @@ import WardWatch
 
 /// The weekly review of system activity.
 struct ActivityReviewTests {
-    private static let otto = AuditActor(id: "person/otto", name: "Otto", role: "privacy-officer")
+    static let otto = AuditActor(id: "person/otto", name: "Otto", role: "privacy-officer")
     private static let pia = AuditActor(id: "person/pia", name: "Pia", role: "privacy-officer")
     /// Monday, 2026-11-16.
-    private static let monday = Instant(microseconds: 1_794_787_200_000_000)
+    static let monday = Instant(microseconds: 1_794_787_200_000_000)
 
-    private final class Office {
+    final class Office {
         let store: any SealedStore
         let material: KeyMaterial
         let keys: AuditKeys

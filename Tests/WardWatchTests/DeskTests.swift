@@ -9,13 +9,13 @@ import WardWatch
 /// The desk and the post over a real log.
 @Suite struct DeskTests {
     private struct Office {
-        let store: MemoryStore
+        let store: any SealedStore
         let material: KeyMaterial
         let keys: AuditKeys
         let facts: KnownFacts
 
-        init() {
-            store = MemoryStore()
+        init(_ store: any SealedStore = MemoryStore()) {
+            self.store = store
             material = .random()
             keys = AuditKeys(.random(), signing: SigningKey(), tenant: .single)
             facts = KnownFacts()
@@ -63,7 +63,6 @@ import WardWatch
             _ = try await log.append(look)
             try await waitFor(1, post)
             #expect(post.desk.list.map(\.alert.rule) == [.decoy])
-            #expect(post.desk.notices.map(\.rule) == [.decoy])
         }
         try await watched(office) { log, post in
             #expect(post.desk.list.count == 1)
@@ -144,5 +143,68 @@ import WardWatch
         await log.close()
         let desk = try office.open().post.desk
         #expect(desk.isDecoy("x1") && desk.isDecoy("x2") && !desk.isDecoy("x3"))
+    }
+
+    @Test func `records planted by several at once are all known after a restart`() async throws {
+        let office = Office()
+        let (log, post) = try office.open()
+        let (desk, officer, source) = (post.desk, officer, source)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<20 {
+                group.addTask { try await desk.plant(["x\(number)"], by: officer, source: source) }
+            }
+            try await group.waitForAll()
+        }
+        #expect(desk.decoyCount == 20)
+        await log.close()
+        #expect(try office.open().post.desk.decoyCount == 20)
+    }
+
+    @Test func `an answer that was not written teaches nothing, and repeated it teaches once`() async throws {
+        let store = FailingStore(MemoryStore())
+        let office = Office(store)
+        try await watched(office) { log, post in
+            var failures = AuditEvent(
+                kind: .signInFailed, time: .now(), outcome: .failed, actor: nil, purpose: nil, source: source,
+                decision: "test", count: 20)
+            failures.subject = "person/a"
+            _ = try await log.append(failures)
+            try await waitFor(1, post)
+            let id = try #require(post.desk.list.first { $0.alert.actor == "person/a" }?.alert.id)
+            func dismiss() async throws(AlertFailure) {
+                try await post.answer(
+                    id, .dismiss, reason: .expected, text: PHI("a test"), by: officer, source: source)
+            }
+            store.expect(.commits(.full, afterEffect: false))
+            for _ in 0..<2 {
+                await #expect(throws: AlertFailure.auditUnavailable) { try await dismiss() }
+                #expect(post.lessons.isEmpty)
+            }
+            store.expect(.none)
+            try await dismiss()
+            #expect(post.lessons.map(\.steps) == [1])
+        }
+        #expect(try office.open().post.lessons.map(\.steps) == [1])
+    }
+
+    @Test func `notices of an earlier version stop no start, and go with the next alert`() async throws {
+        let office = Office()
+        let first = try office.open().log
+        let locators = MacKey(office.material.derived("ward/alerts-id/1"))
+        let kind = EntryKind.watchKnowledge
+        let id = locators.tag(Array("entry/\(kind.rawValue)".utf8), Array("notices".utf8)).locator
+        let event = AuditEvent(
+            kind: .watchKept, time: .now(), outcome: .success, actor: nil, purpose: nil, source: .system,
+            decision: "system")
+        _ = try await first.commit(event, entries: [.put(StoredEntry(id: id, sealed: [1, 2, 3]), kind)])
+        await first.close()
+        try await watched(office) { log, post in
+            #expect(try office.store.entry(id, kind: kind) != nil)
+            _ = try await log.append(look)
+            try await waitFor(1, post)
+            #expect(try office.store.entry(id, kind: kind) == nil)
+            let raised = try #require(try log.events(with: [.kind(.alertRaised)], limit: 1).first?.event)
+            #expect(raised.entries.contains { $0.id == id && $0.kind == kind && $0.hash == nil })
+        }
     }
 }

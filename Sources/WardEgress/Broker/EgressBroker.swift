@@ -12,6 +12,8 @@ public final class EgressBroker: Sendable {
         var open: [UInt64: EgressConnection] = [:]
         var next: UInt64 = 0
         var watcher: Task<Void, Never>?
+        /// Ended, and not told of in the log yet.
+        var ending: [UInt64: Task<Void, Never>] = [:]
     }
 
     public let register: EgressRegister
@@ -84,7 +86,7 @@ public final class EgressBroker: Sendable {
     /// How many connections are open.
     public var openCount: Int { state.withLock { $0.open.count } }
 
-    /// Cuts everything.
+    /// Cuts everything; returns when the log knows of all that has ended.
     public func close() async {
         let (all, watcher) = state.withLock { state in
             defer { state.watcher = nil }
@@ -92,6 +94,7 @@ public final class EgressBroker: Sendable {
         }
         watcher?.cancel()
         for connection in all { await connection.close() }
+        for task in state.withLock({ Array($0.ending.values) }) { await task.value }
     }
 
     // MARK: Connecting
@@ -133,7 +136,19 @@ public final class EgressBroker: Sendable {
             return state.next
         }
         return EgressConnection(number: number, proof: proof, stream: stream, clock: clock) { [weak self] connection in
-            await self?.ended(connection)
+            self?.ending(connection)
+        }
+    }
+
+    /// Tells of the end, whoever brought it about; kept until it is told.
+    private func ending(_ connection: EgressConnection) -> Task<Void, Never> {
+        state.withLock { state in
+            let task = Task.detached { [self] in
+                await ended(connection)
+                self.state.withLock { _ = $0.ending.removeValue(forKey: connection.number) }
+            }
+            state.ending[connection.number] = task
+            return task
         }
     }
 
@@ -171,8 +186,11 @@ public final class EgressBroker: Sendable {
         for connection in state.withLock({ Array($0.open.values) }) {
             if let refusal = connection.proof.refusal(at: now) {
                 connection.cut(.ended(refusal))
-            } else if connection.isWornOut(at: now) {
+            } else if connection.isIdle(at: now) {
                 connection.cut(nil)
+            } else if connection.isTooOld(at: now) {
+                // In use: whatever went through it is not whole.
+                connection.cut(.timedOut)
             }
         }
     }

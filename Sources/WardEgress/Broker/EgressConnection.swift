@@ -16,12 +16,12 @@ public final class EgressConnection: Sendable {
     private let opened: Instant
     private let stream: any EgressStream
     private let clock: @Sendable () -> Instant
-    private let ended: @Sendable (EgressConnection) async -> Void
+    private let ended: @Sendable (EgressConnection) -> Task<Void, Never>?
     private let state: Mutex<State>
 
     init(
         number: UInt64, proof: BAAProof, stream: any EgressStream, clock: @escaping @Sendable () -> Instant,
-        ended: @escaping @Sendable (EgressConnection) async -> Void
+        ended: @escaping @Sendable (EgressConnection) -> Task<Void, Never>?
     ) {
         self.number = number
         self.proof = proof
@@ -70,7 +70,7 @@ public final class EgressConnection: Sendable {
 
     /// Ends it; the log learns how many bytes went and came.
     public func close(_ failure: EgressFailure? = nil) async {
-        if finish(failure) { await ended(self) }
+        if finish(failure) { await ended(self)?.value }
     }
 
     public var isOpen: Bool { state.withLock { !$0.isOver } }
@@ -84,18 +84,16 @@ public final class EgressConnection: Sendable {
 
     /// Ends it at once, from any task.
     func cut(_ failure: EgressFailure?) {
-        guard finish(failure) else { return }
-        Task.detached { await self.ended(self) }
+        if finish(failure) { _ = ended(self) }
     }
 
     var totals: (sent: Int, received: Int, failure: EgressFailure?) {
         state.withLock { ($0.sent, $0.received, $0.failure) }
     }
 
-    func isWornOut(at now: Instant) -> Bool {
-        let used = state.withLock { $0.used }
-        return now >= used.adding(seconds: EgressLimits.idle) || now >= opened.adding(seconds: EgressLimits.age)
-    }
+    func isIdle(at now: Instant) -> Bool { now >= state.withLock { $0.used }.adding(seconds: EgressLimits.idle) }
+
+    func isTooOld(at now: Instant) -> Bool { now >= opened.adding(seconds: EgressLimits.age) }
 
     private func finish(_ failure: EgressFailure?) -> Bool {
         let isFirst = state.withLock { state in

@@ -28,7 +28,7 @@ final class HTTPDoor: Sendable {
             let request = try make(connection.proof)
             do throws(EgressFailure) { return try await exchange(request, limit, connection) } catch {
                 // A kept connection may have ended meanwhile; what is safe to say again goes through a fresh one.
-                guard error == .peerClosed, request.method != "POST" else { throw error }
+                guard error == .peerClosed, request.isRepeatable else { throw error }
             }
         }
         let connection = try await broker.open(destination, kind)
@@ -73,5 +73,13 @@ final class HTTPDoor: Sendable {
             await connection.close(error)
             throw error
         }
+    }
+}
+
+extension HTTPRequest {
+    /// Whether hearing it twice does what hearing it once does, and is answered so: a conditional one that was heard
+    /// already would be refused for its own effect (RFC 9110 §9.2.2, §13.1.2).
+    fileprivate var isRepeatable: Bool {
+        method != "POST" && !headers.contains { $0.name.lowercased() == "if-none-match" }
     }
 }

@@ -53,6 +53,8 @@ public final class Postman: Sendable {
     private let password: @Sendable (NoticeSettings) -> [UInt8]?
     private let clock: @Sendable () -> Instant
     private let state: Mutex<State>
+    /// Settings and marks are one entry: one change of it at a time, or an older one would come back.
+    private let changes = Turnstile()
 
     /// - Parameters:
     ///   - material: as the register has it.
@@ -92,18 +94,23 @@ public final class Postman: Sendable {
     public func set(
         _ settings: NoticeSettings?, told: [String], by actor: AuditActor, source: RequestSource
     ) async throws(RegisterFault) {
+        guard await changes.enterInTurn() else { throw .busy }
+        defer { changes.leave() }
         let write = try vault.put(Self.encoded(settings, told), .noticeSettings, key: "settings")
         try await commit(
             .noticeSet, settings.map { "destination=\($0.destination)" } ?? "none", actor, source, [write])
         state.withLock { ($0.settings, $0.told) = (settings, told) }
     }
 
-    /// Queues a notice of what nobody was told of yet; nothing if all was, or notices go nowhere.
+    /// Queues a notice of what nobody was told of yet; nothing if all was, or notices go nowhere, or where they go is
+    /// being changed: then the next call tells.
     ///
     /// - Parameters:
     ///   - marks: of everything that there is to tell, the newest first; they are kept, sealed, and told of once.
     ///   - make: the notice of those that are new.
     public func tell(_ marks: [String], _ make: (Set<String>) -> Notice) async throws(RegisterFault) {
+        guard changes.enter() else { return }
+        defer { changes.leave() }
         let (settings, told) = state.withLock { ($0.settings, $0.told) }
         let fresh = Set(marks.prefix(Self.mostTold)).subtracting(told)
         guard let settings, !fresh.isEmpty else { return }

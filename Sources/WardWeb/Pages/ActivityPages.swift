@@ -88,16 +88,22 @@ extension Visit {
             activity = try await oversight.reviews.activity(
                 of: week, by: principal.actor, source: request.source, at: now)
         } catch {
-            return error == .notOver ? noSuchWeek() : logRefused(.unavailable)
+            switch error {
+            case .notOver: return noSuchWeek()
+            case .busy: return busyWithWeek()
+            default: return logRefused(.unavailable)
+            }
         }
         let review = oversight.reviews.review(week)
         let rows = activity.lines.map { line in
             [
                 Markup.text(ActivityWords.text(line.category)), .text("\(line.count)"),
                 .all(
-                    line.events.prefix(20).flatMap { logged in
+                    line.newest.flatMap { logged in
                         [link("/app/log/event/\(logged.index)", ActivityWords.short(logged)), Markup.text(" ")]
-                    } + (line.events.count > 20 ? [.text("and \(line.events.count - 20) more, in the log")] : [])),
+                    }
+                        + (line.events > line.newest.count
+                            ? [.text("and \(line.events - line.newest.count) more, in the log")] : [])),
             ]
         }
         let alerts = activity.alerts.map { record in
@@ -116,6 +122,10 @@ extension Visit {
 
     private func noSuchWeek() -> WebAnswer {
         notice("Not there", "There is no such week, or it is not over.", status: 404)
+    }
+
+    private func busyWithWeek() -> WebAnswer {
+        notice("Try again", "Somebody else is looking at a week at this moment. Nothing was signed.", status: 503)
     }
 
     private func signatures(_ review: ActivityReview) -> Markup {
@@ -157,6 +167,7 @@ extension Visit {
             switch error {
             case .auditUnavailable, .storage: return logRefused(.unavailable)
             case .notOver, .unknown: return noSuchWeek()
+            case .busy: return busyWithWeek()
             default: return await activityWeekPage(text, [ActivityWords.problem(error)])
             }
         }
@@ -190,7 +201,7 @@ enum ActivityWords {
         case .noteTooLong: Problem("note", "Up to 2000 letters.")
         case .secondPersonNeeded: Problem(nil, "You have signed; somebody else has to as well.", status: 403)
         case .signed: Problem(nil, "It is signed already.", status: 409)
-        case .auditUnavailable, .notOver, .storage, .unknown:
+        case .auditUnavailable, .busy, .notOver, .storage, .unknown:
             Problem(nil, "This cannot be done at the moment.", status: 503)
         }
     }
