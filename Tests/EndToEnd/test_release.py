@@ -191,7 +191,7 @@ def bill(unpacked):
 
 
 def test_a_program_that_is_no_release_says_so(ward, binary):
-    if b".ward.sbom" in pathlib.Path(binary).read_bytes():
+    if ".ward.sbom" in subprocess.run(["readelf", "-SW", str(binary)], capture_output=True, text=True).stdout:
         pytest.skip("this program is of a release")
     done = ward("sbom")
     assert done.returncode == 1 and "no bill of materials" in done.stderr
