@@ -14,7 +14,8 @@ public struct ConfiguredArguments: Sendable {
 
     /// Variables of the project's own scripts and tests.
     private static let foreign: Set<String> = [
-        "WARD_BINARY", "WARD_FHIR_DATA", "WARD_MEASURE", "WARD_QUERIES", "WARD_SCOPE", "WARD_SEED", "WARD_CONFIG",
+        "WARD_BARE_DEBIAN", "WARD_BINARY", "WARD_EARLIER_BINARY", "WARD_FHIR_DATA", "WARD_MEASURE", "WARD_QUERIES",
+        "WARD_SCOPE", "WARD_SEED", "WARD_CONFIG",
     ]
 
     /// - Parameters:
