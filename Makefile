@@ -1,6 +1,7 @@
 # make demo   sets up, builds and serves a populated demo clinic
 # make test   sets up, builds and passes the tests
-.PHONY: demo test check bench watch-bench fuzz sanitize slow format
+# make release ARGS='--key FILE'   tarball, Debian package, bill of materials, checksums, signature
+.PHONY: release demo test check bench watch-bench fuzz sanitize slow format
 
 demo:
 	@scripts/demo $(ARGS)
@@ -19,6 +20,10 @@ sanitize:
 
 bench:
 	@scripts/bench
+
+release:
+	@scripts/setup --release
+	@scripts/release $(ARGS)
 
 watch-bench:
 	@scripts/watch-bench $(ARGS)

@@ -53,6 +53,7 @@ var targets: [Target] = [
     ward("WardFHIR", ["WardCore"]),
     ward("WardStorage", ["WardCore"]),
     ward("WardMarkup"),
+    ward("WardConfiguration"),
     // 2
     ward("WardAudit", ["WardCore", "WardCrypto", "WardFHIR", "WardStorage"]),
     ward("WardPolicy", ["WardCore", "WardCrypto", "WardFHIR"]),
@@ -142,6 +143,7 @@ var targets: [Target] = [
     tests("WardFHIRTests", ["WardFHIR", "WardCore"]),
     tests("WardIndexTests", ["WardIndex", "WardFHIR", "WardCore", "WardCrypto"]),
     tests("WardDemoTests", ["WardDemo", "WardFHIR", "WardCore"]),
+    tests("WardConfigurationTests", ["WardConfiguration"]),
 ]
 
 if scope == "fuzz" {
@@ -230,7 +232,7 @@ if scope == "fuzz" {
                 "CWardSystem", "WardCore", "WardCrypto", "WardFHIR", "WardStorage", "WardTelemetry", "WardAudit",
                 "WardPolicy",
                 "WardIdentity", "WardGate", "WardVault", "WardClinic", "WardWatch", "WardDemo", "WardSQLite",
-                "WardKeys", "WardContinuity", "WardServer", "WardEgress", "WardTransport",
+                "WardKeys", "WardContinuity", "WardServer", "WardEgress", "WardTransport", "WardConfiguration",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

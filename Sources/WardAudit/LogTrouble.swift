@@ -15,6 +15,9 @@ struct LogTroubleObserver: Sendable {
 }
 
 extension AuditLog {
+    /// Whether the last commit reached the disk; also while none was tried.
+    public var isWritten: Bool { !sequencer.isTroubled.withLock { $0 } }
+
     /// Hands `observer` the beginning and the end of each stretch in which the log cannot be written.
     ///
     /// Runs on the log's own queue, at once: the observer takes note and works elsewhere. One at a time.

@@ -42,7 +42,7 @@ final class Sequencer: Sendable {
     let observer = Mutex<LogObserver?>(nil)
     /// Told when a commit fails, and when one does again.
     let troubleObserver = Mutex<LogTroubleObserver?>(nil)
-    private let isTroubled = Mutex(false)
+    let isTroubled = Mutex(false)
     /// Patients' keys that were destroyed since the start.
     private let endedKeys = Mutex<Set<Locator>>([])
     private let doubt = Mutex<Doubt?>(nil)

@@ -17,10 +17,25 @@ public import WardTelemetry
 public import WardWatch
 import WardWeb
 
+/// Where something listens.
+public struct ListenAddress: Hashable, Sendable {
+    public let host: String
+    public let port: Int
+
+    public init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
 /// How the server listens.
 public struct ServerSettings: Sendable {
     public let host: String
     public let port: Int
+    /// For the pages of the office, which are then nowhere else; nil for the one listener.
+    public let office: ListenAddress?
+    /// For health and numbers; nil for none.
+    public let metrics: ListenAddress?
     /// Names the certificate is for; the first is where people find the server: links, issuer and passkeys name it.
     public let names: [String]
     public let isDemo: Bool
@@ -34,8 +49,11 @@ public struct ServerSettings: Sendable {
 
     public init(
         host: String, port: Int, names: [String], isDemo: Bool, proxies: Set<String>, offersHTTP2: Bool,
-        logsAllRequests: Bool, largestBody: Int, started: Instant
+        logsAllRequests: Bool, largestBody: Int, started: Instant, office: ListenAddress? = nil,
+        metrics: ListenAddress? = nil
     ) {
+        self.office = office
+        self.metrics = metrics
         self.host = host
         self.port = port
         self.names = names
@@ -53,7 +71,12 @@ public struct ServerSettings: Sendable {
     private let remoteHeaders: HTTPFields
 
     /// `https://localhost:8443`.
-    public var origin: String {
+    public var origin: String { origin(port: port) }
+
+    /// Where the pages of the office are: the same name, another port.
+    public var officeOrigin: String { office.map { origin(port: $0.port) } ?? origin }
+
+    private func origin(port: Int) -> String {
         let host = names.first ?? "localhost"
         // As browsers write it (RFC 6454 §6.2): an address of IPv6 in brackets, the usual port left out.
         return "https://\(host.contains(":") ? "[\(host)]" : host)\(port == 443 ? "" : ":\(port)")"
@@ -88,6 +111,9 @@ public enum ServerCertificate: Sendable {
 /// The HTTPS server. There is no plaintext listener.
 public struct HTTPServer: Sendable {
     private let responder: WardResponder
+    /// Of the office's own listener.
+    private let office: WardResponder?
+    private let numbers: MetricsResponder
     private let certificate: ServerCertificate
     private let settings: ServerSettings
     private let authenticator: Authenticator
@@ -96,21 +122,30 @@ public struct HTTPServer: Sendable {
     public init(
         clinic: Clinic, authenticator: Authenticator, people: People, settings: ServerSettings,
         certificate: ServerCertificate, auditLog: AuditLog, log: OperationalLog, watch: WatchPost? = nil,
-        reviews: ActivityReviews? = nil, lastVerified: @escaping @Sendable () -> Instant? = { nil }
+        reviews: ActivityReviews? = nil, lastVerified: @escaping @Sendable () -> Instant? = { nil },
+        standing: @escaping @Sendable () -> ServerMetrics.Standing
     ) {
-        let site = WebSite(
-            people: people,
-            settings: WebSettings(
-                clinic: settings.isDemo ? "Demo clinic" : "Clinic",
-                party: RelyingParty(id: settings.names.first ?? "localhost", origin: settings.origin),
-                isDemo: settings.isDemo, origin: settings.origin), patients: clinic.patientFinder,
-            watch: watch, log: clinic.logDesk,
-            oversight: reviews.map { reviews in
-                Oversight(reviews: reviews, log: auditLog, lastVerified: lastVerified)
-            })
-        responder = WardResponder(
-            clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
-            auditLog: auditLog, log: log)
+        let metrics = ServerMetrics()
+        func responder(_ plane: Plane) -> WardResponder {
+            let origin = plane == .office ? settings.officeOrigin : settings.origin
+            let site = WebSite(
+                people: people,
+                settings: WebSettings(
+                    clinic: settings.isDemo ? "Demo clinic" : "Clinic",
+                    party: RelyingParty(id: settings.names.first ?? "localhost", origin: origin),
+                    isDemo: settings.isDemo, origin: origin, recordsOrigin: settings.origin, plane: plane,
+                    officeOrigin: plane == .records ? settings.officeOrigin : nil), patients: clinic.patientFinder,
+                watch: watch, log: clinic.logDesk,
+                oversight: reviews.map { reviews in
+                    Oversight(reviews: reviews, log: auditLog, lastVerified: lastVerified)
+                })
+            return WardResponder(
+                clinic: clinic, authenticator: authenticator, oauth: people.oauth, site: site, settings: settings,
+                auditLog: auditLog, log: log, plane: plane, metrics: metrics)
+        }
+        self.responder = responder(settings.office == nil ? .whole : .records)
+        office = settings.office.map { _ in responder(.office) }
+        numbers = MetricsResponder(metrics: metrics, version: Clinic.softwareVersion, standing: standing)
         self.people = people
         self.certificate = certificate
         self.settings = settings
@@ -142,23 +177,45 @@ public struct HTTPServer: Sendable {
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: 16_384, maxHeaderListSize: 32_768, maxHeaderFieldCount: 100))
         let loops = MultiThreadedEventLoopGroup.singleton
+        let onlyHTTP1 = HTTPServerBuilder { responder in
+            let channel = HTTP1Channel(responder: responder, configuration: http1)
+            return try TLSChannel(LoopBoundChannel(channel, loops: loops), tlsConfiguration: tls)
+        }
         let server: HTTPServerBuilder =
             settings.offersHTTP2
             ? try .http2Upgrade(
                 tlsConfiguration: tls, configuration: .init(idleTimeout: .seconds(60), streamConfiguration: http1))
-            : HTTPServerBuilder { responder in
-                let channel = HTTP1Channel(responder: responder, configuration: http1)
-                return try TLSChannel(LoopBoundChannel(channel, loops: loops), tlsConfiguration: tls)
-            }
+            : onlyHTTP1
+        // The planes beside it first: who hears that records are served can count on the rest.
+        let addresses = [settings.office, settings.metrics].compactMap { $0 }
+        let opened = OpenListeners(missing: addresses.count)
+        if let office, let address = settings.office {
+            services.append(listener(office, address, server, most: 512) { opened.opened() })
+        }
+        if let address = settings.metrics {
+            services.append(listener(numbers, address, onlyHTTP1, most: 64) { opened.opened() })
+        }
+        let address = ListenAddress(host: settings.host, port: settings.port)
+        var application = listener(responder, address, server, most: 8192) {
+            await opened.all()
+            await onReady()
+        }
+        application.addServices(services)
+        try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])
+    }
+
+    private func listener<Answering: HTTPResponder>(
+        _ responder: Answering, _ address: ListenAddress, _ server: HTTPServerBuilder, most connections: Int,
+        onReady: @escaping @Sendable () async -> Void
+    ) -> Application<Answering> where Answering.Context == WardContext {
         let logger = OperationalLog.libraryLogger()
-        let application = Application(
+        return Application(
             responder: responder, server: server,
             configuration: ApplicationConfiguration(
-                address: .hostname(settings.host, port: settings.port), backlog: 1024,
-                availableConnectionsDelegate: .maximum(8192, logger: logger)),
-            services: services, onServerRunning: { _ in await onReady() },
-            eventLoopGroupProvider: .shared(loops), logger: logger)
-        try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])
+                address: .hostname(address.host, port: address.port), backlog: 1024,
+                availableConnectionsDelegate: .maximum(connections, logger: logger)),
+            onServerRunning: { _ in await onReady() },
+            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), logger: logger)
     }
 
     /// TLS 1.2 with forward secrecy and AEAD only, 1.3 preferred (NIST SP 800-52r2).
@@ -172,6 +229,29 @@ public struct HTTPServer: Sendable {
         ]
         tls.shutdownTimeout = .seconds(1)
         return tls
+    }
+}
+
+/// Tells when every listener beside the main one is open.
+private final class OpenListeners: Sendable {
+    private let stream: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
+    private let missing: Int
+
+    init(missing: Int) {
+        (stream, continuation) = AsyncStream.makeStream()
+        self.missing = missing
+    }
+
+    func opened() { continuation.yield() }
+
+    func all() async {
+        guard missing > 0 else { return }
+        var count = 0
+        for await _ in stream {
+            count += 1
+            if count == missing { return }
+        }
     }
 }
 

@@ -164,6 +164,7 @@ extension WardResponder {
     }
 
     private func isForScripts(_ request: Request) -> Bool {
+        guard plane != .office else { return false }
         let path = request.uri.path.split(separator: "/")
         switch path.first {
         case "fhir", ".well-known": return true

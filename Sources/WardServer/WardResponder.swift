@@ -25,6 +25,8 @@ struct WardResponder: HTTPResponder {
     let log: OperationalLog
     let throttle = FailureThrottle()
     let auditLog: AuditLog
+    let plane: Plane
+    let metrics: ServerMetrics
     /// Requests for what strangers may see of the log; a mirror makes many.
     let readers = FailureThrottle(limit: 4000, window: Self.readersWindow)
     /// Cosignatures that were not.
@@ -33,8 +35,10 @@ struct WardResponder: HTTPResponder {
 
     init(
         clinic: Clinic, authenticator: Authenticator, oauth: OAuth, site: WebSite, settings: ServerSettings,
-        auditLog: AuditLog, log: OperationalLog
+        auditLog: AuditLog, log: OperationalLog, plane: Plane, metrics: ServerMetrics
     ) {
+        self.plane = plane
+        self.metrics = metrics
         self.auditLog = auditLog
         self.oauth = oauth
         self.clinic = clinic
@@ -67,6 +71,7 @@ struct WardResponder: HTTPResponder {
         allowOrigin(request, &headers)
         response.headers = headers
         let elapsed = (ContinuousClock.now - started) / .milliseconds(1)
+        metrics.count(plane == .office ? .office : .records, status: Int(response.status.code), seconds: elapsed / 1000)
         if settings.logsAllRequests || response.status.code >= 400 || elapsed > 1000 {
             log.info(
                 "request answered", .method(OperationalLog.Method(rawValue: request.method.rawValue) ?? .other),
@@ -78,6 +83,11 @@ struct WardResponder: HTTPResponder {
 
     private func answer(_ request: Request, _ source: RequestSource) async -> (StaticString, Response) {
         let path = request.uri.path.split(separator: "/")
+        // The office's listener has pages alone: whatever is added below is not there.
+        if plane == .office {
+            if path.isEmpty, request.method == .get { return ("/", toSignIn()) }
+            return await page(request, path, source) ?? ("/{other}", response(.nothingHere))
+        }
         switch path.first {
         case "fhir":
             if path.count == 3, path[1] == ".well-known", path[2] == "smart-configuration" {
@@ -95,7 +105,7 @@ struct WardResponder: HTTPResponder {
             if let endpoint = await oauthEndpoint(request, path, source) { return endpoint }
             if let endpoint = await logEndpoint(request, path, source) { return endpoint }
             if let page = await page(request, path, source) { return page }
-            return ("/{other}", response(ClinicAnswer.failure(404, "not-found", "there is nothing at this address")))
+            return ("/{other}", response(.nothingHere))
         }
     }
 
@@ -182,7 +192,7 @@ struct WardResponder: HTTPResponder {
                 405, "not-supported", "this method is not possible here", headers: [(name: "Allow", value: "\(allow)")])
         case .unknownType: return .failure(404, "not-supported", "not a resource type of FHIR R4")
         case .unsupported: return .failure(501, "not-supported", "this interaction is not supported")
-        case .metadata, .unknown: return .failure(404, "not-found", "there is nothing at this address")
+        case .metadata, .unknown: return .nothingHere
         }
     }
 
@@ -283,6 +293,12 @@ struct WardResponder: HTTPResponder {
             type: "application/json")
     }
 
+    private func toSignIn() -> Response {
+        var headers = HTTPFields()
+        headers[.location] = "/sign-in"
+        return Response(status: .seeOther, headers: headers)
+    }
+
     // MARK: Wire
 
     func contentType(_ request: Request) -> String {
@@ -351,6 +367,8 @@ extension ClinicAnswer {
             429, "throttled", "too many failures from this address",
             headers: [(name: "Retry-After", value: "\(FailureThrottle.window)")])
     }
+
+    static var nothingHere: ClinicAnswer { .failure(404, "not-found", "there is nothing at this address") }
 
     static var tooLarge: ClinicAnswer { .failure(413, "too-long", "the body is larger than this server takes") }
 

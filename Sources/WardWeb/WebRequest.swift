@@ -69,8 +69,19 @@ public struct WebSettings: Sendable {
     public let isDemo: Bool
     /// Scheme, host and port that forms must come from.
     public let origin: String
+    /// Scheme, host and port that links for others begin with: where people work with records.
+    public let recordsOrigin: String
+    public let plane: Plane
+    /// Where the pages of the office are, if not here.
+    public let officeOrigin: String?
 
-    public init(clinic: String, party: RelyingParty?, isDemo: Bool, origin: String) {
+    public init(
+        clinic: String, party: RelyingParty?, isDemo: Bool, origin: String, recordsOrigin: String? = nil,
+        plane: Plane = .whole, officeOrigin: String? = nil
+    ) {
+        self.recordsOrigin = recordsOrigin ?? origin
+        self.plane = plane
+        self.officeOrigin = officeOrigin
         self.clinic = clinic
         self.party = party
         self.isDemo = isDemo

@@ -36,7 +36,8 @@ public struct WebSite: Sendable {
 
     /// Answers a request; nil if the path is none of these pages.
     public func answer(_ request: WebRequest, at now: Instant = .now()) async -> WebAnswer? {
-        guard let route = Route(request.path) else { return nil }
+        // What lies on another plane is not here, for anybody.
+        guard let route = Route(request.path), settings.plane.serves(route.side) else { return nil }
         var answer = await self.answer(request, route, now)
         answer?.template = route.template
         return answer

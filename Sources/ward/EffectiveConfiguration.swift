@@ -36,6 +36,7 @@ struct EffectiveConfiguration: Hashable {
         let witnesses = house.log.witnessPolicy
         let keyring = try house.keys.ring()
         self.init([
+            "admin-listen": settings.office.map { "\($0.host):\($0.port)" } ?? "none",
             "access-log": settings.logsAllRequests ? "on" : "off",
             "backup": backup ?? "none",
             "certificate": listen.tlsCertificate.map { "own: \($0)" } ?? "of the local authority",
@@ -47,6 +48,7 @@ struct EffectiveConfiguration: Hashable {
             "listen": "\(settings.host):\(settings.port)",
             "maximum-body": "\(settings.largestBody >> 20) MiB",
             "memory-locked": isMemoryLocked ? "yes" : "no",
+            "metrics-listen": settings.metrics.map { "\($0.host):\($0.port)" } ?? "none",
             "module-grace": "\(listen.moduleGrace) s",
             "policy": house.adopted.policy.identification,
             "proxies": settings.proxies.isEmpty ? "none" : settings.proxies.sorted().joined(separator: " "),

@@ -77,13 +77,15 @@ struct House: Sendable {
     ///
     /// - Parameters:
     ///   - origin: what links begin with; nil for where the server was last.
+    ///   - officeOrigin: what links of notices begin with, where the office has a listener of its own.
     ///   - isChecked: whether the store is held against the log first; a verification comes to look at a store that does
     ///     not pass.
     ///   - backup: folder that the store's commits are carried to from now on.
     ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?, isChecked: Bool = true, backup: String? = nil, material: KeyMaterial? = nil
+        origin: String?, officeOrigin: String? = nil, isChecked: Bool = true, backup: String? = nil,
+        material: KeyMaterial? = nil
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -122,7 +124,7 @@ struct House: Sendable {
         do throws(AuditFailure) {
             house = try wire(
                 folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way,
-                following: following)
+                following: following, officeOrigin: officeOrigin)
         } catch {
             guard error == .damaged else { throw CommandFailure("the store could not be read") }
             throw CommandFailure(
@@ -162,7 +164,7 @@ struct House: Sendable {
 
     private static func wire(
         _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String,
-        way: Keyring.Unlock?, following: Following? = nil
+        way: Keyring.Unlock?, following: Following? = nil, officeOrigin: String? = nil
     ) throws(AuditFailure) -> House {
         let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
         let signing: SigningKey?
@@ -216,7 +218,7 @@ struct House: Sendable {
         } catch {
             throw .storage
         }
-        let doors = try Doors(store, tenant, log, origin: origin)
+        let doors = try Doors(store, tenant, log, origin: officeOrigin ?? origin)
         let backups: BackupDesk
         do throws(BackupFailure) {
             guard let keys = BackupKeys(tenant: tenant, store: header.id) else { throw .sealing }

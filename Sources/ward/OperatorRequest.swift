@@ -17,7 +17,7 @@ struct OperatorRequest: Codable, Sendable {
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
         case destinationAdd, destinationRemove, destinationTest, noticeClear, noticeList, noticeSet, noticeTest
-        case vendorAdd, vendorList, vendorRevoke, vendorSign
+        case vendorAdd, vendorFirewall, vendorList, vendorRevoke, vendorSign
         case backupConclude, backupDrill, backupKit, backupList, backupNow, backupSigner, backupStatus, backupVerify
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.

@@ -80,6 +80,7 @@ struct OperatorService: Sendable {
             case .noticeSet: try await setNotices(request)
             case .noticeTest: try await testNotice(reply)
             case .vendorAdd: try await addVendor(request)
+            case .vendorFirewall: try await firewall(request, reply)
             case .vendorList: listVendors(request, reply)
             case .vendorRevoke: try await revokeVendor(request, reply)
             case .vendorSign: try await signAgreement(request, reply)

@@ -17,6 +17,7 @@ struct Ward: AsyncParsableCommand {
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
             PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
             WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self, BackupCommand.self,
+            ConfigCommand.self, SBOMCommand.self,
         ])
 
     static func main() async {
@@ -25,7 +26,7 @@ struct Ward: AsyncParsableCommand {
         // Before anything is read: no core dump, no look into the process by others.
         if ward_forbid_dumps() != 0 { Terminal.warn("core dumps could not be switched off") }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(ServerConfiguration.completed(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

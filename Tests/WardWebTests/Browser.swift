@@ -17,7 +17,11 @@ final class WebHouse {
     static let origin = "https://ward.lindenhof.example"
 
     let people: People
-    let site: WebSite
+    private let sites: [Plane: WebSite]
+    /// Of the listener that browsers come to.
+    var plane = Plane.whole
+    var site: WebSite { sites[plane] ?? whole }
+    private let whole: WebSite
     let log: AuditLog
     var now = Instant(microseconds: 1_800_000_000_000_000)
 
@@ -34,44 +38,55 @@ final class WebHouse {
         let material = keys.tenant.derived("ward/test-watch/1")
         let alerts = try AlertDesk(store: store, material: material, log: log)
         let reviews = try ActivityReviews(store: store, material: material, log: log, desk: alerts)
-        site = WebSite(
-            people: people,
-            settings: WebSettings(clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin),
-            log: desk
-                ?? LogDesk(
-                    all: { ask, principal, source throws(LogFailure) in
-                        do throws(GateFailure) {
-                            let grant = try await gate.authorizeLog(principal, source: source)
-                            return try await gate.readLog(
-                                ask.query, before: ask.before, limit: ask.limit, looking: ask.looking, asked: ask.asked,
-                                as: ask.kind, with: grant
-                            ).page
-                        } catch {
-                            throw LogFailure(error)
-                        }
-                    },
-                    own: { patient, ask, principal, source throws(LogFailure) in
-                        do throws(GateFailure) {
-                            let own = try await gate.authorizeOwnLog(of: patient, principal, source: source)
-                            return try await gate.readLog(
-                                ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
-                                as: ask.kind, principal: principal, source: source
-                            ).page
-                        } catch {
-                            throw LogFailure(error)
-                        }
-                    },
-                    file: { ask, mostBytes, principal, source, row throws(LogFailure) in
-                        do throws(GateFailure) {
-                            let grant = try await gate.authorizeLogExport(principal, source: source)
-                            let export = try await gate.exportLog(
-                                ask.query, before: ask.before, limit: ask.limit, mostBytes: mostBytes, asked: ask.asked,
-                                with: grant, row: row)
-                            return LogDesk.File(content: export.content, next: export.next)
-                        } catch {
-                            throw LogFailure(error)
-                        }
-                    }), oversight: Oversight(reviews: reviews, log: log, lastVerified: { nil }))
+        let usual = LogDesk(
+            all: { ask, principal, source throws(LogFailure) in
+                do throws(GateFailure) {
+                    let grant = try await gate.authorizeLog(principal, source: source)
+                    return try await gate.readLog(
+                        ask.query, before: ask.before, limit: ask.limit, looking: ask.looking, asked: ask.asked,
+                        as: ask.kind, with: grant
+                    ).page
+                } catch {
+                    throw LogFailure(error)
+                }
+            },
+            own: { patient, ask, principal, source throws(LogFailure) in
+                do throws(GateFailure) {
+                    let own = try await gate.authorizeOwnLog(of: patient, principal, source: source)
+                    return try await gate.readLog(
+                        ask.query, of: own, before: ask.before, limit: ask.limit, asked: ask.asked,
+                        as: ask.kind, principal: principal, source: source
+                    ).page
+                } catch {
+                    throw LogFailure(error)
+                }
+            },
+            file: { ask, mostBytes, principal, source, row throws(LogFailure) in
+                do throws(GateFailure) {
+                    let grant = try await gate.authorizeLogExport(principal, source: source)
+                    let export = try await gate.exportLog(
+                        ask.query, before: ask.before, limit: ask.limit, mostBytes: mostBytes, asked: ask.asked,
+                        with: grant, row: row)
+                    return LogDesk.File(content: export.content, next: export.next)
+                } catch {
+                    throw LogFailure(error)
+                }
+            })
+        let (people, log) = (people, log)
+        let sites = Dictionary(
+            uniqueKeysWithValues: Plane.allCases.map { plane in
+                (
+                    plane,
+                    WebSite(
+                        people: people,
+                        settings: WebSettings(
+                            clinic: "Lindenhof", party: party, isDemo: isDemo, origin: Self.origin, plane: plane,
+                            officeOrigin: plane == .records ? "https://ward.lindenhof.example:9443" : nil),
+                        log: desk ?? usual, oversight: Oversight(reviews: reviews, log: log, lastVerified: { nil }))
+                )
+            })
+        self.sites = sites
+        whole = try #require(sites[.whole])
     }
 
     func pass(_ seconds: Int64) { now = now.adding(seconds: seconds) }

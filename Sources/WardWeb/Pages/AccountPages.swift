@@ -12,7 +12,7 @@ extension Visit {
                 .text(" – \(RoleWords.meaning(role))"))
         }
         var places = [link("/app/account", "How you sign in"), link("/app/sessions", "Where you are signed in")]
-        places += officePlaces.map { link($0.path, $0.long) }
+        places += placesHere.map { link($0.path, $0.long) }
         return page(
             "Home",
             Markup.element(
@@ -22,7 +22,8 @@ extension Visit {
             heading("Your roles"), Markup.element("ul", [], .all(roles)),
             person.mayUseEmergencyAccess
                 ? paragraph("You may declare an emergency to open a record; each one is reviewed.") : .all([]),
-            heading("Go to"), Markup.element("ul", [], .all(places.map { Markup.element("li", [], $0) })))
+            heading("Go to"), Markup.element("ul", [], .all(places.map { Markup.element("li", [], $0) })),
+            placesElsewhere)
     }
 
     /// Failed attempts in words: past a limit they are not counted further.

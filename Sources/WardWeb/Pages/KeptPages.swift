@@ -60,7 +60,7 @@ extension Visit {
     /// Shows a kept form and sends it by one button: never by itself.
     func keptPage(_ id: String) -> WebAnswer {
         guard let session, let form = people.parked.form(id, in: session, at: now),
-            let keeping = Route(form.segments)?.keeping
+            let keeping = keeping(of: form)
         else { return notKept }
         let place = "/app/continue/\(form.id)"
         let rows = keeping.fields.flatMap { field in
@@ -103,6 +103,12 @@ extension Visit {
         }
     }
 
+    /// How a form is kept; nil if its page is not there any more, or lies on another plane than this one.
+    private func keeping(of form: ParkedForm) -> Keeping? {
+        guard let route = Route(form.segments), settings.plane.serves(route.side) else { return nil }
+        return route.keeping
+    }
+
     private var notKept: WebAnswer {
         notice("Not there", "This was sent or dropped already, or it waited too long.", status: 404)
     }
@@ -110,10 +116,12 @@ extension Visit {
     /// Takes a kept form out: it is sent once, whatever comes of it.
     func takeKept(_ id: String) async -> TakenForm {
         guard let session, let person else { return .refused(.redirect(to: "/sign-in")) }
-        if let kept = people.parked.form(id, in: session, at: now), let keeping = Route(kept.segments)?.keeping,
-            keeping.lacksDecision(kept), !keeping.decisions.contains(where: { $0.value == form["decision"] })
-        {
-            return .refused(.redirect(to: "/app/continue/\(kept.id)"))
+        if let kept = people.parked.form(id, in: session, at: now) {
+            // Of another plane: it waits there.
+            guard let keeping = keeping(of: kept) else { return .refused(notKept) }
+            if keeping.lacksDecision(kept), !keeping.decisions.contains(where: { $0.value == form["decision"] }) {
+                return .refused(.redirect(to: "/app/continue/\(kept.id)"))
+            }
         }
         do throws(IdentityFailure) {
             return .form(
@@ -137,7 +145,7 @@ extension Visit {
 
     /// This visit, as if the kept form had come now; nil if its page is not there any more.
     func sending(_ kept: ParkedForm) -> Visit? {
-        guard let route = Route(kept.segments), let keeping = route.keeping else { return nil }
+        guard let route = Route(kept.segments), let keeping = keeping(of: kept) else { return nil }
         let names = keeping.fields.map { "\($0.name)" }
         var fields = kept.fields.filter { names.contains($0.name) }.map { field in
             (name: field.name, value: field.value.exposed { $0 })
@@ -155,7 +163,7 @@ extension Visit {
     var keptForms: Markup {
         let forms = session.map { people.parked.forms(of: $0, at: now) } ?? []
         let links = forms.compactMap { form in
-            Route(form.segments)?.keeping.map { keeping in
+            keeping(of: form).map { keeping in
                 Markup.element(
                     "li", [], link("/app/continue/\(form.id)", keeping.title), .text(", "), time(form.created))
             }

@@ -247,7 +247,7 @@ extension Visit {
             Markup.element(
                 "p", [], .text("For "), name(person?.displayName ?? ""),
                 .text(". Give it to them yourself; whoever opens it becomes them. It is not shown again.")),
-            Markup.element("p", [("class", "secret")], .text("\(settings.origin)/enrol/\(token)")),
+            Markup.element("p", [("class", "secret")], .text("\(settings.recordsOrigin)/enrol/\(token)")),
             Markup.element("p", [], link("/app/people", "Back to everybody")))
     }
 

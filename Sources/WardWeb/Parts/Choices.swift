@@ -71,6 +71,19 @@ extension Visit {
         return places
     }
 
+    /// Those of them that are here.
+    var placesHere: [OfficePlace] { officePlaces.filter { settings.serves($0.path) } }
+
+    /// Says where the rest is, to whoever has any of it.
+    var placesElsewhere: Markup {
+        guard let elsewhere = settings.officeOrigin, officePlaces.contains(where: { !settings.serves($0.path) }) else {
+            return .all([])
+        }
+        return Markup.element(
+            "p", [], .text("Accounts, alerts, reviews and the log have an address of their own: "),
+            link("\(elsewhere)/sign-in", elsewhere))
+    }
+
     /// Whether the visitor could change anything at this moment; a form that leads to a refusal is not shown.
     var isFresh: Bool { principal?.isFresh(at: now) ?? false }
 

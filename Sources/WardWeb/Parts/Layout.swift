@@ -142,8 +142,8 @@ extension Visit {
         let clinic = Markup.element("p", [("class", "clinic")], .text(settings.clinic))
         guard isInside, let person else { return Markup.element("header", [], clinic) }
         var places = [("/app", "Home"), ("/app/account", "Account"), ("/app/sessions", "Sessions")]
-        if !people.oauth.apps.apps.isEmpty { places.append(("/app/apps", "Apps")) }
-        places += officePlaces.map { ($0.path, $0.short) }
+        if !people.oauth.apps.apps.isEmpty, settings.serves("/app/apps") { places.append(("/app/apps", "Apps")) }
+        places += placesHere.map { ($0.path, $0.short) }
         let here = "/" + request.path.joined(separator: "/")
         let links = places.map { place in
             let current: [WebAttribute] = place.0 == here ? [(name: "aria-current", value: "page")] : []

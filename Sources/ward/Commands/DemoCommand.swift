@@ -39,7 +39,7 @@ struct DemoCommand: AsyncParsableCommand {
         let house = try await House.open(
             folder, kind: .demo,
             unlock: { header, _ in .keyFile(try KeyFile.read(folder.defaultKeyFile, storeID: header.id)) },
-            origin: settings.origin)
+            origin: settings.origin, officeOrigin: settings.officeOrigin)
         if isNew { try await populate(house) }
         if prepareOnly {
             await house.close()

@@ -14,6 +14,12 @@ struct ListenOptions: ParsableArguments {
     @Option(name: .long, help: "HOST:PORT to listen on.")
     var listen = "127.0.0.1:8443"
 
+    @Option(name: .long, help: "HOST:PORT for accounts, alerts, reviews and the log, which are then there alone.")
+    var adminListen: String?
+
+    @Option(name: .long, help: "HOST:PORT for /healthz, /readyz and /metrics, over TLS; none unless told.")
+    var metricsListen: String?
+
     @Option(
         name: .long,
         help: "Name or address under which people find the server; the first is its own, in links and for passkeys.")
@@ -41,15 +47,19 @@ struct ListenOptions: ParsableArguments {
     var maximumBody = 64
 
     func settings(isDemo: Bool) throws -> ServerSettings {
-        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
-            (1...65_535).contains(port)
-        else { throw CommandFailure("--listen is HOST:PORT") }
+        let main = try Self.address(listen, "--listen")
+        let office = try adminListen.map { try Self.address($0, "--admin-listen") }
+        let metrics = try metricsListen.map { try Self.address($0, "--metrics-listen") }
+        // Also on different addresses: a link with a port says which plane it leads to.
+        let ports = [main.port] + [office, metrics].compactMap { $0?.port }
+        guard Set(ports).count == ports.count else {
+            throw CommandFailure("--listen, --admin-listen and --metrics-listen need ports of their own")
+        }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw CommandFailure("--tls-certificate and --tls-key go together")
         }
         guard (1...1024).contains(maximumBody) else { throw CommandFailure("--maximum-body is 1 to 1024") }
         guard (4...3600).contains(moduleGrace) else { throw CommandFailure("--module-grace is 4 to 3600") }
-        let address = String(listen[..<colon]).filter { $0 != "[" && $0 != "]" }
         var names: [String] = []
         // Lower case, as browsers write them in their origin.
         for name in host.map({ $0.lowercased() }) {
@@ -60,8 +70,16 @@ struct ListenOptions: ParsableArguments {
         var seen: Set<String> = []
         names = names.filter { seen.insert($0).inserted }
         return ServerSettings(
-            host: address, port: port, names: names, isDemo: isDemo, proxies: Set(proxy), offersHTTP2: http2,
-            logsAllRequests: accessLog, largestBody: maximumBody << 20, started: .now())
+            host: main.host, port: main.port, names: names, isDemo: isDemo, proxies: Set(proxy), offersHTTP2: http2,
+            logsAllRequests: accessLog, largestBody: maximumBody << 20, started: .now(), office: office,
+            metrics: metrics)
+    }
+
+    private static func address(_ text: String, _ option: String) throws -> ListenAddress {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (1...65_535).contains(port), colon > text.startIndex
+        else { throw CommandFailure("\(option) is HOST:PORT") }
+        return ListenAddress(host: String(text[..<colon]).filter { $0 != "[" && $0 != "]" }, port: port)
     }
 
     /// Letters, digits, `-`, `.` and `_`, or an address of IPv6.
@@ -93,6 +111,9 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
     @OptionGroup var listen: ListenOptions
 
+    @Option(name: .long, help: "Configuration file; see: ward config check.")
+    var config: String?
+
     @Option(name: .long, help: "Folder for backups, on another disk: every commit is there within seconds.")
     var backup: String?
 
@@ -112,6 +133,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let house = try await House.open(
             store.folder, kind: .real, unlock: store.unlock, origin: settings.origin,
+            officeOrigin: settings.officeOrigin,
             backup: backup.map(absolutePath))
         if backup != nil, house.backups.recipient == nil {
             await house.close()
@@ -161,7 +183,8 @@ struct Serving: Sendable {
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
             certificate: certificate, auditLog: house.log, log: log, watch: house.watch,
             reviews: house.reviews,
-            lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull })
+            lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull },
+            standing: { [house] in house.standing })
         let house = house
         let control = Task.detached {
             try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
@@ -201,7 +224,9 @@ struct Serving: Sendable {
             }
         } catch {
             log.error("the server ended with a failure")
-            Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
+            let places = [ListenAddress(host: settings.host, port: settings.port), settings.office, settings.metrics]
+            let named = places.compactMap { $0 }.map { "\($0.host):\($0.port)" }.joined(separator: " or ")
+            Terminal.warn("cannot listen on \(named), or the certificate cannot be read")
             control.cancel()
             guarding.cancel()
             listening.cancel()

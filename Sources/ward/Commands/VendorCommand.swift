@@ -10,7 +10,7 @@ struct VendorCommand: AsyncParsableCommand {
             Once somebody may administer the store, they confirm changes: --as LOGIN.
             """,
         subcommands: [
-            Add.self, Sign.self, List.self, Revoke.self, Clauses.self, DestinationCommand.self,
+            Add.self, Sign.self, List.self, Revoke.self, Clauses.self, DestinationCommand.self, Firewall.self,
         ])
 
     struct Add: AsyncParsableCommand {
@@ -80,6 +80,26 @@ struct VendorCommand: AsyncParsableCommand {
         func run() async throws {
             let request = OperatorRequest(command: .vendorRevoke, options: ["name": name])
             try await Operator.perform(store, confirm: confirm) { _ in request }
+        }
+    }
+
+    struct Firewall: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print rules of nftables that let the server's user reach open destinations, and nothing else.",
+            discussion: """
+                A second wall beside the broker; print and load them anew when an agreement begins or ends. A destination with a \
+                host name is let through by its port alone, together with the resolver, unless --resolve asks for its \
+                addresses now, which go stale when the name changes.
+                """)
+        @Option(name: .long, help: "User that the server runs as.") var user = "ward"
+        @Flag(name: .long, help: "Resolve host names now, and let through these addresses alone.") var resolve = false
+        @OptionGroup var store: StoreOptions
+
+        func run() async throws {
+            var options = ["user": user]
+            if resolve { options["resolve"] = "" }
+            let request = OperatorRequest(command: .vendorFirewall, options: options)
+            try await Operator.perform(store) { _ in request }
         }
     }
 
