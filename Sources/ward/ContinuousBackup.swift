@@ -2,6 +2,7 @@ import Glibc
 import WardAudit
 import WardContinuity
 import WardCore
+import WardEgress
 import WardSQLite
 import WardStorage
 import WardTelemetry
@@ -10,10 +11,10 @@ import WardTelemetry
 struct Following {
     let stream = BackupStream()
     let start: LogPosition
-    let path: String
+    let choice: BackupChoice
 
-    init(_ store: SQLiteStore, to path: String) {
-        self.path = path
+    init(_ store: SQLiteStore, to choice: BackupChoice) {
+        self.choice = choice
         start = Backup.position(of: store) ?? .start
         stream.follow(store)
     }
@@ -25,12 +26,15 @@ struct ContinuousBackup: Sendable {
     let stream: BackupStream
     let start: LogPosition
     let path: String
+    /// In the register, if it is storage.
+    let destination: String?
 
-    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk) {
+    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk, _ broker: EgressBroker) {
         stream = following.stream
         start = following.start
-        path = following.path
-        backup = Backup(of: store, desk: desk, to: FolderDestination(path), stream: stream)
+        path = following.choice.path
+        destination = following.choice.destination
+        backup = Backup(of: store, desk: desk, to: following.choice.place(broker), stream: stream)
     }
 }
 
@@ -45,27 +49,45 @@ struct BackupService: Sendable {
     let continuous: ContinuousBackup
     let log: OperationalLog
     let interval: Int
+    private let covered: BackupCover
+
+    init(house: House, continuous: ContinuousBackup, log: OperationalLog, interval: Int) {
+        (self.house, self.continuous, self.log, self.interval) = (house, continuous, log, interval)
+        covered = BackupCover(continuous.destination)
+    }
 
     /// Runs until it is cancelled.
     func run() async {
+        await covered.look(house, log)
         do throws(BackupFailure) {
-            try await continuous.backup.begin(at: continuous.start)
+            if covered.isCovered { try await continuous.backup.begin(at: continuous.start) }
         } catch {
-            log.error("the backup is not the one that was written last; it was set back, lost or altered")
-            try? await house.backups.fail("not-as-written")
+            switch error {
+            case .notCovered: break
+            case .place: log.error("the backup's place cannot be reached yet")
+            default:
+                log.error("the backup is not the one that was written last; it was set back, lost or altered")
+                try? await house.backups.fail("not-as-written")
+            }
         }
         let full = Task.detached { await fulls() }
         var wasAway = false
         var told: ContinuousClock.Instant?
         let began = ContinuousClock.now
         var lastDone = began
+        var pace = BackupPace(house, isRemote: continuous.destination != nil)
         while !Task.isCancelled {
+            await covered.look(house, log)
             do throws(BackupFailure) {
-                try await continuous.stream.flush()
-                if wasAway { log.info("the backup's place is back") }
-                wasAway = false
-                if !continuous.stream.needsFull { lastDone = .now }
+                if covered.isCovered, pace.isDue {
+                    try await continuous.stream.flush()
+                    pace.done()
+                }
+                if wasAway, pace.isWell { log.info("the backup's place is back") }
+                if pace.isWell { wasAway = false }
+                if pace.isWell, covered.isCovered, !continuous.stream.needsFull { lastDone = .now }
             } catch {
+                pace.failed()
                 if !wasAway { log.error("commits cannot be carried to the backup; they wait") }
                 wasAway = true
             }
@@ -91,6 +113,10 @@ struct BackupService: Sendable {
         var last: ContinuousClock.Instant?
         var wait = Duration.seconds(1)
         while !Task.isCancelled {
+            if !covered.isCovered {
+                try? await Task.sleep(for: .seconds(1))
+                continue
+            }
             if continuous.stream.needsFull || isFullDue(last) {
                 do throws(BackupFailure) {
                     let made = try await continuous.backup.full()

@@ -1,10 +1,12 @@
 import Synchronization
 import WardKeys
 
-/// A security module, and whether it answered lately.
+/// A security module or key service, and whether it answered lately.
 final class LockedModule: Sendable {
     private struct State {
         var module: SecurityModule?
+        /// Whether a key service is asked instead.
+        var isService = false
         var answered = ContinuousClock.now
         var isRefusing = false
         /// Asking again would do harm.
@@ -12,7 +14,7 @@ final class LockedModule: Sendable {
         /// What was told of it last.
         var wasHeld = true
 
-        var isHeld: Bool { module == nil || !isRefusing && .now - answered < LockedModule.lifetime }
+        var isHeld: Bool { module == nil && !isService || !isRefusing && .now - answered < LockedModule.lifetime }
     }
 
     /// How long an answer counts. A module that hangs is as good as gone.
@@ -26,7 +28,18 @@ final class LockedModule: Sendable {
     /// Always where there is no module.
     var isHeld: Bool { state.withLock { $0.isHeld } }
 
-    func hold(_ module: SecurityModule?) { state.withLock { $0 = State(module: module) } }
+    /// Whether a key service holds the way to the root key.
+    var isService: Bool { state.withLock { $0.isService } }
+
+    func hold(_ way: Keyring.Unlock?) {
+        state.withLock { state in
+            switch way {
+            case .securityModule(let module): state = State(module: module)
+            case .keyService: state = State(isService: true)
+            default: state = State()
+            }
+        }
+    }
 
     /// Notes whether it proved to have the key.
     ///

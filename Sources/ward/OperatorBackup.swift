@@ -16,10 +16,10 @@ extension OperatorService {
             return continuous.backup
         }
         if let continuous = house.continuous, continuous.path == path { return continuous.backup }
-        guard !house.folder.holds(path) else {
-            throw CommandFailure("the backup must lie outside the data folder, on another disk")
-        }
-        return Backup(of: house.store, desk: house.backups, to: FolderDestination(path), stream: nil)
+        let choice = try BackupChoice(
+            path, credentials: request.options["backupCredentials"],
+            lockDays: request.options["backupLockDays"].flatMap { Int($0) }, outside: house.folder)
+        return Backup(of: house.store, desk: house.backups, to: choice.place(house.broker), stream: nil)
     }
 
     func adoptKit(_ request: OperatorRequest) async throws {

@@ -12,6 +12,7 @@ public final class EgressBroker: Sendable {
         var open: [UInt64: EgressConnection] = [:]
         var next: UInt64 = 0
         var watcher: Task<Void, Never>?
+        var noted: Int64 = 0
     }
 
     public let register: EgressRegister
@@ -84,6 +85,9 @@ public final class EgressBroker: Sendable {
     /// How many connections are open.
     public var openCount: Int { state.withLock { $0.open.count } }
 
+    /// How many events the broker itself has written; a backup does not make a new round for them alone.
+    public var notedEvents: Int64 { state.withLock { $0.noted } }
+
     /// Cuts everything.
     public func close() async {
         let (all, watcher) = state.withLock { state in
@@ -98,18 +102,8 @@ public final class EgressBroker: Sendable {
 
     private func connected(under proof: BAAProof) async throws(EgressFailure) -> EgressConnection {
         let destination = proof.destination
-        let addresses: [IPAddress]
-        if let address = destination.address {
-            addresses = [address]
-        } else if let address = IPAddress(destination.host) {
-            addresses = [address].filter(\.isPublic)
-        } else {
-            let found = try await transport.addresses(of: destination.host)
-            guard !found.isEmpty else { throw .unresolved }
-            // One private address among public ones is a name that somebody else steers: none is used.
-            addresses = found.allSatisfy(\.isPublic) ? found : []
-        }
-        guard !addresses.isEmpty else { throw .addressNotAllowed }
+        let addresses = try await allowedAddresses(
+            of: destination.host, exactly: destination.address, by: transport)
         let peer = EgressPeer(host: destination.host, authority: destination.authority)
         var failure = EgressFailure.unreachable
         for address in addresses.prefix(4) {
@@ -185,6 +179,7 @@ public final class EgressBroker: Sendable {
             decision: decision)
         event.recipient = proof?.recipient
         do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
+        state.withLock { $0.noted += 1 }
     }
 }
 
