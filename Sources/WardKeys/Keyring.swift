@@ -204,10 +204,11 @@ public struct Keyring: Codable, Sendable {
         let costs = stretching.map { "\($0.memoryKiB) \($0.passes) \($0.lanes)" } ?? ""
         // Absent where there is none, so that keyrings of before stay what they are.
         let service = service.map { [$0.boot, $0.local, $0.sealed] } ?? []
-        let parts = [
-            Array(ages.utf8), Array(provider.rawValue.utf8), Array(place.utf8), stretching?.salt ?? [],
-            Array(costs.utf8), root, tenant, self.material, recipient, recovery,
-        ] + service
+        let parts =
+            [
+                Array(ages.utf8), Array(provider.rawValue.utf8), Array(place.utf8), stretching?.salt ?? [],
+                Array(costs.utf8), root, tenant, self.material, recipient, recovery,
+            ] + service
         let key = MacKey(material.derived("ward/keyring-tag/1"))
         return key.tag(ofWhole: parts.flatMap { part in bigEndian(part.count) + part }).bytes
     }

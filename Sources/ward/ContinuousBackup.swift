@@ -170,6 +170,8 @@ struct BackupService: Sendable {
 /// Where a drill restores to: a folder beside the store, sealed as the store is, and gone when the drill is over.
 struct DrillScratch: Sendable {
     private let path: String
+    /// The folder is one; a drill that somebody asks for and the monthly one wait for each other.
+    private static let turnstile = Turnstile()
 
     init(_ house: House) {
         path = "\(house.folder.path)/drill"
@@ -178,6 +180,8 @@ struct DrillScratch: Sendable {
     func run(
         _ backup: Backup, progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
     ) async throws -> BackupDrill {
+        while !Self.turnstile.enter() { try await Task.sleep(for: .milliseconds(200)) }
+        defer { Self.turnstile.leave() }
         clear()
         defer { clear() }
         let file = "\(path)/ward.db"

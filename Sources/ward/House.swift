@@ -84,7 +84,8 @@ struct House: Sendable {
     ///   - backup: where the store's commits are carried to from now on.
     ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
     static func open(
-        _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring, SQLiteStore) async throws -> Keyring.Unlock,
+        _ folder: DataFolder, kind: StoreHeader.Kind?,
+        unlock: (StoreHeader, Keyring, SQLiteStore) async throws -> Keyring.Unlock,
         origin: String?, isChecked: Bool = true, backup: BackupChoice? = nil, material: KeyMaterial? = nil
     ) async throws -> House {
         try folder.requireStore()

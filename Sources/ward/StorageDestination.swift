@@ -186,7 +186,9 @@ extension StorageCredentials {
         if path == nil, let folder = unsafe getenv("CREDENTIALS_DIRECTORY") {
             path = "\(unsafe String(cString: folder))/\(credential)"
         }
-        guard let path else { throw CommandFailure("the key's file is needed: \(option), or the credential \(credential)") }
+        guard let path else {
+            throw CommandFailure("the key's file is needed: \(option), or the credential \(credential)")
+        }
         var bytes: [UInt8]
         do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
             throw CommandFailure(

@@ -53,9 +53,10 @@ class KMSHouse(House):
             self.relay.port, vendor=self.vendor, service="kms", kind="kms", host="localhost", region="us-east-1")
         self.arn = cloud.kms.create_key()["KeyMetadata"]["Arn"]
 
-    def move_in(self, arn=None):
+    def move_in(self, arn=None, *options, **more):
         return self.ward(
-            "keys", "rotate", "root", "--new-kms", self.name, "--new-kms-key", arn or self.arn, *self.credentials)
+            "keys", "rotate", "root", "--new-kms", self.name, "--new-kms-key", arn or self.arn, *self.credentials,
+            *options, **more)
 
     def boot(self):
         found = list(self.data.glob("boot-*.txt"))
@@ -219,8 +220,12 @@ def test_a_key_that_is_disabled_stops_writing_at_once_and_the_server_after_its_g
     wait_until(lambda: fhir.put("Patient/anna", patient("anna")).status_code == 503, timeout=60, what="a refusal")
     house.relay.answer = None
     wait_until(lambda: fhir.put("Patient/anna", patient("anna")).ok, timeout=60, what="writes to go on")
-    kinds = [event["kind"] for event in house.events()]
-    assert kinds.count("keys-away") == 2 and kinds.count("keys-back") == 1
+
+    def are_told():
+        kinds = [event["kind"] for event in house.events()]
+        return kinds.count("keys-away") == 2 and kinds.count("keys-back") == 1
+
+    wait_until(are_told, timeout=60, interval=0.5, what="both to be in the log")
     assert house.stop() == 0
 
 
@@ -239,16 +244,18 @@ def test_an_ended_agreement_refuses_the_start_and_there_is_a_way_out(house, tmp_
     assert "closed again" in said and "the agreement has ended" in said and "ward keys recover" in said
     code = private(house.folder / "code", code_in(house.printed) + "\n")
     recovered = house.folder / "recovered.key"
-    done = house.ward("keys", "recover", "--code-file", code, "--key-file", recovered, environment=clock.environment)
+    shifted = {"environment": clock.environment}
+    done = house.ward("keys", "recover", "--code-file", code, "--key-file", recovered, **shifted)
     assert done.returncode == 0, done.stderr
-    house.environment = clock.environment
-    house.start("--key-file", recovered)
-    assert "the agreement has ended" in house.move_in().stderr
+    with house.sending_nothing():
+        assert "the agreement has ended" in house.move_in(None, "--key-file", recovered, **shifted).stderr
+    (house.folder / "data.key").unlink()
+    recovered.rename(house.folder / "data.key")
     house.doors.sign(house.vendor, service=["kms"], region=["us-east-1"], last=100)
-    done = house.move_in()
+    done = house.move_in(**shifted)
     assert done.returncode == 0, done.stderr
-    house.stop()
-    assert "--kms-credentials" in refusal_of(house, "--key-file", recovered)
+    assert "--kms-credentials" in refusal_of(house)
+    assert house.ward("audit", "checkpoint", *house.credentials, **shifted).returncode == 0
     house.start(*house.credentials)
     told = [event for event in house.events() if event["kind"] == "egress-refused"]
     assert any("after-unsealing" in event["decision"] for event in told)

@@ -48,7 +48,8 @@ import WardEgress
         #expect(boot(EgressHouse.destination("keys", kind: .kms, ground: lawful)) == nil)
         for key in [
             "", "x", "arn:aws:kms:eu-west-1:1:key/a", "arn:aws:kms:us-east-1:1:alias/a", "arn:aws:s3:us-east-1:1:key/a",
-            "arn:aws:kms:us-east-1:1:key/a b", "arn:aws:kms:us-east-1:1:key/a\nhost evil", "arn:aws:kms:us-east-1:1:2:key/a",
+            "arn:aws:kms:us-east-1:1:key/a b", "arn:aws:kms:us-east-1:1:key/a\nhost evil",
+            "arn:aws:kms:us-east-1:1:2:key/a",
         ] {
             #expect(boot(key: key) == nil)
         }

@@ -128,7 +128,7 @@ public struct KeyManagementService: Sendable {
             "InvalidClientTokenId", "InvalidClientTokenIdException", "SignatureDoesNotMatch",
             "IncompleteSignatureException", "ExpiredTokenException", "MissingAuthenticationTokenException":
             .denied
-        default: .egress(.answered(status))
+        default: [401, 403].contains(status) ? .denied : .egress(.answered(status))
         }
     }
 }

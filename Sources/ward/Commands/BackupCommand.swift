@@ -98,7 +98,9 @@ struct BackupCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in OperatorRequest(command: .backupNow, options: place.options, paths: place.paths) }
+            try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupNow, options: place.options, paths: place.paths)
+            }
         }
     }
 
@@ -110,7 +112,9 @@ struct BackupCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await Operator.perform(store) { _ in
-                OperatorRequest(command: .backupList, options: place.options.merging(json ? ["json": ""] : [:]) { $1 }, paths: place.paths)
+                OperatorRequest(
+                    command: .backupList, options: place.options.merging(json ? ["json": ""] : [:]) { $1 },
+                    paths: place.paths)
             }
         }
     }
@@ -123,7 +127,9 @@ struct BackupCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in OperatorRequest(command: .backupVerify, options: place.options, paths: place.paths) }
+            try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupVerify, options: place.options, paths: place.paths)
+            }
         }
     }
 

@@ -248,13 +248,16 @@ struct BackupDrillCommand: AsyncParsableCommand {
     func validate() throws {
         if kit, scratch == nil || place.backup == nil { throw ValidationError("--kit needs --backup and --scratch") }
         if kit, place.backup?.hasPrefix(StorageName.scheme) == true {
-            throw ValidationError("--kit reads a folder; of storage, restore into a scratch folder: ward backup restore")
+            throw ValidationError(
+                "--kit reads a folder; of storage, restore into a scratch folder: ward backup restore")
         }
     }
 
     func run() async throws {
         guard kit, let scratch else {
-            return try await Operator.perform(store) { _ in OperatorRequest(command: .backupDrill, options: place.options, paths: place.paths) }
+            return try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupDrill, options: place.options, paths: place.paths)
+            }
         }
         let began = ContinuousClock.now
         let opened = try sheets.kit()

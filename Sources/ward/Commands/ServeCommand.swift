@@ -96,7 +96,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: "Folder for backups, on another disk, or s3:DESTINATION/BUCKET[/PREFIX]: every commit is there in seconds.")
+        help:
+            "Folder for backups, on another disk, or s3:DESTINATION/BUCKET[/PREFIX]: every commit is there in seconds.")
     var backup: String?
 
     @OptionGroup var storage: BackupStorageOptions
@@ -125,7 +126,8 @@ struct ServeCommand: AsyncParsableCommand {
         }
         if let name = choice?.destination, house.register.destination(name)?.kind != .storage {
             await house.close()
-            throw CommandFailure("--backup: the register has no destination of this name for storage; see: ward vendor list")
+            throw CommandFailure(
+                "--backup: the register has no destination of this name for storage; see: ward vendor list")
         }
         try await Serving(house: house, settings: settings, listen: listen, backupEvery: backupEvery).run {
             Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
