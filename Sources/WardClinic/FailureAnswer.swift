@@ -20,7 +20,8 @@ extension ClinicAnswer {
         case .clockBehind: self = .clockBehind
         case .keysAway:
             self = .failure(
-                503, "transient", "the security module with the root key does not answer, so nothing is written",
+                503, "transient",
+                "the security module or key service with the root key does not answer, so nothing is written",
                 headers: [(name: "Retry-After", value: "10")])
         case .denied(let refusal):
             self = .failure(

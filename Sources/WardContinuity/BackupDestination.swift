@@ -1,6 +1,6 @@
 /// Where backups lie: objects by name, written once and never changed.
 ///
-/// A folder now; storage with object lock fits, since nothing is written twice.
+/// A folder, or storage; object lock fits, since nothing is written twice.
 public protocol BackupDestination: Sendable {
     /// Writes a whole object durably, or nothing.
     ///
@@ -37,8 +37,12 @@ public enum BackupFailure: Error, Hashable, Sendable {
     case noKit
     /// Nothing of what was written is at its place.
     case notThere
+    /// Nothing covers the backup's place, so nothing went there; with the reason.
+    case notCovered(String)
     /// Under this name lies something else.
     case occupied(String)
+    /// The backup's place failed, in the words of whoever talks to it.
+    case place(String)
     /// The kit is not the one that this was sealed to.
     case otherKit
     /// The destination cannot be reached or written; the system's error number if there is one.
@@ -71,7 +75,9 @@ public enum BackupFailure: Error, Hashable, Sendable {
         case .noKit: "there is no recovery kit yet; make one with: ward backup kit"
         case .notThere:
             "no backup of before is at its place; if that is right, begin anew with: ward backup now"
+        case .notCovered(let reason): "nothing was carried to the backup's place: \(reason)"
         case .occupied(let name): "something else lies under \(name); nothing was written over it"
+        case .place(let text): "the backup's place: \(text)"
         case .otherKit: "the kit is not the one that this backup is sealed to"
         case .unreachable(let code) where code == 28: "the backup's disk is full"
         case .unreachable(let code): "the backup's place cannot be read or written (\(code))"

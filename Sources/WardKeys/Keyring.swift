@@ -11,6 +11,7 @@ public struct Keyring: Codable, Sendable {
     /// The everyday way in.
     public enum Provider: String, Codable, Sendable {
         case keyFile = "key-file"
+        case keyService = "aws-kms"
         case passphrase
         case securityModule = "security-module"
     }
@@ -19,6 +20,8 @@ public struct Keyring: Codable, Sendable {
     public internal(set) var provider: Provider
     /// Where the root key lies, if a module holds it.
     public internal(set) var place: TokenPlace?
+    /// What a key service wrapped, if one opens the root key.
+    public internal(set) var service: ServicePlace?
     var stretching: Stretching?
     /// The root key under the way in; empty where a module holds it.
     var root: [UInt8]
@@ -49,6 +52,7 @@ public struct Keyring: Codable, Sendable {
     /// Where the key comes from that opens or holds the root key.
     public enum Unlock: Sendable {
         case keyFile(KeyMaterial)
+        case keyService(ServiceKey)
         case phrase(HeldSecret)
         case securityModule(SecurityModule)
         case recovery(RecoveryCode)
@@ -121,6 +125,9 @@ public struct Keyring: Codable, Sendable {
         case .keyFile(let key):
             guard provider == .keyFile else { throw .notConfigured }
             wrapping = key
+        case .keyService(let key):
+            guard provider == .keyService, service == key.place else { throw .notConfigured }
+            wrapping = key.material
         case .phrase(let phrase):
             guard provider == .passphrase, let stretching else { throw .notConfigured }
             let parameters = Passphrase.Parameters(
@@ -141,7 +148,7 @@ public struct Keyring: Codable, Sendable {
         by way: Unlock, with tenant: KeyMaterial, _ storeID: String
     ) throws(KeyFailure) {
         let context = Self.context("tenant", storeID)
-        (place, stretching, root) = (nil, nil, [])
+        (place, service, stretching, root) = (nil, nil, nil, [])
         let wrapping: KeyMaterial
         switch way {
         case .securityModule(let module):
@@ -149,6 +156,7 @@ public struct Keyring: Codable, Sendable {
             self.tenant = try module.wrap(tenant, boundTo: context)
             return
         case .keyFile(let key): (provider, wrapping) = (.keyFile, key)
+        case .keyService(let key): (provider, service, wrapping) = (.keyService, key.place, key.material)
         case .phrase(let phrase):
             guard Passphrase.isLongEnough(phrase.secret) else { throw .tooShortPassphrase }
             let (costs, salt) = (Passphrase.Parameters.standard, randomBytes(16))
@@ -194,10 +202,13 @@ public struct Keyring: Codable, Sendable {
         let ages = "\(format) \(made.root) \(made.tenant) \(made.recovery) \(storeID)"
         let place = place.map { "\($0.library)\u{0}\($0.token)\u{0}\($0.key)" } ?? ""
         let costs = stretching.map { "\($0.memoryKiB) \($0.passes) \($0.lanes)" } ?? ""
-        let parts = [
-            Array(ages.utf8), Array(provider.rawValue.utf8), Array(place.utf8), stretching?.salt ?? [],
-            Array(costs.utf8), root, tenant, self.material, recipient, recovery,
-        ]
+        // Absent where there is none, so that keyrings of before stay what they are.
+        let service = service.map { [$0.boot, $0.local, $0.sealed] } ?? []
+        let parts =
+            [
+                Array(ages.utf8), Array(provider.rawValue.utf8), Array(place.utf8), stretching?.salt ?? [],
+                Array(costs.utf8), root, tenant, self.material, recipient, recovery,
+            ] + service
         let key = MacKey(material.derived("ward/keyring-tag/1"))
         return key.tag(ofWhole: parts.flatMap { part in bigEndian(part.count) + part }).bytes
     }

@@ -64,7 +64,13 @@ final class Pipe: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let call = unwrapOutboundIn(data)
         promise?.succeed()
-        if let failure { return call.promise.fail(failure) }
+        if let failure {
+            // What arrived before it broke is read first; whether that is a whole answer its own lengths say.
+            guard case .read = call.want, !arrived.isEmpty else { return call.promise.fail(failure) }
+            call.promise.succeed(arrived)
+            arrived = []
+            return
+        }
         switch call.want {
         case .read: read(call.promise, context)
         case .startTLS: startTLS(call.promise, context)
@@ -154,6 +160,10 @@ final class Pipe: ChannelDuplexHandler {
         // without close_notify, so that nobody shortens an answer unseen.
         let failure: EgressFailure = handshake == nil ? .peerClosed : .certificateRefused
         self.failure = failure
+        if let reading, !arrived.isEmpty {
+            reading.succeed(arrived)
+            (self.reading, arrived) = (nil, [])
+        }
         reading?.fail(failure)
         handshake?.fail(failure)
         (reading, handshake) = (nil, nil)

@@ -2,6 +2,7 @@ import Glibc
 import WardAudit
 import WardContinuity
 import WardCore
+import WardEgress
 import WardSQLite
 import WardStorage
 import WardTelemetry
@@ -10,10 +11,10 @@ import WardTelemetry
 struct Following {
     let stream = BackupStream()
     let start: LogPosition
-    let path: String
+    let choice: BackupChoice
 
-    init(_ store: SQLiteStore, to path: String) {
-        self.path = path
+    init(_ store: SQLiteStore, to choice: BackupChoice) {
+        self.choice = choice
         start = Backup.position(of: store) ?? .start
         stream.follow(store)
     }
@@ -25,13 +26,17 @@ struct ContinuousBackup: Sendable {
     let stream: BackupStream
     let start: LogPosition
     let path: String
+    /// In the register, if it is storage.
+    let destination: String?
 
-    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk) {
+    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk, _ broker: EgressBroker) {
         stream = following.stream
         start = following.start
-        path = following.path
+        path = following.choice.path
+        destination = following.choice.destination
         backup = Backup(
-            of: store, desk: desk, to: FolderDestination(path), stream: stream, place: DataFolder.canonical(path))
+            of: store, desk: desk, to: following.choice.place(broker), stream: stream,
+            place: following.choice.name)
     }
 }
 
@@ -46,22 +51,35 @@ struct BackupService: Sendable {
     let continuous: ContinuousBackup
     let log: OperationalLog
     let interval: Int
+    private let covered: BackupCover
+
+    init(house: House, continuous: ContinuousBackup, log: OperationalLog, interval: Int) {
+        (self.house, self.continuous, self.log, self.interval) = (house, continuous, log, interval)
+        covered = BackupCover(continuous.destination)
+    }
 
     /// Runs until it is cancelled.
     func run() async {
-        await begin()
+        await covered.look(house, log)
+        if covered.isCovered { await begin() }
         let full = Task.detached { await fulls() }
         var wasAway = false
         var told: ContinuousClock.Instant?
         let began = ContinuousClock.now
         var lastDone = began
+        var pace = BackupPace(house, isRemote: continuous.destination != nil)
         while !Task.isCancelled {
+            await covered.look(house, log)
             do throws(BackupFailure) {
-                try await continuous.backup.carry()
-                if wasAway { log.info("the backup's place is back") }
-                wasAway = false
-                if !continuous.stream.needsFull { lastDone = .now }
+                if covered.isCovered, pace.isDue {
+                    try await continuous.backup.carry()
+                    pace.done()
+                }
+                if wasAway, pace.isWell { log.info("the backup's place is back") }
+                if pace.isWell { wasAway = false }
+                if pace.isWell, covered.isCovered, !continuous.stream.needsFull { lastDone = .now }
             } catch {
+                pace.failed()
                 if !wasAway { log.error("commits cannot be carried to the backup; they wait") }
                 wasAway = true
             }
@@ -108,6 +126,10 @@ struct BackupService: Sendable {
         var last: ContinuousClock.Instant?
         var wait = Duration.seconds(1)
         while !Task.isCancelled {
+            if !covered.isCovered {
+                try? await Task.sleep(for: .seconds(1))
+                continue
+            }
             if continuous.stream.needsFull || isFullDue(last) {
                 do throws(BackupFailure) {
                     try await requirePlace()
@@ -165,6 +187,8 @@ struct BackupService: Sendable {
 /// Where a drill restores to: a folder beside the store, sealed as the store is, and gone when the drill is over.
 struct DrillScratch: Sendable {
     private let path: String
+    /// The folder is one; a drill that somebody asks for and the monthly one wait for each other.
+    private static let turnstile = Turnstile()
 
     init(_ house: House) {
         path = "\(house.folder.path)/drill"
@@ -173,6 +197,8 @@ struct DrillScratch: Sendable {
     func run(
         _ backup: Backup, progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
     ) async throws -> BackupDrill {
+        while !Self.turnstile.enter() { try await Task.sleep(for: .milliseconds(200)) }
+        defer { Self.turnstile.leave() }
         clear()
         defer { clear() }
         let file = "\(path)/ward.db"

@@ -9,6 +9,7 @@ enum EgressLines {
         let kind: StaticString =
             switch report.kind {
             case .fhir: "fhir"
+            case .kms: "kms"
             case .mail: "mail"
             case .storage: "storage"
             case .webhook: "webhook"

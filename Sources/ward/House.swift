@@ -35,6 +35,8 @@ struct House: Sendable {
     let adopted: PolicyInForce
     let watch: WatchPost
     let keys: StoreKeys
+    /// Signs the log's checkpoints, the policy and the boot file.
+    let signing: SigningKey
     let configuration: SealedConfiguration
     let reviews: ActivityReviews
     let register: EgressRegister
@@ -80,11 +82,12 @@ struct House: Sendable {
     ///   - officeOrigin: what links of notices begin with, where the office has a listener of its own.
     ///   - isChecked: whether the store is held against the log first; a verification comes to look at a store that does
     ///     not pass.
-    ///   - backup: folder that the store's commits are carried to from now on.
+    ///   - backup: where the store's commits are carried to from now on.
     ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
     static func open(
-        _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?, officeOrigin: String? = nil, isChecked: Bool = true, backup: String? = nil,
+        _ folder: DataFolder, kind: StoreHeader.Kind?,
+        unlock: (StoreHeader, Keyring, SQLiteStore) async throws -> Keyring.Unlock,
+        origin: String?, officeOrigin: String? = nil, isChecked: Bool = true, backup: BackupChoice? = nil,
         material: KeyMaterial? = nil
     ) async throws -> House {
         try folder.requireStore()
@@ -110,7 +113,7 @@ struct House: Sendable {
             if let material {
                 (way, tenant) = (nil, material)
             } else {
-                let asked = try unlock(header, keyring)
+                let asked = try await unlock(header, keyring, store)
                 (way, tenant) = (asked, try keyring.open(storeID: header.id, unlock: asked))
             }
         } catch let failure as KeyFailure {
@@ -132,6 +135,7 @@ struct House: Sendable {
                     + "keep the folder as evidence",
                 isDamage: true)
         }
+        if case .keyService = way { try await house.checkKeyService() }
         if isChecked {
             do { try await house.check() } catch {
                 await house.close()
@@ -189,7 +193,8 @@ struct House: Sendable {
         let base = "\(origin)/fhir"
         let vault = Vault(
             store: store, material: tenant.derived("ward/vault/1"), tenant: .single, log: log, ownBase: base)
-        let storeKeys = StoreKeys(store: store, storeID: header.id, way: way)
+        let doors = try Doors(store, tenant, log, origin: officeOrigin ?? origin)
+        let storeKeys = StoreKeys(store: store, storeID: header.id, way: way, broker: doors.broker)
         let gate = Gate(
             policy: people.directory.policy, log: log, areKeysHeld: { storeKeys.areHeld },
             emergencies: { person, patient, now in
@@ -218,7 +223,6 @@ struct House: Sendable {
         } catch {
             throw .storage
         }
-        let doors = try Doors(store, tenant, log, origin: officeOrigin ?? origin)
         let backups: BackupDesk
         do throws(BackupFailure) {
             guard let keys = BackupKeys(tenant: tenant, store: header.id) else { throw .sealing }
@@ -231,12 +235,12 @@ struct House: Sendable {
             folder: folder, header: header, store: store, log: log, authenticator: authenticator, people: people,
             vault: vault, gate: gate, clinic: clinic, origin: origin,
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
-            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys,
+            adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys, signing: signing,
             configuration: SealedConfiguration(
                 store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
             backups: backups,
-            continuous: following.map { ContinuousBackup($0, of: store, desk: backups) })
+            continuous: following.map { ContinuousBackup($0, of: store, desk: backups, doors.broker) })
     }
 
     /// Finishes what was taken and closes the files.

@@ -3,16 +3,20 @@ import Glibc
 import Synchronization
 import WardAudit
 import WardCore
+import WardEgress
+import WardKeys
 import WardSQLite
 import WardTelemetry
 
-/// Asks the security module again and again whether it is there.
+/// Asks the security module or key service again and again whether it is there.
 ///
 /// While it is not, nothing is written; after a while the server ends, and the keys in its memory with it. It does not
 /// start again before the module is back.
 final class KeyWatch: Sendable {
     private let keys: StoreKeys
     private let store: SQLiteStore
+    private let folder: DataFolder
+    private let register: EgressRegister
     private let audit: AuditLog
     private let log: OperationalLog
     private let limit: Duration
@@ -25,6 +29,7 @@ final class KeyWatch: Sendable {
     init(house: House, log: OperationalLog, limit: Duration) {
         (keys, audit, self.log, self.limit) = (house.keys, house.log, log, limit)
         store = house.store
+        (folder, register) = (house.folder, house.register)
     }
 
     /// Whether it was this that ended the server.
@@ -44,7 +49,7 @@ final class KeyWatch: Sendable {
                 let since = awaySince ?? .now
                 awaySince = since
                 if .now - since >= limit {
-                    log.error("the security module stayed away; the server ends, and its keys with it")
+                    log.error("the security module or key service stayed away; the server ends, and its keys with it")
                     ended.set()
                     kill(getpid(), SIGTERM)
                     return
@@ -61,6 +66,13 @@ final class KeyWatch: Sendable {
             return asking.leave()
         }
         asked.withLock { $0 = .now }
+        guard !keys.areAtService else {
+            Task.detached { [keys, asking, folder, register] in
+                await keys.lookAtService(folder, register)
+                asking.leave()
+            }
+            return
+        }
         queue.async { [keys, asking] in
             keys.look()
             asking.leave()
@@ -68,11 +80,14 @@ final class KeyWatch: Sendable {
     }
 
     private func tell() async {
-        if keys.areHeld {
-            log.info("the security module is back")
-        } else {
-            log.error("the security module does not answer; nothing is written")
+        let areHeld = keys.areHeld
+        switch (areHeld, keys.areAtService) {
+        case (true, false): log.info("the security module is back")
+        case (true, true): log.info("the key service is back")
+        case (false, false): log.error("the security module does not answer; nothing is written")
+        case (false, true): log.error("the key service does not answer or open; nothing is written")
         }
-        _ = try? await audit.append(.system(keys.areHeld ? .keysBack : .keysAway, decision: "security-module"))
+        let decision = keys.areAtService ? Keyring.Provider.keyService.rawValue : "security-module"
+        _ = try? await audit.append(.system(areHeld ? .keysBack : .keysAway, decision: decision))
     }
 }

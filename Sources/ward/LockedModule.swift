@@ -1,12 +1,14 @@
 import Synchronization
 import WardKeys
 
-/// A security module, and whether it answered lately.
+/// A security module or key service, and whether it answered lately.
 final class LockedModule: Sendable {
     private struct State {
         var module: SecurityModule?
         /// Which module this is, of those that were held one after the other.
         var turn = 0
+        /// Whether a key service is asked instead.
+        var isService = false
         var answered = ContinuousClock.now
         var isRefusing = false
         /// Asking again would do harm.
@@ -14,7 +16,7 @@ final class LockedModule: Sendable {
         /// What was told of it last.
         var wasHeld = true
 
-        var isHeld: Bool { module == nil || !isRefusing && .now - answered < LockedModule.lifetime }
+        var isHeld: Bool { module == nil && !isService || !isRefusing && .now - answered < LockedModule.lifetime }
     }
 
     /// How long an answer counts. A module that hangs is as good as gone.
@@ -30,15 +32,26 @@ final class LockedModule: Sendable {
     /// Always where there is no module.
     var isHeld: Bool { state.withLock { $0.isHeld } }
 
-    func hold(_ module: SecurityModule?) { state.withLock { $0 = State(module: module, turn: $0.turn + 1) } }
+    /// Whether a key service holds the way to the root key.
+    var isService: Bool { state.withLock { $0.isService } }
+
+    func hold(_ way: Keyring.Unlock?) {
+        state.withLock { state in
+            switch way {
+            case .securityModule(let module): state = State(module: module, turn: state.turn + 1)
+            case .keyService: state = State(turn: state.turn + 1, isService: true)
+            default: state = State(turn: state.turn + 1)
+            }
+        }
+    }
 
     /// Notes whether it proved to have the key.
     ///
     /// - Parameter isFinal: whether it is not to be asked again.
-    func note(_ didProve: Bool, of turn: Int, isFinal: Bool = false) {
+    func note(_ didProve: Bool, of turn: Int? = nil, isFinal: Bool = false) {
         state.withLock { state in
             // Another one is held by now.
-            guard turn == state.turn else { return }
+            guard turn ?? state.turn == state.turn else { return }
             (state.isRefusing, state.isFinal) = (!didProve, isFinal)
             if didProve { state.answered = .now }
         }

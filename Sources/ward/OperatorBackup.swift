@@ -16,13 +16,13 @@ extension OperatorService {
             return continuous.backup
         }
         if isOwn(path), let continuous = house.continuous { return continuous.backup }
-        guard !house.folder.holds(path) else {
-            throw CommandFailure("the backup must lie outside the data folder, on another disk")
-        }
+        let choice = try BackupChoice(
+            path, credentials: request.options["backupCredentials"],
+            lockDays: request.options["backupLockDays"].flatMap { Int($0) }, outside: house.folder)
         // Beside the one that the server keeps it is a copy, and the store goes on expecting its own.
         return Backup(
-            of: house.store, desk: house.backups, to: FolderDestination(path), stream: nil,
-            place: house.continuous == nil ? DataFolder.canonical(path) : nil)
+            of: house.store, desk: house.backups, to: choice.place(house.broker), stream: nil,
+            place: house.continuous == nil ? choice.name : nil)
     }
 
     private func isOwn(_ path: String) -> Bool {

@@ -1,6 +1,7 @@
 import Glibc
 import WardAudit
 import WardCore
+import WardEgress
 import WardFHIR
 import WardKeys
 import WardPolicy
@@ -15,6 +16,12 @@ extension OperatorService {
         if let place = ring.place {
             reply(.output("module: \(place.library), token \(place.token), key \(place.key)"))
             reply(.output("module now: \(house.keys.areHeld ? "answers" : "does not answer; nothing is written")"))
+        } else if ring.provider == .keyService {
+            if let boot = boot(of: ring) {
+                reply(.output("key service: \(boot.destination), \(boot.place.host), region \(boot.place.region)"))
+                reply(.output("key: \(boot.key)"))
+            }
+            reply(.output("key service now: \(house.keys.areHeld ? "answers" : "does not answer; nothing is written")"))
         } else if ring.provider == .keyFile, let path = request.options["keyFile"] {
             reply(.output("key file: \(path)\(PrivateFile.exists(path) ? "" : " (not there)")"))
         }
@@ -44,6 +51,17 @@ extension OperatorService {
             writer.key("answers")
             writer.bool(house.keys.areHeld)
         }
+        if ring.provider == .keyService {
+            if let boot = boot(of: ring) {
+                writer.member("destination", boot.destination)
+                writer.member("vendor", boot.vendor)
+                writer.member("host", boot.place.host)
+                writer.member("region", boot.place.region)
+                writer.member("key", boot.key)
+            }
+            writer.key("answers")
+            writer.bool(house.keys.areHeld)
+        }
         for (name, day) in ring.made.named { writer.member("\(name)Made", CalendarDay(daysSinceEpoch: day).text) }
         writer.member("algorithm", "AES-256-GCM")
         writer.key("fipsValidatedModule")
@@ -61,7 +79,7 @@ extension OperatorService {
         defer { house.keys.changes.leave() }
         let ring = try house.keys.ring()
         do {
-            let old = try way(in: ring, request)
+            let old = try await way(in: ring, request)
             let open = try OpenKeyring(ring, storeID: house.header.id, unlock: old)
             switch request.options["what"] {
             case "root": try await exchange(request, actor, reply) { try open.withNewRoot($0, today: Self.today) }
@@ -102,8 +120,11 @@ extension OperatorService {
             try await keep(ring, way, "\(what) security-module", actor) { try? module.destroyKey() }
             reply(.output("new root key: \(key) in token \(module.place.token); it cannot be taken out"))
             reply(.output("destroy the old way in; with a copy of the store from before, it still opens that copy"))
+        } else if let destination = request.options["newKMS"] {
+            try await exchange(toServiceAt: destination, request, actor, reply, ring: ring)
         } else {
-            throw CommandFailure("say how the new root key is reached: a key file, a passphrase or a security module")
+            throw CommandFailure(
+                "say how the new root key is reached: a key file, a passphrase, a security module or a key service")
         }
     }
 
@@ -127,19 +148,29 @@ extension OperatorService {
         }
     }
 
-    private func keep(_ ring: Keyring, way: Keyring.Unlock, _ decision: String, _ actor: AuditActor) async throws {
+    func keep(_ ring: Keyring, way: Keyring.Unlock, _ decision: String, _ actor: AuditActor) async throws {
+        let before = try house.keys.ring().service
         let event = AuditEvent(
             kind: .keysRotated, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
             source: Self.source, decision: decision)
         do { try await house.keys.adopt(ring, way: way, event, house.log) } catch is SubmissionFailure {
             throw CommandFailure("the audit log cannot be written, so nothing was exchanged")
         }
+        // The boot file of before says where a key service is that is not asked any more.
+        if let before, before.boot != ring.service?.boot {
+            unsafe unlink(KeyServiceAccess.path(house.folder, before.boot))
+        }
     }
 
     /// The way in that there is, as the request brings it along.
-    private func way(in ring: Keyring, _ request: OperatorRequest) throws -> Keyring.Unlock {
+    private func way(in ring: Keyring, _ request: OperatorRequest) async throws -> Keyring.Unlock {
         switch ring.provider {
         case .keyFile: return .keyFile(try KeyFile.read(request.options["keyFile"] ?? "", storeID: house.header.id))
+        case .keyService:
+            guard let key = try await house.keys.serviceKey(house.folder, house.register) else {
+                throw KeyFailure.notConfigured
+            }
+            return .keyService(key)
         case .passphrase:
             guard let phrase = request.options["passphrase"] else {
                 throw CommandFailure("the store opens with a passphrase: --passphrase-file, or --ask on a terminal")
@@ -174,6 +205,8 @@ extension Keyring.Provider {
     fileprivate var words: String {
         switch self {
         case .keyFile: "wrapped by a key file, and the tenant key under it by the recovery code"
+        case .keyService:
+            "wrapped by a key in AWS KMS, which that key never leaves; the tenant key under it by the recovery code"
         case .passphrase: "wrapped by a passphrase (argon2id), and the tenant key under it by the recovery code"
         case .securityModule:
             "in a security module, which it never leaves; the tenant key is wrapped by the recovery code, too"
@@ -188,6 +221,12 @@ extension Keyring.Provider {
                 "protects against: a copied or stolen data folder without the key file; a curious database or backup operator",
                 "does not protect against: theft of the whole disk if the key file lies on it, or whoever runs as this user",
                 "breach safe harbour: not to be claimed while key file and data lie on one disk",
+            ]
+        case .keyService:
+            [
+                "protects against: theft of the disk or machine without the credentials for the key service; use of a copy once its key is disabled there",
+                "does not protect against: whoever reads the memory of the running process, or has data folder and credentials",
+                "the key service sees a wrapped key and the store's id, and no record",
             ]
         case .passphrase:
             [

@@ -139,6 +139,7 @@ extension OperatorService {
             case .mail: try await house.postman.greet(name)
             case .webhook: try await Webhook(broker: house.broker, destination: name).send()
             case .fhir: await (try house.broker.open(name, .fhir)).close()
+            case .kms: await (try house.broker.open(name, .kms)).close()
             case .storage: try await tryStorage(name, request)
             }
         } catch {

@@ -3,6 +3,7 @@ import Glibc
 import WardCore
 import WardIdentity
 import WardKeys
+import WardSQLite
 
 /// Where the store lies and how it is unlocked.
 struct StoreOptions: ParsableArguments {
@@ -21,12 +22,19 @@ struct StoreOptions: ParsableArguments {
     @Option(name: .customLong("pkcs11-module"), help: "Library of the security module, where it has moved.")
     var moduleLibrary: String?
 
+    @Option(
+        name: .long, help: "File with the key for AWS KMS (mode 600): id, then secret; or the credential ward-kms.")
+    var kmsCredentials: String?
+
     var folder: DataFolder { DataFolder(data) }
 
     /// The way in that the keyring asks for.
-    func unlock(_ header: StoreHeader, _ keyring: Keyring) throws -> Keyring.Unlock {
+    func unlock(_ header: StoreHeader, _ keyring: Keyring, _ store: SQLiteStore) async throws -> Keyring.Unlock {
         switch keyring.provider {
         case .keyFile: .keyFile(try KeyFile.read(try keyFilePath(), storeID: header.id))
+        case .keyService:
+            try await KeyServiceAccess.unlock(
+                keyring, header, folder, store, credentials: kmsCredentials.map(absolutePath))
         case .passphrase: .passphrase(try passphrase())
         case .securityModule: .securityModule(try securityModule(keyring.place))
         }

@@ -1,26 +1,40 @@
+import Synchronization
 import WardAudit
 import WardCore
+import WardCrypto
+import WardEgress
 import WardKeys
 import WardSQLite
 import WardStorage
 
-/// The keyring of an opened store, and whether the security module that holds its root key still answers.
+/// The keyring of an opened store, and whether the security module or key service that holds its root key
+/// still answers.
 ///
 /// The keyring is an entry of the store, so that the log accounts for every change of it, and an older one put back
 /// stops the start.
 final class StoreKeys: Sendable {
     private let store: SQLiteStore
-    private let storeID: String
+    let storeID: String
     private let module: LockedModule
+    private let broker: EgressBroker
+    private let asked: Mutex<Asked>
     let changes = Turnstile()
 
     static let place = Locator(high: 0, low: 3)
 
-    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock?) {
+    /// How a key service is asked; its connection is kept from one time to the next.
+    private struct Asked {
+        var credentials: String?
+        var service: (boot: Digest, service: KeyManagementService)?
+    }
+
+    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock?, broker: EgressBroker) {
         self.store = store
         self.storeID = storeID
+        self.broker = broker
         module = LockedModule()
-        if case .securityModule(let held) = way { module.hold(held) }
+        module.hold(way)
+        asked = Mutex(Asked(credentials: way?.credentials))
     }
 
     /// The keyring of a store, which needs no key to be read.
@@ -43,7 +57,8 @@ final class StoreKeys: Sendable {
     /// Puts another keyring in force, with the event that tells of it.
     func adopt(_ ring: Keyring, way: Keyring.Unlock, _ event: AuditEvent, _ log: AuditLog) async throws {
         _ = try await log.commit(event, entries: [try Self.entry(ring)])
-        if case .securityModule(let held) = way { module.hold(held) } else { module.hold(nil) }
+        module.hold(way)
+        asked.withLock { $0 = Asked(credentials: way.credentials) }
     }
 
     /// Whether a keyring is in force, or could be: a commit whose outcome nobody told may stand on the disk.
@@ -58,6 +73,25 @@ final class StoreKeys: Sendable {
     /// Whether that changed since this was asked last.
     func isNews() -> Bool { module.isNews() }
 
+    /// Whether a key service holds the way to the root key.
+    var areAtService: Bool { module.isService }
+
+    /// File with what the key service is asked with.
+    var credentials: String? { asked.withLock { $0.credentials } }
+
+    func service(_ boot: BootFile) -> KeyManagementService {
+        asked.withLock { asked in
+            if let known = asked.service, known.boot == boot.digest { return known.service }
+            let service = KeyManagementService(
+                broker: broker, destination: boot.destination, key: boot.key,
+                credentials: KeyServiceAccess.source(asked.credentials))
+            asked.service = (boot.digest, service)
+            return service
+        }
+    }
+
+    func noteService(_ didProve: Bool) { module.note(didProve) }
+
     /// Asks the module for the tenant key, if there is a module; this may take as long as the module likes.
     func look() {
         guard let (held, turn) = module.asked else { return }
@@ -69,5 +103,12 @@ final class StoreKeys: Sendable {
             // A PIN that was changed at the module: every further try brings it nearer to locking the token.
             module.note(false, of: turn, isFinal: failure == .wrongPIN || failure == .lockedPIN)
         }
+    }
+}
+
+extension Keyring.Unlock {
+    fileprivate var credentials: String? {
+        if case .keyService(let key) = self { return key.credentials }
+        return nil
     }
 }

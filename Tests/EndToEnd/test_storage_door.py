@@ -16,7 +16,7 @@ from conftest import free_port, wait_until
 from sinks import Authority, sink
 from test_egress import Doors
 
-ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
 class Storage:

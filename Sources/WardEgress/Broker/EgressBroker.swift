@@ -14,6 +14,7 @@ public final class EgressBroker: Sendable {
         var watcher: Task<Void, Never>?
         /// Ended, and not told of in the log yet.
         var ending: [UInt64: Task<Void, Never>] = [:]
+        var noted: Int64 = 0
     }
 
     public let register: EgressRegister
@@ -86,6 +87,9 @@ public final class EgressBroker: Sendable {
     /// How many connections are open.
     public var openCount: Int { state.withLock { $0.open.count } }
 
+    /// How many events the broker itself has written; a backup does not make a new round for them alone.
+    public var notedEvents: Int64 { state.withLock { $0.noted } }
+
     /// Cuts everything; returns when the log knows of all that has ended.
     public func close() async {
         let (all, watcher) = state.withLock { state in
@@ -101,18 +105,8 @@ public final class EgressBroker: Sendable {
 
     private func connected(under proof: BAAProof) async throws(EgressFailure) -> EgressConnection {
         let destination = proof.destination
-        let addresses: [IPAddress]
-        if let address = destination.address {
-            addresses = [address]
-        } else if let address = IPAddress(destination.host) {
-            addresses = [address].filter(\.isPublic)
-        } else {
-            let found = try await transport.addresses(of: destination.host)
-            guard !found.isEmpty else { throw .unresolved }
-            // One private address among public ones is a name that somebody else steers: none is used.
-            addresses = found.allSatisfy(\.isPublic) ? found : []
-        }
-        guard !addresses.isEmpty else { throw .addressNotAllowed }
+        let addresses = try await allowedAddresses(
+            of: destination.host, exactly: destination.address, by: transport)
         let peer = EgressPeer(host: destination.host, authority: destination.authority)
         var failure = EgressFailure.unreachable
         for address in addresses.prefix(4) {
@@ -203,6 +197,7 @@ public final class EgressBroker: Sendable {
             decision: decision)
         event.recipient = proof?.recipient
         do throws(AuditFailure) { _ = try await log.append(event) } catch { throw .auditUnavailable }
+        state.withLock { $0.noted += 1 }
     }
 }
 

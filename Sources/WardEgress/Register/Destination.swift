@@ -3,7 +3,7 @@ public import WardCore
 /// Where something may go, and why it may: bound to a vendor's service or to a lawful category.
 public struct Destination: Hashable, Sendable {
     public enum Kind: String, CaseIterable, Sendable {
-        case fhir, mail, storage, webhook
+        case fhir, kms, mail, storage, webhook
     }
 
     /// How a connection is protected; there is no plaintext.

@@ -43,6 +43,10 @@ extension Destination {
         guard path.hasPrefix("/"), path.utf8.count <= 512,
             path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x23 })
         else { throw .bad(.path) }
+        // A key service holds the way to every record: no lawful category stands for its agreement.
+        if kind == .kms {
+            guard case .agreement(_, KeyManagementService.service) = ground else { throw .bad(.service) }
+        }
         switch ground {
         case .agreement(let vendor, let service):
             guard isRegisterName(vendor) else { throw .bad(.vendor) }

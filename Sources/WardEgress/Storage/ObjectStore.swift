@@ -12,7 +12,7 @@ import WardCrypto
 /// let sealed = try await store.get("full/1", limit: 1 << 26)
 /// ```
 public struct ObjectStore: Sendable {
-    private let door: HTTPDoor
+    private let door: HTTPWay
     private let bucket: String
     private let credentials: StorageCredentials
     private let region: String?
@@ -24,10 +24,21 @@ public struct ObjectStore: Sendable {
         broker: EgressBroker, destination: String, bucket: String, credentials: StorageCredentials,
         region: String? = nil
     ) {
-        door = HTTPDoor(broker: broker, destination: destination, kind: .storage)
+        door = .registered(HTTPDoor(broker: broker, destination: destination, kind: .storage))
         self.bucket = bucket
         self.credentials = credentials
         self.region = region
+    }
+
+    /// For a restore, which has no register yet; whoever opens the restored store tells its log.
+    public init(
+        unregistered place: UnregisteredPlace, transport: any EgressTransport, bucket: String,
+        credentials: StorageCredentials
+    ) {
+        door = .unregistered(UnregisteredDoor(place, transport: transport))
+        self.bucket = bucket
+        self.credentials = credentials
+        region = nil
     }
 
     /// Stores an object, whole or not at all.
@@ -103,8 +114,8 @@ public struct ObjectStore: Sendable {
         else { throw .malformedAnswer }
         let path = "/\(bucket)" + (key.map { "/\($0)" } ?? "")
         let payload = hex(sha256(body).bytes)
-        return try await door.send(limit: limit) { proof throws(EgressFailure) in
-            let (destination, time) = (proof.destination, Instant.now())
+        return try await door.send(limit: limit) { destination throws(EgressFailure) in
+            let time = Instant.now()
             var fields = [("x-amz-content-sha256", payload), ("x-amz-date", SignatureV4.stamp(time))] + headers
             let host = HTTPRequest.authority(destination.host, destination.port)
             let signature = SignatureV4(credentials: credentials, region: region ?? destination.region)

@@ -98,7 +98,9 @@ struct BackupCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in OperatorRequest(command: .backupNow, paths: place.paths) }
+            try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupNow, options: place.options, paths: place.paths)
+            }
         }
     }
 
@@ -110,7 +112,9 @@ struct BackupCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await Operator.perform(store) { _ in
-                OperatorRequest(command: .backupList, options: json ? ["json": ""] : [:], paths: place.paths)
+                OperatorRequest(
+                    command: .backupList, options: place.options.merging(json ? ["json": ""] : [:]) { $1 },
+                    paths: place.paths)
             }
         }
     }
@@ -123,7 +127,9 @@ struct BackupCommand: AsyncParsableCommand {
         @OptionGroup var store: StoreOptions
 
         func run() async throws {
-            try await Operator.perform(store) { _ in OperatorRequest(command: .backupVerify, paths: place.paths) }
+            try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupVerify, options: place.options, paths: place.paths)
+            }
         }
     }
 
@@ -147,7 +153,31 @@ struct BackupCommand: AsyncParsableCommand {
 
 /// Where a backup lies.
 struct BackupPlace: ParsableArguments {
-    @Option(name: .long, help: "Folder of the backup; by default that of the running server.") var backup: String?
+    @Option(
+        name: .long,
+        help: "Folder of the backup, or s3:DESTINATION/BUCKET[/PREFIX]; by default that of the running server.")
+    var backup: String?
+    @OptionGroup var storage: BackupStorageOptions
 
-    var paths: [String] { backup.map { [absolutePath($0)] } ?? [] }
+    var paths: [String] {
+        backup.map { [$0.hasPrefix(StorageName.scheme) ? $0 : absolutePath($0)] } ?? []
+    }
+
+    var options: [String: String] {
+        var options: [String: String] = [:]
+        options["backupCredentials"] = storage.backupCredentials.map(absolutePath)
+        options["backupLockDays"] = storage.backupLockDays.map { "\($0)" }
+        return options
+    }
+}
+
+/// Of a backup in storage.
+struct BackupStorageOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: "File with the key of the storage (mode 600): id, then secret; or the credential ward-backup-s3.")
+    var backupCredentials: String?
+
+    @Option(name: .long, help: "Days for which an object in storage is locked from when it is written.")
+    var backupLockDays: Int?
 }

@@ -81,7 +81,9 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             Interrupted, the same command goes on where it was. Exits with 2 if the backup is not what was written, or not \
             a continuation of the checkpoint.
             """)
-    @Option(name: .long, help: "Folder of the backup.") var backup: String
+    @Option(name: .long, help: "Folder of the backup, or s3:HOST[:PORT]/BUCKET[/PREFIX] with a reason.")
+    var backup: String
+    @OptionGroup var storage: RestoreStorageOptions
     @Option(name: .long, help: "Go back to this moment: 2026-11-21T08:30:00Z.") var until: String?
     @Option(name: .long, help: "Checkpoint of the log, kept elsewhere; the backup must be a continuation of it.")
     var checkpoint: String?
@@ -92,6 +94,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     func run() async throws {
         let began = ContinuousClock.now
         let moment = try until.map(Self.instant)
+        let source = try storage.source(backup)
         let note = try checkpoint.map(Self.note)
         let kit = try sheets.kit()
         let folder = store.folder
@@ -103,7 +106,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             throw CommandFailure(error.text)
         }
         let access = try newAccess(database)
-        let restore = BackupRestore(from: FolderDestination(absolutePath(backup)), with: kit)
+        let restore = BackupRestore(from: source.place, with: kit)
         let report = try await restore.run(
             into: database, until: moment, against: note.flatMap { Checkpoint(text: $0.text) }
         ) { done, total in Terminal.progress(Int(done), of: Int(total), "restored") }
@@ -113,7 +116,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         let destroyed = try await restore.destroyed(of: report)
         let (path, way) = try newWay(report.store, access)
         database.close()
-        try await open(folder, way, material, recovery, report, note, destroyed)
+        try await open(folder, way, material, recovery, report, note, destroyed, fetched: source.fetched)
         Terminal.say(RecoveryKit.text(storeID: report.store, code: recovery))
         try conclude(folder)
         say(report, seconds: (ContinuousClock.now - began) / .seconds(1))
@@ -161,7 +164,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     /// anew: nothing of the machine of before opens this store.
     private func open(
         _ folder: DataFolder, _ way: Keyring.Unlock, _ material: KeyMaterial, _ recovery: RecoveryCode,
-        _ report: BackupRestore.Report, _ note: SignedNote?, _ destroyed: [StoredEntry]
+        _ report: BackupRestore.Report, _ note: SignedNote?, _ destroyed: [StoredEntry], fetched: String?
     ) async throws {
         let house = try await House.open(
             folder, kind: nil, unlock: store.unlock, origin: nil, material: material)
@@ -169,9 +172,8 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             await house.close()
             throw CommandFailure("the checkpoint file is not one that this log has signed", isDamage: true)
         }
-        _ = try await house.log.append(
-            .system(
-                .backupRestored, decision: "\(report.backup) \(report.segments) \(report.events) \(report.upTo.text)"))
+        let what = "\(report.backup) \(report.segments) \(report.events) \(report.upTo.text)"
+        _ = try await house.log.append(.system(.backupRestored, decision: what + (fetched.map { " \($0)" } ?? "")))
         try await shredAgain(destroyed, house)
         do throws(KeyFailure) {
             let made = try Keyring.create(
@@ -278,11 +280,17 @@ struct BackupDrillCommand: AsyncParsableCommand {
 
     func validate() throws {
         if kit, scratch == nil || place.backup == nil { throw ValidationError("--kit needs --backup and --scratch") }
+        if kit, place.backup?.hasPrefix(StorageName.scheme) == true {
+            throw ValidationError(
+                "--kit reads a folder; of storage, restore into a scratch folder: ward backup restore")
+        }
     }
 
     func run() async throws {
         guard kit, let scratch else {
-            return try await Operator.perform(store) { _ in OperatorRequest(command: .backupDrill, paths: place.paths) }
+            return try await Operator.perform(store) { _ in
+                OperatorRequest(command: .backupDrill, options: place.options, paths: place.paths)
+            }
         }
         let began = ContinuousClock.now
         let opened = try sheets.kit()

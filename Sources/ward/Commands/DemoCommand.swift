@@ -38,7 +38,7 @@ struct DemoCommand: AsyncParsableCommand {
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(
             folder, kind: .demo,
-            unlock: { header, _ in .keyFile(try KeyFile.read(folder.defaultKeyFile, storeID: header.id)) },
+            unlock: { header, _, _ in .keyFile(try KeyFile.read(folder.defaultKeyFile, storeID: header.id)) },
             origin: settings.origin, officeOrigin: settings.officeOrigin)
         if isNew { try await populate(house) }
         if prepareOnly {

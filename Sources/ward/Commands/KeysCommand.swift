@@ -43,7 +43,7 @@ struct KeysCommand: AsyncParsableCommand {
                 let code = try RecoveryCode(typed: try typedCode())
                 // Tried before anything is written.
                 let house = try await House.open(
-                    store.folder, kind: nil, unlock: { _, _ in .recovery(code) }, origin: nil, isChecked: false)
+                    store.folder, kind: nil, unlock: { _, _, _ in .recovery(code) }, origin: nil, isChecked: false)
                 let storeID = house.header.id
                 let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: storeID))
                 var made: Keyring?

@@ -13,7 +13,7 @@ struct KeysRotateCommand: AsyncParsableCommand {
         abstract: "Exchange the root key, the tenant key or the recovery code, while the store serves.",
         discussion: """
             Wrapping keys are exchanged; no record is sealed anew. A new root or tenant key needs a new way in: \
-            --new-key-file, --new-passphrase or --new-key with a security module. The old way in ends with it; \
+            --new-key-file, --new-passphrase --new-key with a security module, or --new-kms. The old way in ends with it; \
             a copy of the store made before still opens with it.
             """)
 
@@ -29,12 +29,24 @@ struct KeysRotateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Label of the token; by default the one in use.") var newToken: String?
     @Option(name: .long, help: "File that holds the PIN of the token (mode 600).") var newPinFile: String?
 
+    @Option(name: .customLong("new-kms"), help: "Destination of AWS KMS in the register, which an agreement covers.")
+    var newKMS: String?
+    @Option(name: .customLong("new-kms-key"), help: "ARN of the key there.") var newKMSKey: String?
+    @Option(
+        name: .customLong("new-kms-credentials"),
+        help: "File with the key for AWS KMS (mode 600), as the server reads it; by default --kms-credentials.")
+    var newKMSCredentials: String?
+
     func validate() throws {
-        let ways = [newKeyFile != nil, newPassphrase || newPassphraseFile != nil, newKey != nil].count { $0 }
+        let ways = [newKeyFile != nil, newPassphrase || newPassphraseFile != nil, newKey != nil, newKMS != nil]
+            .count { $0 }
+        guard (newKMS == nil) == (newKMSKey == nil) else {
+            throw ValidationError("--new-kms and --new-kms-key go together")
+        }
         switch what {
         case .recovery where ways != 0: throw ValidationError("a new recovery code needs no new way in")
         case .root where ways != 1, .tenant where ways != 1:
-            throw ValidationError("exactly one new way in: --new-key-file, --new-passphrase or --new-key")
+            throw ValidationError("exactly one new way in: --new-key-file, --new-passphrase, --new-key or --new-kms")
         default: break
         }
     }
@@ -61,6 +73,9 @@ struct KeysRotateCommand: AsyncParsableCommand {
         options["newModule"] = newModule.map(absolutePath)
         options["newToken"] = newToken
         options["newPIN"] = try newPinFile.map(secret)
+        options["newKMS"] = newKMS
+        options["newKMSKey"] = newKMSKey
+        options["newKMSCredentials"] = (newKMSCredentials ?? store.kmsCredentials).map(absolutePath)
         let request = OperatorRequest(command: .keysRotate, options: options)
         try await Operator.perform(store, confirm: confirm) { _ in request }
     }

@@ -4,6 +4,7 @@ import Glibc
 import WardAudit
 import WardContinuity
 import WardCore
+import WardEgress
 import WardServer
 import WardTelemetry
 import WardVault
@@ -114,8 +115,13 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Configuration file; see: ward config check.")
     var config: String?
 
-    @Option(name: .long, help: "Folder for backups, on another disk: every commit is there within seconds.")
+    @Option(
+        name: .long,
+        help:
+            "Folder for backups, on another disk, or s3:DESTINATION/BUCKET[/PREFIX]: every commit is there in seconds.")
     var backup: String?
+
+    @OptionGroup var storage: BackupStorageOptions
 
     @Option(name: .long, help: "Seconds after which commits are carried to the backup.")
     var backupEvery = 2
@@ -128,16 +134,21 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try listen.settings(isDemo: false)
         let lock = try lockedFolder(store.folder)
         defer { withExtendedLifetime(lock) {} }
-        if let backup, store.folder.holds(backup) {
-            throw CommandFailure("the backup must lie outside the data folder, on another disk")
+        let choice = try backup.map {
+            try BackupChoice(
+                $0, credentials: storage.backupCredentials, lockDays: storage.backupLockDays, outside: store.folder)
         }
         let house = try await House.open(
             store.folder, kind: .real, unlock: store.unlock, origin: settings.origin,
-            officeOrigin: settings.officeOrigin,
-            backup: backup.map(absolutePath))
+            officeOrigin: settings.officeOrigin, backup: choice)
         if backup != nil, house.backups.recipient == nil {
             await house.close()
             throw CommandFailure(BackupFailure.noKit.text)
+        }
+        if let name = choice?.destination, house.register.destination(name)?.kind != .storage {
+            await house.close()
+            throw CommandFailure(
+                "--backup: the register has no destination of this name for storage; see: ward vendor list")
         }
         try await Serving(house: house, settings: settings, listen: listen, backupEvery: backupEvery).run {
             Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
