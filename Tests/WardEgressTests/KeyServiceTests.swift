@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import WardCore
 import WardCrypto
@@ -18,13 +19,13 @@ import WardEgress
             ground: .agreement(vendor: "posthaste", service: service), address: address, authority: authority)
     }
 
-    private func boot(_ destination: Destination = destination(), key: String = key) -> BootFile? {
+    private func made(_ destination: Destination = destination(), key: String = key) -> BootFile? {
         BootFile(store: "s", destination: destination, key: key, signedBy: signing)
     }
 
     @Test func `says what the destination says, and reads back to the byte`() throws {
         for destination in [Self.destination(), Self.destination(address: nil, authority: nil)] {
-            let boot = try #require(boot(destination))
+            let boot = try #require(made(destination))
             #expect(BootFile(boot.bytes) == boot && boot.signer == signing.publicKey && boot.store == "s")
             #expect(boot.agrees(with: destination))
             #expect(boot.place.address == destination.address && boot.place.authority == destination.authority)
@@ -32,7 +33,7 @@ import WardEgress
     }
 
     @Test func `is not a boot file with any bit changed`() throws {
-        let whole = try #require(boot()).bytes
+        let whole = try #require(made()).bytes
         for place in whole.indices {
             var changed = whole
             changed[place] ^= 1
@@ -43,20 +44,20 @@ import WardEgress
     }
 
     @Test func `is made for a key service alone, with a key of its region`() {
-        #expect(boot(Self.destination(kind: .storage)) == nil && boot(Self.destination(service: "s3")) == nil)
+        #expect(made(Self.destination(kind: .storage)) == nil && made(Self.destination(service: "s3")) == nil)
         let lawful = Destination.Ground.lawful(.treatment, reason: "x", ends: Instant.now().adding(seconds: 60))
-        #expect(boot(EgressHouse.destination("keys", kind: .kms, ground: lawful)) == nil)
+        #expect(made(EgressHouse.destination("keys", kind: .kms, ground: lawful)) == nil)
         for key in [
             "", "x", "arn:aws:kms:eu-west-1:1:key/a", "arn:aws:kms:us-east-1:1:alias/a", "arn:aws:s3:us-east-1:1:key/a",
             "arn:aws:kms:us-east-1:1:key/a b", "arn:aws:kms:us-east-1:1:key/a\nhost evil",
             "arn:aws:kms:us-east-1:1:2:key/a",
         ] {
-            #expect(boot(key: key) == nil)
+            #expect(made(key: key) == nil)
         }
     }
 
     @Test func `agrees with nothing but the destination that it was made for`() throws {
-        let boot = try #require(boot())
+        let boot = try #require(made())
         #expect(!boot.agrees(with: nil))
         for other in [
             Self.destination("other"), Self.destination(host: "evil.example.com"), Self.destination(port: 444),
