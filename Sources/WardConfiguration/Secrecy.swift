@@ -60,12 +60,19 @@ enum Secrecy {
         // Hexadecimal of 128 bits or more in one piece; a UUID has hyphens.
         if run.utf8.count >= 32, digits > 0, run.allSatisfy({ $0.isHexDigit }) { return true }
         return run.utf8.count >= 24 && isMixed(String(run), also: "+=_-") && bitsPerLetter(run) >= 3.5
+            && changes(in: run) * 20 >= (run.utf8.count - 1) * 9
     }
 
     /// Letters of both cases and digits, and nothing but what base64 has.
     private static func isMixed(_ text: String, also others: String) -> Bool {
         text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || others.contains($0)) }
             && text.contains { $0.isLowercase } && text.contains { $0.isUppercase } && text.contains { $0.isNumber }
+    }
+
+    /// How often the kind of letter changes from one to the next: random letters do at two places of three, words seldom.
+    private static func changes(in text: Substring) -> Int {
+        let kinds = text.map { $0.isLowercase ? 0 : $0.isUppercase ? 1 : $0.isNumber ? 2 : 3 }
+        return zip(kinds, kinds.dropFirst()).count { $0 != $1 }
     }
 
     /// Shannon's entropy of the letters of a text.
