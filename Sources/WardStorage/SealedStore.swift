@@ -101,6 +101,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case verification
     /// How far a restore from a backup has come; empty when it is done.
     case restoration
+    /// That this store is a copy which follows a primary, and how far it is; empty or absent for any other.
+    case standby
 }
 
 /// What a sealed entry describes.
@@ -156,6 +158,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case backupRecipient = 70
     /// The newest full backup, and the newest drill.
     case backupState = 71
+    /// Which standby follows this store, and the epoch of who writes it.
+    case standby = 72
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
     /// How the server was started last.

@@ -43,6 +43,9 @@ struct House: Sendable {
     let backups: BackupDesk
     /// Where the store's commits are carried to; nil unless they are.
     let continuous: ContinuousBackup?
+    let standbyKey: SealingKey
+    /// The lease under which the store is written; nil where no standby follows it.
+    var standby: StandbyPrimary?
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -81,9 +84,11 @@ struct House: Sendable {
     ///     not pass.
     ///   - backup: folder that the store's commits are carried to from now on.
     ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
+    ///   - standby: how a store is written that a standby follows.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?, unlock: (StoreHeader, Keyring) throws -> Keyring.Unlock,
-        origin: String?, isChecked: Bool = true, backup: String? = nil, material: KeyMaterial? = nil
+        origin: String?, isChecked: Bool = true, backup: String? = nil, material: KeyMaterial? = nil,
+        standby: StandbyAccess = .none
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -95,6 +100,13 @@ struct House: Sendable {
         if material == nil, (try? BackupRestore.isUnfinished(store)) != false {
             throw CommandFailure(
                 "this store is being restored and has no keys of its own yet: run ward backup restore again")
+        }
+        let mark: StandbyMark?
+        do throws(StorageFailure) { mark = try StandbyMark(of: store) } catch { throw CommandFailure(error.text) }
+        if material == nil, mark != nil {
+            throw CommandFailure(
+                "this is the copy of a standby: ward follow keeps it, and ward standby promote puts it in the primary's place"
+            )
         }
         if let kind, header.kind != kind {
             throw CommandFailure(
@@ -115,10 +127,12 @@ struct House: Sendable {
             throw CommandFailure(failure.text)
         }
         // Before anything is written.
+        let leased = try await StandbyPrimary.enter(
+            folder, header, store, StandbyRecord.key(tenant), material == nil ? standby : .promotion)
         let following = backup.map { Following(store, to: $0) }
         let known = SealedOrigin(store: store, key: SealingKey(tenant.derived("ward/origin/1")))
         if let origin { try known.keep(origin) }
-        let house: House
+        var house: House
         do throws(AuditFailure) {
             house = try wire(
                 folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way,
@@ -130,6 +144,7 @@ struct House: Sendable {
                     + "keep the folder as evidence",
                 isDamage: true)
         }
+        house.standby = leased
         if isChecked {
             do { try await house.check() } catch {
                 await house.close()
@@ -232,7 +247,8 @@ struct House: Sendable {
                 store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
             backups: backups,
-            continuous: following.map { ContinuousBackup($0, of: store, desk: backups) })
+            continuous: following.map { ContinuousBackup($0, of: store, desk: backups) },
+            standbyKey: StandbyRecord.key(tenant))
     }
 
     /// Finishes what was taken and closes the files.
@@ -242,6 +258,7 @@ struct House: Sendable {
         await log.close()
         // What is not carried over by now is found at the next start.
         try? await continuous?.stream.flush()
+        await standby?.close()
         store.close()
     }
 }
