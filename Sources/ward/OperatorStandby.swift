@@ -27,7 +27,8 @@ extension OperatorService {
             store: house.header.id, origin: house.log.origin, logKey: house.log.publicKey,
             primary: try StandbyWire.fingerprint(identity), leaseSeconds: lease, epoch: record.epoch,
             sealed: try house.backups.keys.sealed(to: asked.recipient, standby: asked.fingerprint))
-        try await commit(record, .standbyPaired, "\(hex(asked.fingerprint)) epoch \(record.epoch) lease \(lease) s", actor)
+        try await commit(
+            record, .standbyPaired, "\(hex(asked.fingerprint)) epoch \(record.epoch) lease \(lease) s", actor)
         reply(.output(pairing.text))
     }
 

@@ -32,7 +32,8 @@ struct StandbyServeOptions: ParsableArguments {
 
     @Option(
         name: .long,
-        help: "With --standby-synchronous, when the standby does not answer in time: refuse, or asynchronous with an alert."
+        help:
+            "With --standby-synchronous, when the standby does not answer in time: refuse, or asynchronous with an alert."
     )
     var standbyAway = "refuse"
 
@@ -55,6 +56,13 @@ struct StandbyServeOptions: ParsableArguments {
 final class StandbyPrimary: Sendable {
     let feed: StandbyFeed
     private let channel: any Channel
+
+    /// For the log's line of how the server was started.
+    var words: String {
+        let rules = feed.rules
+        return "\(rules.isSynchronous ? "synchronous" : "asynchronous"), lease \(rules.lease) s, wait \(rules.wait) s"
+            + (rules.fallsBack ? ", falls back" : "")
+    }
 
     private init(_ feed: StandbyFeed, _ channel: any Channel) {
         self.feed = feed
@@ -91,7 +99,8 @@ final class StandbyPrimary: Sendable {
                 lease: record.leaseSeconds, isSynchronous: isSynchronous, wait: wait, fallsBack: fallsBack)
         ) { notice in tell(notice, folder, log) }
         store.guardCommits(by: feed)
-        let channel = try await StandbyWire.listen(address, StandbyWire.Ends(own: identity, peer: follower, silence: record.leaseSeconds)
+        let channel = try await StandbyWire.listen(
+            address, StandbyWire.Ends(own: identity, peer: follower, silence: record.leaseSeconds)
         ) { link in
             await StandbySession(feed, of: store, over: link).run()
         }

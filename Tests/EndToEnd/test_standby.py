@@ -18,7 +18,7 @@ import time
 import pytest
 import requests
 
-from conftest import House, free_port, wait_until
+from conftest import FHIR, House, free_port, wait_until
 
 LEASE = 3
 
@@ -491,6 +491,163 @@ def test_a_primary_that_was_stopped_past_its_lease_answers_nobody(pair):
         assert fhir.put("Patient/p1", patient(1)).status_code in (200, 201)
     finally:
         new.kill()
+
+
+class Networks:
+    """Two machines that clients reach, and a wire between them that can be pulled."""
+
+    def __init__(self):
+        # Short, and of this process alone.
+        self.tag = f"w{os.getpid() % 100_000}"
+        self.machines = {name: f"{self.tag}{name}" for name in "pf"}
+        net = 100 + os.getpid() % 100
+        self.addresses = {"p": f"10.{net}.1.2", "f": f"10.{net}.2.2"}
+        self.wire = f"10.{net}.3.1"
+        try:
+            for machine in self.machines.values():
+                self.run("netns", "add", machine)
+                self.run("-n", machine, "link", "set", "lo", "up")
+            for number, name in enumerate("pf", 1):
+                machine = self.machines[name]
+                self.run("link", "add", f"{machine}r", "type", "veth", "peer", "name", "eth0", "netns", machine)
+                self.run("addr", "add", f"10.{net}.{number}.1/24", "dev", f"{machine}r")
+                self.run("link", "set", f"{machine}r", "up")
+                self.run("-n", machine, "addr", "add", f"{self.addresses[name]}/24", "dev", "eth0")
+                self.run("-n", machine, "link", "set", "eth0", "up")
+            first, second = self.machines["p"], self.machines["f"]
+            self.run("-n", first, "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", second)
+            self.run("-n", first, "addr", "add", f"{self.wire}/24", "dev", "eth1")
+            self.run("-n", second, "addr", "add", f"10.{net}.3.2/24", "dev", "eth1")
+            self.plug("up")
+        except subprocess.CalledProcessError:
+            self.close()
+            raise
+
+    @staticmethod
+    def run(*words):
+        subprocess.run(["ip", *words], check=True, capture_output=True, timeout=30)
+
+    def plug(self, state):
+        for machine in self.machines.values():
+            self.run("-n", machine, "link", "set", "eth1", state)
+
+    def inside(self, name):
+        return ["ip", "netns", "exec", self.machines[name]]
+
+    def close(self):
+        for machine in self.machines.values():
+            subprocess.run(["ip", "netns", "delete", machine], capture_output=True, timeout=30)
+            subprocess.run(["ip", "link", "delete", f"{machine}r"], capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def networks():
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("needs root and the program ip, for network namespaces")
+    try:
+        made = Networks()
+    except (subprocess.CalledProcessError, OSError):
+        pytest.skip("network namespaces cannot be made here")
+    yield made
+    made.close()
+
+
+class Writer:
+    """Writes to one machine without end, and keeps when each answer came."""
+
+    def __init__(self, fhir, name):
+        self.fhir, self.name = fhir, name
+        self.answers = []
+        self.refused = 0
+        self.stopped = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        count = 0
+        while not self.stopped:
+            count += 1
+            name = f"{self.name}{count}"
+            try:
+                answer = self.fhir.put(f"Patient/{name}", {**patient(count), "id": name}, timeout=60)
+            except requests.RequestException:
+                time.sleep(0.1)
+                continue
+            if answer.status_code == 201:
+                self.answers.append((time.monotonic(), name))
+            else:
+                self.refused += 1
+                time.sleep(0.02)
+
+    def end(self):
+        self.stopped = True
+        self.thread.join(90)
+
+
+def test_split_brain_in_separate_networks(pair, networks):
+    """Clients reach both machines, the machines do not reach one another: at no time do both answer writes."""
+    pair.pair()
+    port, listening = free_port(), f"{networks.wire}:{pair.port}"
+    logs = open(pair.folder / "split.log", "ab")
+    processes = []
+
+    def begin(name, *words):
+        process = subprocess.Popen(
+            [*networks.inside(name), str(pair.primary.binary), *map(str, words)], cwd=pair.primary.folder,
+            stdin=subprocess.DEVNULL, stdout=logs, stderr=logs)
+        processes.append(process)
+        return process
+
+    def serving(name, data, *options):
+        address = networks.addresses[name]
+        begin(name, "serve", "--data", data, "--listen", f"{address}:{port}", "--host", address, *options)
+        return f"https://{address}:{port}"
+
+    def answers(origin, data):
+        try:
+            return requests.get(f"{origin}/health", verify=str(data / "ca.pem"), timeout=5).status_code == 200
+        except (requests.RequestException, OSError):
+            return False
+
+    def client(origin, data):
+        done = pair.primary.ward_program(
+            "client", "token", "integration", "--data", data, "--key", pair.primary.key_file("integration"))
+        assert done.returncode == 0, done.stderr
+        return FHIR(origin, data / "ca.pem", done.stdout.strip())
+
+    try:
+        begin("f", "follow", "--data", pair.copy, "--pairing", pair.pairing, "--primary", listening)
+        old = serving("p", pair.primary.data, "--standby-listen", listening)
+        wait_until(lambda: answers(old, pair.primary.data), timeout=90, what="the primary")
+        writers = [Writer(client(old, pair.primary.data), f"old{number}-") for number in range(2)]
+        wait_until(lambda: sum(len(each.answers) for each in writers) > 20, timeout=60, what="writes")
+        networks.plug("down")
+        done = subprocess.run(
+            [*networks.inside("f"), str(pair.primary.binary), "standby", "promote", "--data", str(pair.copy), "--reason",
+             "cut off"], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, done.stderr
+        new = serving("f", pair.copy)
+        wait_until(lambda: answers(new, pair.copy), timeout=90, what="the promoted server")
+        taken = Writer(client(new, pair.copy), "new-")
+        wait_until(lambda: len(taken.answers) > 20, timeout=60, what="writes to the promoted server")
+        refused = sum(each.refused for each in writers)
+        wait_until(lambda: sum(each.refused for each in writers) > refused + 3, timeout=60, what="refusals")
+        networks.plug("up")
+        fence = pair.primary.data / "standby.fenced"
+        wait_until(fence.exists, timeout=90, what="the fence")
+        refused = sum(each.refused for each in writers)
+        wait_until(lambda: sum(each.refused for each in writers) > refused + 3, timeout=60, what="refusals")
+        for each in [*writers, taken]:
+            each.end()
+        last = max(moment for each in writers for moment, _ in each.answers)
+        first = min(moment for moment, _ in taken.answers)
+        assert last < first, f"both answered writes for {last - first:.3f} s"
+        print(f"nobody wrote for {first - last:.1f} s")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(10)
+        logs.close()
 
 
 # MARK: Synchronous

@@ -233,12 +233,14 @@ struct StandbyTests {
         try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
         _ = await first.stop()
         let known = try StoreContent(disk.store)
-        let second = Following(feed, house, into: disk, alter: { message in
-            guard message.count > 200 else { return message }
-            var altered = message
-            altered[20 + (message.count - 20) * place / 12] ^= 1
-            return altered
-        })
+        let second = Following(
+            feed, house, into: disk,
+            alter: { message in
+                guard message.count > 200 else { return message }
+                var altered = message
+                altered[20 + (message.count - 20) * place / 12] ^= 1
+                return altered
+            })
         // A leaf, a checkpoint, a number: the log's own signature covers those. Ciphertext is covered when it is opened.
         try? await house.write(100..<101)
         try await Self.wait("the end of the connection or the row") {

@@ -36,7 +36,7 @@ struct FollowCommand: AsyncParsableCommand {
         defer { store.close() }
         unsafe unlink(folder.standbyStop)
         let follower = Run(
-            folder: folder, store: store, pairing: pairing, 
+            folder: folder, store: store, pairing: pairing,
             ends: .init(own: key.identity, peer: pairing.primary, silence: pairing.leaseSeconds))
         try await follower.run()
     }
@@ -217,7 +217,9 @@ enum FollowStatus {
             writer.endObject()
             Terminal.say(String(decoding: writer.bytes, as: UTF8.self))
         } else {
-            Terminal.say("follower  \(isRunning ? (isSet("connected") ? "follows" : "cannot reach the primary") : "does not run")")
+            Terminal.say(
+                "follower  \(isRunning ? (isSet("connected") ? "follows" : "cannot reach the primary") : "does not run")"
+            )
             Terminal.say("copy      \(isSet("whole") ? "whole" : "not whole yet: it cannot be promoted")")
             Terminal.say("events    \(root["events"]?.integer ?? 0)")
             Terminal.say("up to     \(root["upTo"]?.string ?? "nothing yet")")

@@ -5,13 +5,15 @@ import WardCore
 /// A second machine that follows, and takes over.
 struct StandbyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "standby", abstract: "Pair a second machine that follows this store, and promote it; docs/standby.md.",
+        commandName: "standby",
+        abstract: "Pair a second machine that follows this store, and promote it; docs/standby.md.",
         subcommands: [Prepare.self, Pair.self, Status.self, StandbyPromoteCommand.self, End.self])
 
     struct Prepare: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "On the second machine: make its keys, and print the request for the primary.",
-            discussion: "The request holds public keys alone. Bring it to the primary in a way that nobody can exchange it.")
+            discussion:
+                "The request holds public keys alone. Bring it to the primary in a way that nobody can exchange it.")
         @OptionGroup var keys: StandbyKeyOptions
 
         func run() throws {
@@ -84,7 +86,8 @@ struct StandbyCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard copyIsDestroyed else {
-                throw ValidationError("destroy the standby's copy or its key file first, and say so: --copy-is-destroyed")
+                throw ValidationError(
+                    "destroy the standby's copy or its key file first, and say so: --copy-is-destroyed")
             }
         }
 
@@ -101,7 +104,8 @@ struct StandbyKeyOptions: ParsableArguments {
     @Option(name: .long, help: "Folder of the copy.") var data = "./ward-data"
     @Option(
         name: .long,
-        help: "The standby's keys; by default the data folder's name with .standby-key, beside it. Best on other media.")
+        help: "The standby's keys; by default the data folder's name with .standby-key, beside it. Best on other media."
+    )
     var standbyKey: String?
 
     var folder: DataFolder { DataFolder(data) }

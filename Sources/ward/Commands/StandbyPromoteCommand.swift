@@ -30,7 +30,9 @@ struct StandbyPromoteCommand: AsyncParsableCommand {
     func run() async throws {
         let folder = store.folder
         try folder.requireStore()
-        guard PrivateFile.exists(folder.standbyPairing) else { throw CommandFailure("\(folder.path) is no standby's copy") }
+        guard PrivateFile.exists(folder.standbyPairing) else {
+            throw CommandFailure("\(folder.path) is no standby's copy")
+        }
         let pairing = try StandbyPairing.read(folder.standbyPairing)
         let keys = try StandbyKeyFile.read(try keyPath(folder))
         let material = try open(pairing, keys)
