@@ -238,6 +238,7 @@ if scope == "fuzz" {
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
             ], swiftSettings: strict,
             // Takes the place of the C library's allocator: a read costs a tenth less CPU (docs/decisions/0008). Not in
             // debug builds, whose allocator the sanitizers replace.

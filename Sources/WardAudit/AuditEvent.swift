@@ -165,6 +165,12 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case signedIn = "signed-in"
     case signInFailed = "sign-in-failed"
     case start
+    /// The pairing with a standby ended; this store is written without a lease again.
+    case standbyEnded = "standby-ended"
+    /// A second machine may follow this store and be promoted (45 CFR 164.308(a)(7)(ii)(C)).
+    case standbyPaired = "standby-paired"
+    /// This store, which was a standby's copy, took the place of its primary: the epoch, and why.
+    case standbyPromoted = "standby-promoted"
     case steppedUp = "stepped-up"
     case stop
     case storeVerified = "store-verified"

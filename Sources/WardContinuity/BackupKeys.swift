@@ -35,6 +35,22 @@ public struct BackupKeys: Sendable {
         }
     }
 
+    /// Seals what the store's keys derive from to a standby, which opens it when it is promoted.
+    public func sealed(
+        to recipient: RecoveryRecipient, standby fingerprint: [UInt8]
+    ) throws(BackupFailure) -> [UInt8] {
+        do throws(SealFailure) {
+            return try recipient.wrap(tenant, boundTo: Self.standbyContext(store, fingerprint))
+        } catch {
+            throw .sealing
+        }
+    }
+
+    /// What ``sealed(to:standby:)`` binds to.
+    public static func standbyContext(_ store: String, _ fingerprint: [UInt8]) -> [UInt8] {
+        Array("ward/standby-tenant/1 \(store) ".utf8) + fingerprint
+    }
+
     static func tenantContext(_ store: String) -> [UInt8] { Array("ward/backup-tenant/1 \(store)".utf8) }
 }
 

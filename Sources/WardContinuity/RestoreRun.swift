@@ -257,7 +257,7 @@ struct RestoreRun {
         changes.removeAll(keepingCapacity: true)
     }
 
-    private static func apply(
+    static func apply(
         _ change: StoreChange, _ transaction: any StoreTransaction, _ tree: inout LeafTree
     ) throws(StorageFailure) {
         switch change {
@@ -272,7 +272,7 @@ struct RestoreRun {
             }
         case .metadata(let key, let value):
             // Until it is done it does not open.
-            if key != .header, key != .restoration { try transaction.putMetadata(key, value) }
+            if key != .header, key != .restoration, key != .standby { try transaction.putMetadata(key, value) }
         case .patientKey(let id, let wrapped): try transaction.putPatientKey(id, wrapped: wrapped)
         case .patientKeyRemoved(let id): try transaction.removePatientKey(id)
         case .payloadPruned(let index): try transaction.prunePayload(of: index)

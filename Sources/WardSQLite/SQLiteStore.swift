@@ -12,6 +12,7 @@ public final class SQLiteStore: StreamedStore {
     private let readers: Mutex<[Connection]?>
     private let known = CurrentVersions()
     private let tap = Mutex<CommitTap?>(nil)
+    private let gate = Mutex<(any CommitGate)?>(nil)
     /// Whether this is a snapshot of another store: one connection, which stands in one read transaction.
     private let isSnapshot: Bool
 
@@ -52,6 +53,11 @@ public final class SQLiteStore: StreamedStore {
 
     public func follow(_ tap: (@Sendable (StoreCommit) -> Void)?) {
         self.tap.withLock { $0 = tap.map(CommitTap.init) }
+    }
+
+    /// From now on every commit passes through `gate`; nil ends it.
+    public func guardCommits(by gate: (any CommitGate)?) {
+        self.gate.withLock { $0 = gate }
     }
 
     public func snapshot(_ begun: () -> Void) throws(StorageFailure) -> any SealedStore {
@@ -279,11 +285,14 @@ public final class SQLiteStore: StreamedStore {
     public func commit(
         _ body: (any StoreTransaction) throws(StorageFailure) -> Void
     ) throws(StorageFailure) {
-        let result: Result<Void, StorageFailure> = writer.withLock { connection in
+        let gate = gate.withLock { $0 }
+        try gate?.enter()
+        let result: Result<Int64?, StorageFailure> = writer.withLock { connection in
             guard let connection else { return .failure(.closed) }
             defer { known.settle() }
             let tap = tap.withLock { $0 }
-            let recording = tap.map { _ in RecordingTransaction(SQLiteTransaction(connection, known: known)) }
+            let recording =
+                tap == nil && gate == nil ? nil : RecordingTransaction(SQLiteTransaction(connection, known: known))
             var isWritten = false
             do throws(StorageFailure) {
                 try connection.execute("BEGIN IMMEDIATE")
@@ -291,19 +300,24 @@ public final class SQLiteStore: StreamedStore {
                     try body(recording ?? SQLiteTransaction(connection, known: known))
                     isWritten = true
                     try connection.execute("COMMIT")
-                    if let tap, let recording { tap.tell(.changes(recording.changes)) }
-                    return .success(())
+                    guard let recording else { return .success(nil) }
+                    tap?.tell(.changes(recording.changes))
+                    return .success(gate?.committed(.changes(recording.changes)))
                 } catch {
                     // A failed COMMIT may have ended the transaction already; then this answers an error of no interest.
                     try? connection.execute("ROLLBACK")
-                    if isWritten { tap?.tell(.unknown) }
+                    if isWritten {
+                        tap?.tell(.unknown)
+                        _ = gate?.committed(.unknown)
+                    }
                     return .failure(error)
                 }
             } catch {
                 return .failure(error)
             }
         }
-        try result.get()
+        let number = try result.get()
+        try gate?.leave(number)
     }
 
     public func close() {

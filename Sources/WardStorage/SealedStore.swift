@@ -116,6 +116,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case restoration
     /// Whether a destroyed key may still lie in free places of the files; empty when it does not.
     case erasure
+    /// That this store is a copy which follows a primary, and how far it is; empty or absent for any other.
+    case standby
 }
 
 /// What a sealed entry describes.
@@ -171,6 +173,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case backupRecipient = 70
     /// The newest full backup, and the newest drill.
     case backupState = 71
+    /// Which standby follows this store, and the epoch of who writes it.
+    case standby = 72
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
     /// That a patient's key was destroyed: whose, why, by whom.

@@ -21,6 +21,24 @@ public enum StoreCommit: Sendable {
     case unknown
 }
 
+/// Says whether a store may be written, and whether what was written may be answered.
+public protocol CommitGate: Sendable {
+    /// Before anything is written.
+    ///
+    /// - Throws: why nothing may be written; then nothing is.
+    func enter() throws(StorageFailure)
+
+    /// When a transaction is durable here; called while the store is locked for writing, in the order of transactions.
+    ///
+    /// - Returns: its number; nil if nobody need wait for it.
+    func committed(_ commit: StoreCommit) -> Int64?
+
+    /// Before the caller learns that its transaction is durable.
+    ///
+    /// - Throws: if nobody may be told so. The transaction may stand, and is dealt with as one whose end is unknown.
+    func leave(_ number: Int64?) throws(StorageFailure)
+}
+
 /// A store whose commits can be followed, and whose content can be read as one commit left it.
 public protocol StreamedStore: SealedStore {
     /// Hands every transaction to `tap` once it is durable, in their order; nil ends it.

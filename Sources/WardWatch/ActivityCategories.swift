@@ -15,8 +15,10 @@ extension AuditEventKind {
             .people
         case .agreementRevoked, .agreementSigned, .appApproved, .appRemoved, .auditPruned, .backupKitMade,
             .backupRestored, .clientAdded, .clientRemoved, .configurationChanged, .destinationAdded,
-            .destinationRemoved, .holdEnded, .holdPlaced, .keyDestroyed, .keysCreated, .keysRecovered, .keysRotated, .noticeSet,
-            .policyAdopted, .retentionSet, .start, .vendorAdded, .witnessAdded, .witnessRemoved:
+            .destinationRemoved, .holdEnded, .holdPlaced, .keyDestroyed, .keysCreated, .keysRecovered, .keysRotated,
+            .noticeSet,
+            .policyAdopted, .retentionSet, .standbyEnded, .standbyPaired, .standbyPromoted, .start, .vendorAdded,
+            .witnessAdded, .witnessRemoved:
             .system
         case .activityReviewOverdue, .auditVerified, .backupDrilled, .backupFailed, .clockJumped, .keysAway, .keysBack,
             .logInterrupted, .noticeEnded, .storeVerified:

@@ -18,6 +18,12 @@ struct DataFolder: Sendable {
     var lock: String { "\(path)/lock" }
     var socket: String { "\(path)/control.sock" }
     var authority: String { "\(path)/ca.pem" }
+    /// Of a standby's copy: the pairing, how it stands, and that it shall stop.
+    var standbyPairing: String { "\(path)/standby.json" }
+    var standbyStatus: String { "\(path)/standby.status" }
+    var standbyStop: String { "\(path)/standby.stop" }
+    /// Of a store in whose place a standby was promoted.
+    var standbyFence: String { "\(path)/standby.fenced" }
     /// Outside the data folder: keys never lie beside the data unnoticed.
     var defaultKeyFile: String { "\(path).key" }
 

@@ -52,6 +52,7 @@ struct EffectiveConfiguration: Hashable {
             "module-grace": "\(listen.moduleGrace) s",
             "policy": house.adopted.policy.identification,
             "proxies": settings.proxies.isEmpty ? "none" : settings.proxies.sorted().joined(separator: " "),
+            "standby": house.standby?.words ?? "none",
             "software": Clinic.softwareVersion,
             "witnesses": witnesses.witnesses.isEmpty
                 ? "none"

@@ -45,6 +45,9 @@ struct House: Sendable {
     let backups: BackupDesk
     /// Where the store's commits are carried to; nil unless they are.
     let continuous: ContinuousBackup?
+    let standbyKey: SealingKey
+    /// The lease under which the store is written; nil where no standby follows it.
+    var standby: StandbyPrimary?
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -84,11 +87,12 @@ struct House: Sendable {
     ///     not pass.
     ///   - backup: where the store's commits are carried to from now on.
     ///   - material: of a store that was restored, whose keyring is still that of the machine of before.
+    ///   - standby: how a store is written that a standby follows.
     static func open(
         _ folder: DataFolder, kind: StoreHeader.Kind?,
         unlock: (StoreHeader, Keyring, SQLiteStore) async throws -> Keyring.Unlock,
         origin: String?, officeOrigin: String? = nil, isChecked: Bool = true, backup: BackupChoice? = nil,
-        material: KeyMaterial? = nil
+        material: KeyMaterial? = nil, standby: StandbyAccess = .none
     ) async throws -> House {
         try folder.requireStore()
         let store: SQLiteStore
@@ -99,6 +103,13 @@ struct House: Sendable {
         if material == nil, (try? BackupRestore.isUnfinished(store)) != false {
             throw CommandFailure(
                 "this store is being restored and has no keys of its own yet: run ward backup restore again")
+        }
+        let mark: StandbyMark?
+        do throws(StorageFailure) { mark = try StandbyMark(of: store) } catch { throw CommandFailure(error.text) }
+        if material == nil, mark != nil {
+            throw CommandFailure(
+                "this is the copy of a standby: ward follow keeps it, and ward standby promote puts it in the primary's place"
+            )
         }
         let header = try StoreHeader(of: store)
         if let kind, header.kind != kind {
@@ -120,10 +131,12 @@ struct House: Sendable {
             throw CommandFailure(failure.text)
         }
         // Before anything is written.
+        let leased = try await StandbyPrimary.enter(
+            folder, header, store, StandbyRecord.key(tenant), material == nil ? standby : .promotion)
         let following = backup.map { Following(store, to: $0) }
         let known = SealedOrigin(store: store, key: SealingKey(tenant.derived("ward/origin/1")))
         if let origin { try known.keep(origin) }
-        let house: House
+        var house: House
         do throws(AuditFailure) {
             house = try wire(
                 folder, header, store, tenant, origin: try known.origin ?? "https://localhost:8443", way: way,
@@ -135,6 +148,7 @@ struct House: Sendable {
                     + "keep the folder as evidence",
                 isDamage: true)
         }
+        house.standby = leased
         if case .keyService = way { try await house.checkKeyService() }
         if isChecked {
             do { try await house.check() } catch {
@@ -240,7 +254,8 @@ struct House: Sendable {
                 store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
             backups: backups,
-            continuous: following.map { ContinuousBackup($0, of: store, desk: backups, doors.broker) })
+            continuous: following.map { ContinuousBackup($0, of: store, desk: backups, doors.broker) },
+            standbyKey: StandbyRecord.key(tenant))
     }
 
     /// Finishes what was taken and closes the files.
@@ -250,6 +265,7 @@ struct House: Sendable {
         await log.close()
         // What is not carried over by now is found at the next start.
         try? await continuous?.backup.carry()
+        await standby?.close()
         store.close()
     }
 }

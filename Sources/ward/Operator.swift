@@ -10,6 +10,7 @@ enum Operator {
     ///   - make: builds the request once the store's id is known; it may sign an assertion for it.
     static func perform(
         _ options: StoreOptions, confirm: ConfirmOptions? = nil, isChecked: Bool = false,
+        standby: StandbyAccess = .none,
         say: @escaping @Sendable (String) -> Void = Terminal.say,
         make ask: @Sendable (String) async throws -> OperatorRequest
     ) async throws {
@@ -25,7 +26,7 @@ enum Operator {
         let lock = try FolderLock(options.folder)
         defer { withExtendedLifetime(lock) {} }
         let house = try await House.open(
-            options.folder, kind: nil, unlock: options.unlock, origin: nil, isChecked: isChecked)
+            options.folder, kind: nil, unlock: options.unlock, origin: nil, isChecked: isChecked, standby: standby)
         let request = try await make(house.header.id)
         if request.command.needsIndex { try await rebuildIndex(of: house) }
         await OperatorService(house: house).run(request, reply: outcome.take) {}

@@ -92,6 +92,10 @@ struct OperatorService: Sendable {
             case .backupSigner: reply(.output(hex(house.backups.keys.signer)))
             case .backupStatus: try backupStatus(request, reply)
             case .backupVerify: try await verifyBackup(request, reply)
+            case .standbyEnd: try await endStandby(request, reply)
+            case .standbyPair: try await pairStandby(request, reply)
+            case .standbyPromote: throw CommandFailure("a promotion is carried out on the standby's machine")
+            case .standbyStatus: try standbyStatus(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }

@@ -18,6 +18,7 @@ struct Ward: AsyncParsableCommand {
             PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
             WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self, BackupCommand.self,
             ConfigCommand.self, SBOMCommand.self,
+            StandbyCommand.self, FollowCommand.self,
         ])
 
     static func main() async {

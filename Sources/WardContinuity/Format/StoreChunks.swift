@@ -44,7 +44,7 @@ struct StoreChunks {
 
     private func metadata(_ body: Body) async throws(BackupFailure) {
         var writer = ByteWriter()
-        for key in MetadataKey.allCases where key != .restoration {
+        for key in MetadataKey.allCases where key != .restoration && key != .standby {
             let value = try reading { () throws(StorageFailure) in try store.metadata(key) }
             if let value { StoreChange.metadata(key, value).write(to: &writer) }
         }

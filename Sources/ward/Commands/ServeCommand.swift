@@ -126,6 +126,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Seconds after which commits are carried to the backup.")
     var backupEvery = 2
 
+    @OptionGroup var standby: StandbyServeOptions
+
     func validate() throws {
         guard (1...3600).contains(backupEvery) else { throw ValidationError("--backup-every is 1 to 3600") }
     }
@@ -140,7 +142,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let house = try await House.open(
             store.folder, kind: .real, unlock: store.unlock, origin: settings.origin,
-            officeOrigin: settings.officeOrigin, backup: choice)
+            officeOrigin: settings.officeOrigin, backup: choice, standby: try standby.access())
         if backup != nil, house.backups.recipient == nil {
             await house.close()
             throw CommandFailure(BackupFailure.noKit.text)
@@ -218,6 +220,7 @@ struct Serving: Sendable {
         let keyWatch = KeyWatch(house: house, log: log, limit: .seconds(listen.moduleGrace))
         let guarding = Task.detached { await keyWatch.run() }
         let notices = Task.detached { await house.runNotices() }
+        let heralding = Task.detached { await StandbyHerald(house: house, log: log).run() }
         let backing = house.continuous.map { continuous in
             Task.detached { [backupEvery] in
                 await BackupService(house: house, continuous: continuous, log: log, interval: backupEvery).run()
@@ -244,6 +247,7 @@ struct Serving: Sendable {
             reviewing.cancel()
             verification.cancel()
             notices.cancel()
+            heralding.cancel()
             backing?.cancel()
             daily.end()
             await house.close()
@@ -255,6 +259,7 @@ struct Serving: Sendable {
         reviewing.cancel()
         verification.cancel()
         notices.cancel()
+        heralding.cancel()
         backing?.cancel()
         daily.end()
         await house.closeDoors()
