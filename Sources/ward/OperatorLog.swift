@@ -12,22 +12,30 @@ extension OperatorService {
         let query = try logQuery(request)
         let asked = request.options.filter { !["assertion", "json", "limit", "before"].contains($0.key) }
             .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "&")
-        let page: AuditPage
-        do throws(GateFailure) {
-            page = try await house.clinic.readLog(
-                query, before: request.options["before"].flatMap { Int64($0) } ?? .max,
-                limit: request.options["limit"].flatMap { Int($0) } ?? 50, asked: asked, principal: principal,
-                source: Self.source
-            ).page
-        } catch {
-            throw CommandFailure(ClinicAnswer(error).sentence)
-        }
         let isJSON = request.options["json"] != nil
-        for logged in page.events { reply(.output(isJSON ? visibleJSON(logged.json) : visibleText(logged.line))) }
-        if isJSON { return page.events.isEmpty ? reply(.output("")) : () }
-        if page.events.isEmpty { reply(.output("no events")) }
-        if page.pruned > 0 { reply(.output("\(page.pruned) events in between are past their retention")) }
-        if let next = page.next { reply(.output("there may be more: --before \(next)")) }
+        var left = request.options["limit"].flatMap { Int($0) } ?? 50
+        var before = request.options["before"].flatMap { Int64($0) } ?? .max
+        var (found, pruned) = (0, Int64(0))
+        // One reading looks at so many events and no more; the next goes on where it stopped.
+        while left > 0, before > 0 {
+            let page: AuditPage
+            do throws(GateFailure) {
+                page = try await house.clinic.readLog(
+                    query, before: before, limit: left, asked: asked, principal: principal, source: Self.source
+                ).page
+            } catch {
+                throw CommandFailure(ClinicAnswer(error).sentence)
+            }
+            for logged in page.events { reply(.output(isJSON ? visibleJSON(logged.json) : visibleText(logged.line))) }
+            found += page.events.count
+            left -= page.events.count
+            pruned += Int64(page.pruned)
+            before = page.next ?? 0
+        }
+        if isJSON { return found == 0 ? reply(.output("")) : () }
+        if found == 0 { reply(.output("no events")) }
+        if pruned > 0 { reply(.output("\(pruned) events in between are past their retention")) }
+        if before > 0 { reply(.output("there may be more: --before \(before)")) }
     }
 
     private func logQuery(_ request: OperatorRequest) throws -> AuditQuery {
