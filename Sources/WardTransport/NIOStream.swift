@@ -1,15 +1,23 @@
 import NIOCore
 import NIOSSL
 import NIOTLS
+import Synchronization
 import WardEgress
 
 /// One connection: reads and writes go through its ``Pipe`` on the event loop.
 struct NIOStream: EgressStream {
     let channel: any Channel
+    let remains: Remains
 
     func startTLS() async throws(EgressFailure) { _ = try await ask(.startTLS) }
 
-    func read() async throws(EgressFailure) -> [UInt8] { try await ask(.read) }
+    func read() async throws(EgressFailure) -> [UInt8] {
+        do throws(EgressFailure) { return try await ask(.read) } catch {
+            // A peer that says everything and closes: what it said is still to be read.
+            guard let rest = remains.take() else { throw error }
+            return rest
+        }
+    }
 
     func write(_ bytes: [UInt8]) async throws(EgressFailure) { _ = try await ask(.write(bytes)) }
 
@@ -24,6 +32,21 @@ struct NIOStream: EgressStream {
             throw failure
         } catch {
             throw .peerClosed
+        }
+    }
+}
+
+/// What had arrived and was not read when a channel closed; its handlers are gone then.
+final class Remains: Sendable {
+    private let state = Mutex<(bytes: [UInt8], isClean: Bool)>(([], false))
+
+    func leave(_ bytes: [UInt8], isClean: Bool) { state.withLock { $0 = (bytes, isClean) } }
+
+    /// Once; then the end, if it came as TLS wants it, or nil.
+    func take() -> [UInt8]? {
+        state.withLock { state in
+            defer { state.bytes = [] }
+            return state.bytes.isEmpty && !state.isClean ? nil : state.bytes
         }
     }
 }
@@ -48,6 +71,7 @@ final class Pipe: ChannelDuplexHandler {
 
     private let context: NIOSSLContext
     private let name: String?
+    private let remains: Remains
     private var arrived: [UInt8] = []
     private var isEnded = false
     private var failure: EgressFailure?
@@ -56,8 +80,9 @@ final class Pipe: ChannelDuplexHandler {
     private var isSecure = false
     private var timer: Scheduled<Void>?
 
-    init(context: NIOSSLContext, name: String?) {
+    init(context: NIOSSLContext, name: String?, remains: Remains) {
         self.context = context
+        self.remains = remains
         self.name = name
     }
 
@@ -66,7 +91,10 @@ final class Pipe: ChannelDuplexHandler {
         promise?.succeed()
         if let failure {
             // What arrived before it broke is read first; whether that is a whole answer its own lengths say.
-            guard case .read = call.want, !arrived.isEmpty else { return call.promise.fail(failure) }
+            guard case .read = call.want, !arrived.isEmpty else {
+                if case .read = call.want, let rest = remains.take() { return call.promise.succeed(rest) }
+                return call.promise.fail(failure)
+            }
             call.promise.succeed(arrived)
             arrived = []
             return
@@ -92,7 +120,7 @@ final class Pipe: ChannelDuplexHandler {
     private func read(_ promise: EventLoopPromise<[UInt8]>, _ context: ChannelHandlerContext) {
         guard reading == nil, handshake == nil else { return promise.fail(EgressFailure.malformedAnswer) }
         if !arrived.isEmpty || isEnded {
-            promise.succeed(arrived)
+            promise.succeed(isEnded ? remains.take() ?? [] : arrived)
             arrived = []
             return
         }
@@ -148,9 +176,14 @@ final class Pipe: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isEnded = true
         settle()
-        reading?.succeed([])
+        if let reading {
+            reading.succeed(arrived)
+            arrived = []
+        }
         handshake?.fail(EgressFailure.peerClosed)
         (reading, handshake) = (nil, nil)
+        remains.leave(arrived, isClean: failure == nil)
+        arrived = []
         context.fireChannelInactive()
     }
 

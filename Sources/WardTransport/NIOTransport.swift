@@ -26,13 +26,15 @@ public struct NIOTransport: EgressTransport {
         // A certificate is held against the address where there is no name (RFC 9110 §4.3.5).
         let name = IPAddress(peer.host) == nil ? peer.host : nil
         let channel: any Channel
+        let remains = Remains()
         do {
             channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connectTimeout(.seconds(EgressLimits.connect))
                 .channelOption(.autoRead, value: false)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(Pipe(context: context, name: name))
+                        try channel.pipeline.syncOperations.addHandler(
+                            Pipe(context: context, name: name, remains: remains))
                     }
                 }
                 .connect(to: try SocketAddress(ipAddress: address.text, port: port)).get()
@@ -41,7 +43,7 @@ public struct NIOTransport: EgressTransport {
         } catch {
             throw .unreachable
         }
-        let stream = NIOStream(channel: channel)
+        let stream = NIOStream(channel: channel, remains: remains)
         guard !startsPlain else { return stream }
         do throws(EgressFailure) { try await stream.startTLS() } catch {
             stream.cut()

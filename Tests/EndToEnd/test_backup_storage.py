@@ -125,9 +125,11 @@ def test_destroyed_and_restored_from_storage(houses, tmp_path, storage):
     assert done.returncode == 0, done.stderr + done.stdout
     assert "has only grown since" in done.stdout
     after = everything(target / "ward.db")
-    for table in before:
-        assert after[table][:len(before[table])] == before[table] or table == "leaf", table
-    assert [row[1] for row in after["leaf"]][:len(before["leaf"])] == [row[1] for row in before["leaf"]]
+    for table in ("version", "head", "past", "card", "patient_key"):
+        assert after[table][:len(before[table])] == before[table], table
+    # Of the doors' own events those of the last round may be missing, and nothing else.
+    size = int(checkpoint.read_text().splitlines()[1])
+    assert [row[1] for row in after["leaf"]][:size] == [row[1] for row in before["leaf"]][:size]
     new = clinic.restored(target)
     assert new.ward("verify", "--client", "administrator").returncode == 0
     new.start()
@@ -160,7 +162,8 @@ def test_what_is_missing_altered_or_set_back_in_storage_is_named(clinic):
     found = clinic.backup("verify")
     assert found.returncode == 0, found.stdout
     for kind in ("chunks", "manifests"):
-        name = sorted(each for each in whole if each.startswith(f"ward/{kind}/"))[-1]
+        # Of the newest backup.
+        name = sorted(each for each in whole if each.startswith(f"ward/{kind}/") and each not in earlier)[-1]
         short = name.removeprefix("ward/")
         content = whole[name]
         for damage in (content[:50] + bytes([content[50] ^ 4]) + content[51:], content[:-10], None):
