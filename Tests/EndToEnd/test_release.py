@@ -251,7 +251,7 @@ def fields(release):
 
 def test_the_package_needs_the_distribution_s_libraries(release):
     found = fields(release)
-    assert found["Package"] == "ward" and "@" not in "".join(found.values())
+    assert found["Package"] == "ward" and not re.search("@[A-Z]+@", "".join(found.values()))
     needed = re.findall(r"([a-z0-9+.-]+) \(>= ", found["Depends"])
     assert {"libc6", "libsqlite3-0", "libargon2-1"} <= set(needed) and len(needed) == len(set(needed))
 
@@ -317,7 +317,7 @@ def serves(bare, program, folder):
     port = free_port()
     server = subprocess.Popen(
         ["chroot", str(bare), program, "serve", "--data", folder, "--listen", f"127.0.0.1:{port}"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": "/usr/bin:/bin"})
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     authority = bare / folder.lstrip("/") / "ca.pem"
 
     def answers():
