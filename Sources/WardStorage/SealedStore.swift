@@ -101,6 +101,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case verification
     /// How far a restore from a backup has come; empty when it is done.
     case restoration
+    /// The keyring of versions before its format 2; empty once the store was upgraded.
+    case keyring
 }
 
 /// What a sealed entry describes.
@@ -162,6 +164,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case serverConfiguration = 90
     /// A week of system activity that somebody signed for.
     case activityReview = 91
+    /// What the last look at the safeguards found.
+    case posture = 94
 }
 
 /// The current version of a resource, or one line of its history.

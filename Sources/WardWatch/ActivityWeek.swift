@@ -59,9 +59,9 @@ public enum ActivityCategory: String, CaseIterable, Sendable {
             [
                 .clientAdded, .clientRemoved, .appApproved, .appRemoved, .configurationChanged, .policyAdopted,
                 .retentionSet, .auditPruned, .holdPlaced, .holdEnded, .keysCreated, .keysRecovered, .witnessAdded,
-                .witnessRemoved, .start,
+                .witnessRemoved, .start, .storeUpgraded,
             ]
-        case .trouble: [.clockJumped, .logInterrupted, .activityReviewOverdue]
+        case .trouble: [.clockJumped, .logInterrupted, .activityReviewOverdue, .postureRed]
         case .disclosures: [.accountingMade, .disclosureRecorded]
         }
     }

@@ -18,6 +18,7 @@ struct OperatorRequest: Codable, Sendable {
         case destinationAdd, destinationRemove, destinationTest, noticeClear, noticeList, noticeSet, noticeTest
         case vendorAdd, vendorList, vendorRevoke, vendorSign
         case backupConclude, backupDrill, backupKit, backupList, backupNow, backupSigner, backupStatus, backupVerify
+        case posture
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

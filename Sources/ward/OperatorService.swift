@@ -12,6 +12,8 @@ import WardVault
 /// Carries out commands on an opened store. Those that touch records act as a client, through the gate.
 struct OperatorService: Sendable {
     let house: House
+    /// The server that this process runs; nil for a command of its own.
+    var running: RunningServer?
     let imports = Turnstile()
 
     typealias Reply = @Sendable (OperatorReply) -> Void
@@ -89,6 +91,7 @@ struct OperatorService: Sendable {
             case .backupSigner: reply(.output(hex(house.backups.keys.signer)))
             case .backupStatus: try backupStatus(request, reply)
             case .backupVerify: try await verifyBackup(request, reply)
+            case .posture: try await lookAtPosture(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }

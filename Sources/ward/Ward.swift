@@ -17,6 +17,7 @@ struct Ward: AsyncParsableCommand {
             ClientCommand.self, UserCommand.self, AuditCommand.self, KeysCommand.self, VerifyCommand.self,
             PolicyCommand.self, EmergencyCommand.self, AccessCommand.self, AlertsCommand.self, WatchCommand.self,
             WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self, BackupCommand.self,
+            PostureCommand.self, UpgradeCommand.self,
         ])
 
     static func main() async {

@@ -117,7 +117,10 @@ struct ServeCommand: AsyncParsableCommand {
             await house.close()
             throw CommandFailure(BackupFailure.noKit.text)
         }
-        try await Serving(house: house, settings: settings, listen: listen, backupEvery: backupEvery).run {
+        try await Serving(
+            house: house, settings: settings, listen: listen, backupEvery: backupEvery,
+            keyFile: (try? store.keyFilePath()).map(absolutePath)
+        ).run {
             Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
         }
     }
@@ -134,6 +137,8 @@ struct Serving: Sendable {
     let settings: ServerSettings
     let listen: ListenOptions
     var backupEvery = 2
+    /// Where the key file lies, if the store opens with one.
+    var keyFile: String?
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
@@ -163,9 +168,15 @@ struct Serving: Sendable {
             reviews: house.reviews,
             lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull })
         let house = house
+        let running = RunningServer(
+            settings: settings, hasLocalAuthority: listen.tlsCertificate == nil, keyFile: keyFile,
+            isMemoryLocked: isMemoryLocked)
         let control = Task.detached {
-            try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
+            try await ControlServer(
+                folder: house.folder, service: OperatorService(house: house, running: running)
+            ).run()
         }
+        let posture = PostureWatch(house: house, running: running, log: log)
         let sentinel = LogSentinel(house.log, log)
         let listening = Task.detached { await sentinel.run() }
         let weeks = ActivityClock(reviews: house.reviews, log: log)
@@ -193,6 +204,10 @@ struct Serving: Sendable {
             await rebuild.value
             await house.watch.run()
         }
+        let looking = Task.detached {
+            await rebuild.value
+            await posture.run()
+        }
         do {
             try await server.run {
                 log.info("listening", .port(settings.port))
@@ -200,6 +215,7 @@ struct Serving: Sendable {
                 await ready()
             }
         } catch {
+            looking.cancel()
             log.error("the server ended with a failure")
             Terminal.warn("cannot listen on \(settings.host):\(settings.port), or its certificate cannot be read")
             control.cancel()
@@ -213,6 +229,7 @@ struct Serving: Sendable {
             await house.close()
             throw ExitCode.failure
         }
+        looking.cancel()
         control.cancel()
         guarding.cancel()
         listening.cancel()
@@ -222,6 +239,7 @@ struct Serving: Sendable {
         backing?.cancel()
         daily.end()
         await house.closeDoors()
+        await looking.value
         await notices.value
         await verification.value
         await backing?.value
