@@ -1,9 +1,12 @@
 # make demo   sets up, builds and serves a populated demo clinic
 # make test   sets up, builds and passes the tests
-.PHONY: demo test check bench watch-bench fuzz sanitize slow format
+.PHONY: demo pentest test check bench watch-bench fuzz sanitize slow format
 
 demo:
 	@scripts/demo $(ARGS)
+
+pentest:
+	@scripts/pentest $(ARGS)
 
 test:
 	@scripts/test

@@ -103,7 +103,7 @@ public final class Postman: Sendable {
     /// - Parameters:
     ///   - marks: of everything that there is to tell, the newest first; they are kept, sealed, and told of once.
     ///   - make: the notice of those that are new.
-    public func tell(_ marks: [String], _ make: (Set<String>) -> Notice) async throws(RegisterFault) {
+    public func tell(_ marks: [String], _ make: @escaping (Set<String>) -> Notice) async throws(RegisterFault) {
         try await tell([(marks, make)])
     }
 
