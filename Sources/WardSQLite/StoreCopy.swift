@@ -33,6 +33,18 @@ extension SQLiteStore {
         return true
     }
 
+    /// Whether a file is the same store at an earlier time: all of its log is in the store's.
+    public static func isEarlier(_ target: String, than path: String) throws(StorageFailure) -> Bool {
+        let connection = try Connection(path: path, readOnly: false)
+        try connection.query("ATTACH DATABASE ? AS copy", .text(target))
+        return try connection.integer(
+            """
+            SELECT (SELECT count(*) FROM (SELECT * FROM copy.leaf EXCEPT SELECT * FROM main.leaf))
+                + (SELECT count(*) FROM (SELECT * FROM copy.metadata WHERE key IN ('header', 'keyring')
+                    EXCEPT SELECT * FROM main.metadata))
+            """) == 0
+    }
+
     /// How many rows of a table stand on one side alone.
     private static let differences: [StaticString] = [
         """

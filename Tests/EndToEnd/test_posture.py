@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import struct
 import subprocess
 
@@ -42,6 +43,9 @@ def result(house, name):
 
 
 def test_a_fresh_server_holds_and_says_what_it_lacks(house):
+    client = house.client("integration")
+    for number in range(10):
+        client.create({"resourceType": "Patient", "active": True, "name": [{"family": f"Zqx{number}"}]})
     rows = look(house)
     red = {name: (rows[name]["result"], rows[name]["found"]) for name in ALWAYS if rows[name]["result"] != "holds"}
     assert not red
@@ -93,6 +97,18 @@ def test_modes(house, name, path, mode):
     assert result(house, name) == "holds"
 
 
+def test_sealed_rows_that_are_no_ciphertext(houses):
+    """What no seal made, put where sealed rows lie, is not evenly spread; the log's own check finds it at the next start."""
+    house = houses()
+    client = house.client("integration")
+    for number in range(10):
+        client.create({"resourceType": "Patient", "active": True, "name": [{"family": f"Zqx{number}"}]})
+    assert result(house, "sealed-looks-random") == "holds"
+    with sqlite3.connect(house.data / "ward.db", timeout=30) as store:
+        store.execute("UPDATE version SET body = ? WHERE record = 5", (b"Patient Zqxyl, diabetic, " * 40,))
+    assert result(house, "sealed-looks-random") == "broken"
+
+
 @pytest.mark.parametrize("content", [
     b'x {"resourceType":"Patient"}', '"birthDate"'.encode("utf-16-le"), b"-----BEGIN PRIVATE KEY-----\n"])
 def test_plaintext_in_the_data_folder(house, content):
@@ -131,7 +147,9 @@ def test_a_policy_that_lets_front_desk_at_notes(houses, tmp_path):
     document = json.loads((ROOT / "docs/default-policy.json").read_text())
     document["name"] = "careless"
     rule = next(rule for rule in document["rules"] if rule["id"] == "front-desk-registers")
-    rule["types"] = rule["types"] + ["DocumentReference"]
+    careless = {**{key: value for key, value in rule.items() if key != "profile"},
+                "id": "front-desk-reads-all", "types": ["DocumentReference"], "actions": ["read", "search"]}
+    document["rules"].append(careless)
     path = tmp_path / "policy.json"
     path.write_text(json.dumps(document))
     done = house.ward("policy", "adopt", path)
@@ -169,8 +187,8 @@ def test_a_witness_that_is_taken_away(houses, ward, tmp_path):
     done = witness.look(house, key)
     assert done.returncode == 0, done.stderr
     assert result(house, "witnessed") == "holds"
-    assert house.ward("audit", "witnesses", "quorum", 0).returncode == 0
-    assert house.ward("audit", "witnesses", "remove", "north").returncode == 0
+    done = house.ward("audit", "witnesses", "remove", "north")
+    assert done.returncode == 0, done.stderr
     assert result(house, "witnessed") == "gap"
 
 
@@ -265,8 +283,10 @@ def test_a_running_server_looks_each_hour_and_alerts(houses, tmp_path):
     house.start()
 
     def events(kind):
-        # What the system did by itself.
-        return [event for event in house.events("--kind", kind) if event["decision"]]
+        done = house.ward(
+            "audit", "search", "--client", "administrator", "--json", "--kind", kind, environment=clock.environment)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
 
     wait_until(lambda: events("posture-checked"), timeout=120, interval=1, what="the first look")
     assert not events("posture-red")

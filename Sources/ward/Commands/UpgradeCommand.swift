@@ -6,7 +6,7 @@ import WardSQLite
 /// Brings a store of an earlier version to this one.
 struct UpgradeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Bring a store of an earlier version to the formats of this one.",
+        commandName: "upgrade", abstract: "Bring a store of an earlier version to the formats of this one.",
         discussion: """
             First a copy of the store as it is, sealed as it is, is written to --copy and held against the store row by \
             row; the version before goes on with it. Stopped anywhere, the same command goes on. Ends with 0 if \

@@ -17,7 +17,7 @@ struct FileStanding: Sendable {
         self.path = path
         mode = status.st_mode & 0o7777
         owner = status.st_uid
-        device = status.st_dev
+        device = UInt64(status.st_dev)
         size = Int64(status.st_size)
         isFile = status.st_mode & S_IFMT == S_IFREG
         isFolder = status.st_mode & S_IFMT == S_IFDIR

@@ -94,7 +94,7 @@ extension PostureScene {
         let late = open.count { age(of: $0.alert.time) > Self.alertLimit }
         if late > 0 { return .gap("\(late) of high severity wait for more than two days: ward alerts") }
         guard running != nil else { return .notChecked("no server runs, so nobody watches") }
-        return .holds("watched from \(house.watch.daysKnown) days of history; \(open.count) of high severity wait")
+        return .holds("watched from \(Int64(house.watch.daysKnown)) days of history; \(open.count) of high severity wait")
     }
 
     private static let alertLimit: Int64 = 172_800

@@ -1,4 +1,7 @@
+import WardAudit
 import WardCore
+import WardCrypto
+import WardIdentity
 import WardServer
 
 /// A server that runs on the store that is looked at.
@@ -18,6 +21,11 @@ struct PostureScene: Sendable {
     let keyFile: String?
     /// How many events there were when the look began.
     private(set) var eventsBefore: Int64
+    /// Where requests of this look come from, on this machine: failures count by address, and those of one look do not add
+    /// up with those of others.
+    let source: String
+    /// The word that was sent with requests of this look; nil if none could be.
+    private(set) var canary: String?
     /// One of the looks that a server makes by itself: without what would put a refusal into the log each hour.
     let isRoutine: Bool
 
@@ -27,6 +35,8 @@ struct PostureScene: Sendable {
         self.keyFile = running?.keyFile ?? keyFile
         self.isRoutine = isRoutine
         eventsBefore = house.log.checkpoint.size
+        let random = randomBytes(3)
+        source = "127.\(1 + random[0] % 250).\(random[1]).\(1 + random[2] % 250)"
     }
 
     /// Looks at everything, one after the other.
@@ -35,6 +45,7 @@ struct PostureScene: Sendable {
         // What strangers were refused before is written now, and cannot be taken for what the look itself makes.
         await house.authenticator.flushFailures()
         scene.eventsBefore = house.log.checkpoint.size
+        scene.canary = try? await sendCanary()
         var rows: [PostureRow] = []
         for group in Self.groups {
             for probe in group.probes {

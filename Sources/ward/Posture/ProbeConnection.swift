@@ -19,7 +19,7 @@ enum ProbeConnection {
     ///
     /// - Throws: ``ProbeFailure/notReached`` if there is nobody at the address.
     static func exchange(
-        _ server: RunningServer, _ security: Security, authority: String, send bytes: [UInt8]
+        _ server: RunningServer, _ security: Security, from source: String, authority: String, send bytes: [UInt8]
     ) async throws(ProbeFailure) -> [UInt8]? {
         let settings = server.settings
         let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][settings.host] ?? settings.host
@@ -30,8 +30,10 @@ enum ProbeConnection {
         let sni = name
         let connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>
         do {
-            connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connectTimeout(.seconds(10))
+            var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
+            // All of 127.0.0.0/8 is this machine.
+            if host.hasPrefix("127.") { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
+            connection = try await bootstrap
                 .connect(host: host, port: settings.port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         if let context {
@@ -122,7 +124,7 @@ extension PostureScene {
         text += "\r\n" + body
         guard
             let bytes = try await ProbeConnection.exchange(
-                server, .tls(.tlsv12, .tlsv13), authority: house.folder.authority, send: Array(text.utf8)),
+                server, .tls(.tlsv12, .tlsv13), from: source, authority: house.folder.authority, send: Array(text.utf8)),
             let answer = ProbeAnswer(bytes)
         else { throw .notReached }
         return answer

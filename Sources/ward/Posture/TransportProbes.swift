@@ -40,7 +40,7 @@ extension PostureScene {
         let request = "GET /health HTTP/1.1\r\nHost: \(name)\r\nConnection: close\r\n\r\n"
         guard
             let bytes = try await ProbeConnection.exchange(
-                server, .verified, authority: house.folder.authority, send: Array(request.utf8)),
+                server, .verified, from: source, authority: house.folder.authority, send: Array(request.utf8)),
             ProbeAnswer(bytes)?.status == 200
         else {
             return server.hasLocalAuthority
@@ -56,7 +56,7 @@ extension PostureScene {
         // Somebody must be there, or silence would say nothing.
         _ = try await request("GET", "/health")
         let bytes = try await ProbeConnection.exchange(
-            server, security, authority: house.folder.authority,
+            server, security, from: source, authority: house.folder.authority,
             send: Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
         guard let bytes, bytes.starts(with: Array("HTTP".utf8)) else { return .holds("\(what) gets no answer") }
         return .broken("\(what) was answered")
@@ -65,14 +65,14 @@ extension PostureScene {
     private func headers() async throws -> PostureFinding {
         let isLocalhost = try server().settings.names.first == "localhost"
         var wrong: [String] = []
-        for path in ["/health", "/sign-in", "/fhir/Patient", "/no-such-page", "/fhir/NoSuchType"] {
+        for path in ["/health", "/sign-in", "/", "/no-such-page", "/fhir/metadata"] {
             let answer = try await request("GET", path)
             func needs(_ name: String, _ test: (String) -> Bool) {
                 if !answer.values(name).contains(where: test) { wrong.append("\(name) of \(path)") }
             }
             needs("cache-control") { $0.contains("no-store") }
             needs("x-content-type-options") { $0 == "nosniff" }
-            needs("referrer-policy") { $0 == "no-referrer" }
+            needs("referrer-policy") { ["no-referrer", "same-origin"].contains($0) }
             needs("cross-origin-opener-policy") { $0 == "same-origin" }
             needs("content-security-policy") {
                 $0.contains("default-src 'none'") && $0.contains("frame-ancestors 'none'") && !$0.contains("unsafe")
@@ -80,7 +80,7 @@ extension PostureScene {
             if !isLocalhost { needs("strict-transport-security") { $0.hasPrefix("max-age=") } }
         }
         return wrong.isEmpty
-            ? .holds("on pages, records, refusals and errors") : .broken("missing or weak: \(wrong.joined(separator: ", "))")
+            ? .holds("on pages, errors and answers for programs") : .broken("missing or weak: \(wrong.joined(separator: ", "))")
     }
 
     private func controlSocket() throws -> PostureFinding {

@@ -1,6 +1,7 @@
 import WardAudit
 import WardCore
 import WardKeys
+import WardPolicy
 import WardSQLite
 import WardStorage
 
@@ -20,12 +21,12 @@ struct StoreUpgrade {
         do {
             if PrivateFile.exists(target) {
                 // Of a run that was stopped; anything else is not written over.
-                guard try SQLiteStore.isCopy(target, of: folder.database) else {
-                    throw CommandFailure("the folder for the copy holds another store; name an empty one")
+                if (try? SQLiteStore.isCopy(target, of: folder.database)) == true { return }
+                guard (try? SQLiteStore.isEarlier(target, than: folder.database)) == true else {
+                    throw CommandFailure("the folder for the copy holds something else; name an empty one")
                 }
-            } else {
-                try SQLiteStore.copy(folder.database, to: target)
             }
+            try SQLiteStore.copy(folder.database, to: target)
         } catch let failure as StorageFailure {
             throw CommandFailure("no copy could be made: \(failure.text)")
         }
