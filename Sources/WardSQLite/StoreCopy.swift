@@ -26,7 +26,8 @@ extension SQLiteStore {
         var isWhole = false
         try connection.query("PRAGMA copy.integrity_check") { isWhole = $0.bytes(0) == Array("ok".utf8) }
         guard isWhole else { return false }
-        guard try connection.integer("PRAGMA main.user_version") == connection.integer("PRAGMA copy.user_version") else {
+        guard try connection.integer("PRAGMA main.user_version") == connection.integer("PRAGMA copy.user_version")
+        else {
             return false
         }
         for query in Self.differences { if try connection.integer(query) != 0 { return false } }

@@ -188,7 +188,8 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         for _ in 0..<2 {
             try await office.postman.tell([
                 (["a1"], { .alerts(count: $0.count, severe: 0) }), (["b1", "b2"], { .backupTrouble(count: $0.count) }),
-                (["p1"], { .postureRed(count: $0.count) }), (["e1"], { .agreementsEnding(count: $0.count) }), ([], { _ in .test }),
+                (["p1"], { .postureRed(count: $0.count) }), (["e1"], { .agreementsEnding(count: $0.count) }),
+                ([], { _ in .test }),
             ])
         }
         let told: [Notice] = [

@@ -21,7 +21,9 @@ struct UpgradeCommand: AsyncParsableCommand {
     @OptionGroup var store: StoreOptions
 
     func validate() throws {
-        guard copy == nil || !withoutBackup else { throw ValidationError("--copy and --without-backup exclude each other") }
+        guard copy == nil || !withoutBackup else {
+            throw ValidationError("--copy and --without-backup exclude each other")
+        }
     }
 
     func run() async throws {

@@ -14,7 +14,8 @@ extension PostureScene {
                 limits: "what people tell each other; what is written into fields that front desk does see",
                 look: { $0.frontDesk() }),
             PostureProbe(
-                id: "administrator-records", checks: "the policy in force is asked for every type of record as administrator",
+                id: "administrator-records",
+                checks: "the policy in force is asked for every type of record as administrator",
                 covers: [.fullAccessForAll, .leastPrivilege], clause: "164.308(a)(4)",
                 limits: "that an administrator has no other account", look: { $0.administrator() }),
             PostureProbe(
@@ -56,7 +57,8 @@ extension PostureScene {
             .compactMap { ResourceType($0) }
         let open = permitted(about, [.administrator])
         return open.isEmpty
-            ? .holds("an administrator sees no patient") : .broken("the policy lets administrators at \(open.joined(separator: ", "))")
+            ? .holds("an administrator sees no patient")
+            : .broken("the policy lets administrators at \(open.joined(separator: ", "))")
     }
 
     private func nobody() -> PostureFinding {

@@ -15,14 +15,16 @@ extension PostureScene {
                         ?? .broken("there is no kit: ward backup kit")
                 }),
             PostureProbe(
-                id: "backup-age", checks: "how old the newest backup is", covers: [.noBackups], clause: "164.308(a)(7)(ii)(A)",
+                id: "backup-age", checks: "how old the newest backup is", covers: [.noBackups],
+                clause: "164.308(a)(7)(ii)(A)",
                 limits: "that it is still where it was written: ward backup verify", look: { $0.backupAge() }),
             PostureProbe(
                 id: "backup-apart", checks: "whether the backup lies on another device than the data",
                 covers: [.noBackups, .protectedBackups], clause: "164.308(a)(7)(ii)(A)",
                 limits: "that the other device is in another building", look: { $0.backupApart() }),
             PostureProbe(
-                id: "drill", checks: "when a backup was last restored and compared, and how that ended", covers: [.noBackups],
+                id: "drill", checks: "when a backup was last restored and compared, and how that ended",
+                covers: [.noBackups],
                 clause: "164.308(a)(7)(ii)(D)", limits: "a restore on another machine with the printed kit",
                 look: { $0.drill() }),
         ])
@@ -52,7 +54,8 @@ extension PostureScene {
         guard let drilled = state.drilled else { return .gap("none yet: ward backup drill") }
         guard state.drillWasGood else { return .broken("the last one failed") }
         let age = age(of: drilled)
-        return age <= Self.drillLimit ? .holds("\(ageText(age)) ago, equal") : .gap("the last one was \(ageText(age)) ago")
+        return age <= Self.drillLimit
+            ? .holds("\(ageText(age)) ago, equal") : .gap("the last one was \(ageText(age)) ago")
     }
 
     /// A month and some days of grace.

@@ -13,10 +13,12 @@ extension PostureScene {
         probes: [
             PostureProbe(
                 id: "no-plaintext",
-                checks: "a word that nobody else knows is sent by path, query, header and body, and searched for in the "
+                checks:
+                    "a word that nobody else knows is sent by path, query, header and body, and searched for in the "
                     + "data folder, with words that every record has in plaintext",
                 covers: [.recordsInLogs, .noEncryption, .encryptionAtRest], clause: "164.312(a)(2)(iv)",
-                limits: "swap, other folders, copies that somebody made; of more than 256 MB the newest part is searched",
+                limits:
+                    "swap, other folders, copies that somebody made; of more than 256 MB the newest part is searched",
                 look: { try await $0.plaintext() }),
             PostureProbe(
                 id: "nothing-in-log", checks: "the same word is searched for in the lines of the operational log",
@@ -24,7 +26,8 @@ extension PostureScene {
                 limits: "logs of a proxy before the server; lines of before the last 500",
                 look: { try await $0.operationalLog() }),
             PostureProbe(
-                id: "sealed-looks-random", checks: "entropy of the newest sealed rows", covers: [.noEncryption, .encryptionAtRest],
+                id: "sealed-looks-random", checks: "entropy of the newest sealed rows",
+                covers: [.noEncryption, .encryptionAtRest],
                 clause: "164.312(a)(2)(iv)",
                 limits: "who has the keys; that random-looking bytes are well sealed: the program's tests do",
                 look: { try $0.entropy() }),
@@ -51,7 +54,8 @@ extension PostureScene {
     private func plaintext() async throws -> PostureFinding {
         var words = [#""resourceType""#, #""birthDate""#, #"<Patient "#, "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY"]
         if let canary { words.append(canary) }
-        let encoded = words.flatMap { [Data($0.utf8), $0.data(using: .utf16LittleEndian) ?? Data()] }
+        let encoded =
+            words.flatMap { [Data($0.utf8), $0.data(using: .utf16LittleEndian) ?? Data()] }
             + words.suffix(1).map { Data(base64($0).utf8) }
         var searched: Int64 = 0
         for file in FileStanding.all(in: house.folder.path) where file.isFile {
@@ -65,7 +69,9 @@ extension PostureScene {
             while let part = try handle.read(upToCount: 4 << 20), !part.isEmpty {
                 let window = tail + part
                 for (number, word) in encoded.enumerated() where window.range(of: word) != nil {
-                    let what = number / 2 == words.count - 1 && canary != nil ? "the word that was sent" : "plaintext of records or keys"
+                    let what =
+                        number / 2 == words.count - 1 && canary != nil
+                        ? "the word that was sent" : "plaintext of records or keys"
                     return .broken("\(what) stands in \(file.path)")
                 }
                 tail = Data(window.suffix(256))
@@ -73,7 +79,8 @@ extension PostureScene {
             }
         }
         let what = "\(searched / 1024) KB searched"
-        return canary == nil ? .notChecked("\(what), nothing found; no server runs that the word could be sent to") : .holds(what)
+        return canary == nil
+            ? .notChecked("\(what), nothing found; no server runs that the word could be sent to") : .holds(what)
     }
 
     private static let mostSearched: Int64 = 256 << 20
@@ -86,7 +93,9 @@ extension PostureScene {
     private func operationalLog() async throws -> PostureFinding {
         guard let canary else { throw ProbeFailure.noServer }
         let lines = OperationalLog.recentLines
-        guard !lines.contains(where: { $0.contains(canary) }) else { return .broken("the word that was sent stands in a line") }
+        guard !lines.contains(where: { $0.contains(canary) }) else {
+            return .broken("the word that was sent stands in a line")
+        }
         let texts = lines.joined(separator: "\n")
         for word in ["resourceType", "Bearer ", "password", "@"] where texts.contains(word) {
             return .broken("a line of the operational log contains \(word)")

@@ -27,7 +27,8 @@ extension PostureScene {
                 covers: [.appendOnlyLog, .ongoing], clause: "164.312(c)(2)", limits: "what was changed since",
                 look: { try $0.verified() }),
             PostureProbe(
-                id: "retention", checks: "how long events are kept", covers: [.logsSixYears], clause: "164.316(b)(2)(i)",
+                id: "retention", checks: "how long events are kept", covers: [.logsSixYears],
+                clause: "164.316(b)(2)(i)",
                 limits: "that backups of the log are kept as long", look: { try $0.retention() }),
             PostureProbe(
                 id: "activity-review", checks: "weeks of activity that nobody signed for in time",
@@ -94,7 +95,8 @@ extension PostureScene {
         let late = open.count { age(of: $0.alert.time) > Self.alertLimit }
         if late > 0 { return .gap("\(late) of high severity wait for more than two days: ward alerts") }
         guard running != nil else { return .notChecked("no server runs, so nobody watches") }
-        return .holds("watched from \(Int64(house.watch.daysKnown)) days of history; \(open.count) of high severity wait")
+        return .holds(
+            "watched from \(Int64(house.watch.daysKnown)) days of history; \(open.count) of high severity wait")
     }
 
     private static let alertLimit: Int64 = 172_800

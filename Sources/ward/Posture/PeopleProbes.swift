@@ -17,10 +17,12 @@ extension PostureScene {
                 covers: [.leastPrivilege, .ongoing], clause: "164.308(a)(4)(ii)(C)",
                 limits: "that what was left to somebody is needed", look: { $0.accessReviews() }),
             PostureProbe(
-                id: "officers", checks: "whether somebody administers, and somebody else watches over security and privacy",
+                id: "officers",
+                checks: "whether somebody administers, and somebody else watches over security and privacy",
                 covers: [.leastPrivilege], clause: "164.308(a)(2)", limits: "that they do", look: { $0.officers() }),
             PostureProbe(
-                id: "unique-names", checks: "accounts that share a name, and roles that are apart", covers: [.uniqueUsers],
+                id: "unique-names", checks: "accounts that share a name, and roles that are apart",
+                covers: [.uniqueUsers],
                 clause: "164.312(a)(2)(i)", limits: "people who lend out their account", look: { $0.uniqueNames() }),
         ])
 
@@ -28,7 +30,8 @@ extension PostureScene {
         let all = house.people.emergencies.list(at: .now())
         let overdue = all.count { $0.isOverdue(at: .now()) }
         return overdue == 0
-            ? .holds("\(all.count) on file, no review is overdue") : .gap("\(overdue) reviews are overdue: ward emergency list")
+            ? .holds("\(all.count) on file, no review is overdue")
+            : .gap("\(overdue) reviews are overdue: ward emergency list")
     }
 
     private func accessReviews() -> PostureFinding {
@@ -39,7 +42,9 @@ extension PostureScene {
     private func officers() -> PostureFinding {
         let active = house.people.directory.people.filter { $0.isActive(at: .now()) }
         var missing: [String] = []
-        if !active.contains(where: { $0.roles.contains(.administrator) }) { missing.append(Role.administrator.rawValue) }
+        if !active.contains(where: { $0.roles.contains(.administrator) }) {
+            missing.append(Role.administrator.rawValue)
+        }
         for role in [Role.securityOfficer, .privacyOfficer] where !active.contains(where: { $0.roles.contains(role) }) {
             missing.append(role.rawValue)
         }

@@ -33,7 +33,8 @@ enum ProbeConnection {
             var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
             // All of 127.0.0.0/8 is this machine.
             if host.hasPrefix("127.") { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
-            connection = try await bootstrap
+            connection =
+                try await bootstrap
                 .connect(host: host, port: settings.port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         if let context {

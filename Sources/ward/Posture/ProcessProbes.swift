@@ -9,13 +9,17 @@ extension PostureScene {
         name: "the process",
         probes: [
             PostureProbe(
-                id: "no-dumps", checks: "the limit of core dumps and the dumpable flag of this process, as the kernel has them",
-                covers: [.recordsInLogs], clause: "164.312(a)(1)", limits: "whoever is root, or has the memory of the machine",
+                id: "no-dumps",
+                checks: "the limit of core dumps and the dumpable flag of this process, as the kernel has them",
+                covers: [.recordsInLogs], clause: "164.312(a)(1)",
+                limits: "whoever is root, or has the memory of the machine",
                 look: { _ in
                     let state = ward_dumps_forbidden()
                     return state == 3
                         ? .holds("core limit 0, not dumpable")
-                        : .broken("\(state & 1 == 0 ? "core dumps are allowed" : "others of this user may look into the process")")
+                        : .broken(
+                            "\(state & 1 == 0 ? "core dumps are allowed" : "others of this user may look into the process")"
+                        )
                 }),
             PostureProbe(
                 id: "no-swap", checks: "swap of the machine, and whether the process is locked into memory",
@@ -26,7 +30,8 @@ extension PostureScene {
                 clause: "164.308(a)(5)(ii)(D)", limits: "files elsewhere; values of variables with harmless names",
                 look: { _ in environmentFinding() }),
             PostureProbe(
-                id: "clock", checks: "whether the kernel's clock is kept in time, and jumps that the log noticed in a day",
+                id: "clock",
+                checks: "whether the kernel's clock is kept in time, and jumps that the log noticed in a day",
                 covers: [.whoWhatWhenWhere], clause: "164.312(b)", limits: "that the source of time is right",
                 look: { try $0.clock() }),
         ])
@@ -35,11 +40,15 @@ extension PostureScene {
         guard let text = try? String(contentsOfFile: "/proc/swaps", encoding: .utf8) else {
             return .notChecked("/proc/swaps cannot be read")
         }
-        let swaps = text.split(separator: "\n").dropFirst().compactMap { $0.split(separator: " ").first.map(String.init) }
+        let swaps = text.split(separator: "\n").dropFirst().compactMap {
+            $0.split(separator: " ").first.map(String.init)
+        }
         if running?.isMemoryLocked == true { return .holds("locked into memory") }
         if swaps.isEmpty { return .holds("the machine has no swap") }
         if swaps.allSatisfy({ $0.hasPrefix("/dev/zram") }) { return .holds("swap is in memory alone (zram)") }
-        return .gap("memory is not locked, and \(swaps.count) places of swap are in use: LimitMEMLOCK=infinity, or encrypt them")
+        return .gap(
+            "memory is not locked, and \(swaps.count) places of swap are in use: LimitMEMLOCK=infinity, or encrypt them"
+        )
     }
 
     private func clock() throws -> PostureFinding {
@@ -56,7 +65,9 @@ extension PostureScene {
 }
 
 private func environmentFinding() -> PostureFinding {
-    let words = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY", "CREDENTIAL"]
+    let words = [
+        "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY", "CREDENTIAL",
+    ]
     let names = ProcessInfo.processInfo.environment.filter { name, value in
         // A folder of credentials is how a service manager hands them over without the environment.
         !value.isEmpty && name != "CREDENTIALS_DIRECTORY" && words.contains { name.uppercased().contains($0) }

@@ -44,7 +44,8 @@ extension PostureScene {
         let unsigned = "\(base64URL(Array(#"{"alg":"none","typ":"JWT"}"#.utf8))).\(part)."
         // Few, because each is a failure that counts: many from one address are an alert.
         let tries = [
-            ("GET", "/fhir/Patient", ""), ("GET", "/fhir/Patient/1", "Bearer \(part)"), ("POST", "/fhir", "Bearer \(unsigned)"),
+            ("GET", "/fhir/Patient", ""), ("GET", "/fhir/Patient/1", "Bearer \(part)"),
+            ("POST", "/fhir", "Bearer \(unsigned)"),
         ]
         for (method, path, token) in tries {
             let answer = try await request(method, path, token.isEmpty ? [] : [("Authorization", token)])
@@ -94,7 +95,8 @@ extension PostureScene {
         for cookie in cookies {
             let name = cookie.prefix { $0 != "=" }
             let attributes = Set(cookie.split(separator: ";").dropFirst().map { $0.drop { $0 == " " }.lowercased() })
-            guard name.hasPrefix("__Host-"), attributes.isSuperset(of: ["secure", "httponly", "samesite=strict", "path=/"]),
+            guard name.hasPrefix("__Host-"),
+                attributes.isSuperset(of: ["secure", "httponly", "samesite=strict", "path=/"]),
                 !attributes.contains(where: { $0.hasPrefix("domain") })
             else { return .broken("cookie \(name) lacks __Host-, Secure, HttpOnly, SameSite=Strict or Path=/") }
         }
@@ -127,7 +129,9 @@ extension PostureScene {
         guard answer.status == 303 || answer.status == 302 || answer.status == 401 || answer.status == 403 else {
             return .broken("a made-up session was answered with \(answer.status)")
         }
-        return .holds("locked after \(Session.idleLimit / 60) min, ended after \(Session.absoluteLimit / 3600) h; a made-up session is nobody")
+        return .holds(
+            "locked after \(Session.idleLimit / 60) min, ended after \(Session.absoluteLimit / 3600) h; a made-up session is nobody"
+        )
     }
 }
 

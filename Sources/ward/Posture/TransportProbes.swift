@@ -80,7 +80,8 @@ extension PostureScene {
             if !isLocalhost { needs("strict-transport-security") { $0.hasPrefix("max-age=") } }
         }
         return wrong.isEmpty
-            ? .holds("on pages, errors and answers for programs") : .broken("missing or weak: \(wrong.joined(separator: ", "))")
+            ? .holds("on pages, errors and answers for programs")
+            : .broken("missing or weak: \(wrong.joined(separator: ", "))")
     }
 
     private func controlSocket() throws -> PostureFinding {

@@ -20,14 +20,17 @@ extension PostureScene {
                 covers: [.agreements], clause: "164.504(e)", limits: "that a renewal is on its way",
                 look: { $0.ending() }),
             PostureProbe(
-                id: "notices", checks: "notices reach somebody; their texts are a closed set without places for records",
+                id: "notices",
+                checks: "notices reach somebody; their texts are a closed set without places for records",
                 covers: [.plainNotices, .alerts], clause: "164.312(e)(1)", limits: "that somebody reads them",
                 look: { $0.noticesGo() }),
         ])
 
     private func unbound() async throws -> PostureFinding {
         let name = "posture-probe"
-        guard house.register.destination(name) == nil else { return .notChecked("there is a destination named \(name)") }
+        guard house.register.destination(name) == nil else {
+            return .notChecked("there is a destination named \(name)")
+        }
         if isRoutine {
             // The same question as the broker asks, without an event each hour.
             do throws(EgressRefusal) {
@@ -71,6 +74,7 @@ extension PostureScene {
     private func noticesGo() -> PostureFinding {
         guard house.postman.settings != nil else { return .gap("notices go nowhere: ward notice set") }
         let late = house.postman.waiting.count { age(of: $0.queued) > 86_400 }
-        return late == 0 ? .holds("sent to the address that was set") : .gap("\(late) notices could not be sent for a day")
+        return late == 0
+            ? .holds("sent to the address that was set") : .gap("\(late) notices could not be sent for a day")
     }
 }
