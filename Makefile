@@ -1,10 +1,13 @@
 # make demo   sets up, builds and serves a populated demo clinic
 # make test   sets up, builds and passes the tests
 # make release ARGS='--key FILE'   tarball, Debian package, bill of materials, checksums, signature
-.PHONY: release demo test check bench watch-bench fuzz sanitize slow format
+.PHONY: release demo pentest test check bench watch-bench fuzz sanitize slow format
 
 demo:
 	@scripts/demo $(ARGS)
+
+pentest:
+	@scripts/pentest $(ARGS)
 
 test:
 	@scripts/test

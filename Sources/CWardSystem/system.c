@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -15,6 +16,21 @@ int ward_forbid_dumps(void) {
     struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) != 0) return -1;
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+int ward_dumps_forbidden(void) {
+    struct rlimit limit;
+    int state = 0;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0 && limit.rlim_max == 0) state |= 1;
+    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) state |= 2;
+    return state;
+}
+
+int ward_clock_is_kept(void) {
+    struct timex state = {0};
+    int result = adjtimex(&state);
+    if (result < 0) return -1;
+    return result != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
 }
 
 int ward_lock_memory(void *address, size_t length) {

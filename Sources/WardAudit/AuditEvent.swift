@@ -202,6 +202,12 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case noticeQueued = "notice-queued"
     /// A notice was sent, or given up.
     case noticeEnded = "notice-ended"
+    /// Every technical safeguard was looked at (45 CFR 164.308(a)(8)).
+    case postureChecked = "posture-checked"
+    /// A safeguard that held does not hold any more.
+    case postureRed = "posture-red"
+    /// The store was brought to this version's formats.
+    case storeUpgraded = "store-upgraded"
 }
 
 public enum AuditOutcome: String, CaseIterable, Sendable {

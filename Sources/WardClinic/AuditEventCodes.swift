@@ -74,10 +74,10 @@ struct AuditCodes: Sendable {
                 .appRegistered, .appRemoved:
                 (alert, .dicom("110137", "User Security Attributes Changed"), "E")
             case .configurationChanged, .policyAdopted, .keysAway, .keysBack, .keysCreated, .keysOpened, .keysRecovered,
-                .keysRotated:
+                .keysRotated, .storeUpgraded:
                 (alert, .dicom("110131", "Security Configuration"), "E")
             case .keyDestroyed: (alert, .dicom("110131", "Security Configuration"), "D")
-            case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted:
+            case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted, .postureRed:
                 (alert, nil, "E")
             case .egressDisclosed: (.dicom("110106", "Export"), .disclose, "R")
             case .egressRefused: (alert, nil, "E")

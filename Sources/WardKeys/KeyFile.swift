@@ -60,6 +60,8 @@ public enum KeyFailure: Error, Hashable, Sendable {
     case mistypedGroup(Int)
     case malformedKeyFile
     case malformedKeyring
+    /// A newer version made the keyring.
+    case newerKeyring
     /// The PIN of the security module is locked.
     case lockedPIN
     /// The library of the security module cannot be loaded.

@@ -70,7 +70,7 @@ public struct Keyring: Codable, Sendable {
     ) throws(KeyFailure) -> (keyring: Keyring, material: KeyMaterial) {
         let tenant = KeyMaterial.random()
         var ring = Keyring(
-            format: 2, provider: .keyFile, root: [], tenant: [], material: [], recipient: [], recovery: [],
+            format: current, provider: .keyFile, root: [], tenant: [], material: [], recipient: [], recovery: [],
             made: Ages(root: today, tenant: today, recovery: today), tag: [])
         try ring.enter(by: unlock, with: tenant, storeID)
         try ring.wrap(material, under: tenant, storeID)
@@ -233,9 +233,18 @@ extension Keyring {
     }
 
     public init(decoding bytes: [UInt8]) throws(KeyFailure) {
-        guard let keyring = try? JSONDecoder().decode(Keyring.self, from: Data(bytes)), keyring.format == 2 else {
-            throw .malformedKeyring
-        }
+        if let format = Self.format(of: bytes), format > Self.current { throw .newerKeyring }
+        guard let keyring = try? JSONDecoder().decode(Keyring.self, from: Data(bytes)), keyring.format == Self.current
+        else { throw .malformedKeyring }
         self = keyring
+    }
+
+    /// Format that this version makes.
+    public static let current = 2
+
+    /// The format that stored bytes say they have; nil for none.
+    public static func format(of bytes: [UInt8]) -> Int? {
+        struct Start: Codable { let format: Int }
+        return (try? JSONDecoder().decode(Start.self, from: Data(bytes)))?.format
     }
 }

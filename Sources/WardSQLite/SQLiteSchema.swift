@@ -5,6 +5,9 @@ extension SQLiteStore {
     /// Format of the tables; a file with another number is refused.
     static let schemaVersion: Int64 = 1
 
+    /// Format of the tables that this version makes and reads.
+    public static var currentFormat: Int64 { schemaVersion }
+
     static func createSchema(_ connection: Connection) throws(StorageFailure) {
         try connection.execute(
             """

@@ -118,6 +118,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case erasure
     /// That this store is a copy which follows a primary, and how far it is; empty or absent for any other.
     case standby
+    /// The keyring of versions before its format 2; empty once the store was upgraded.
+    case keyring
 }
 
 /// What a sealed entry describes.
@@ -185,6 +187,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case serverConfiguration = 90
     /// A week of system activity that somebody signed for.
     case activityReview = 91
+    /// What the last look at the safeguards found.
+    case posture = 94
 }
 
 /// The current version of a resource, or one line of its history.

@@ -34,6 +34,12 @@ public struct OperationalLog: Sendable {
         case put = "PUT"
     }
 
+    private static let recent = Mutex<[String]>([])
+    private static let mostRecent = 500
+
+    /// The newest lines that this process wrote, oldest first.
+    public static var recentLines: [String] { recent.withLock { $0 } }
+
     private let isQuiet: Bool
 
     /// - Parameter isQuiet: leave out what is not at least a warning.
@@ -67,6 +73,11 @@ public struct OperationalLog: Sendable {
             }
         }
         line += "}\n"
+        let written = line
+        Self.recent.withLock { lines in
+            if lines.count == Self.mostRecent { lines.removeFirst(Self.mostRecent / 2) }
+            lines.append(written)
+        }
         let bytes = Array(line.utf8)
         unsafe bytes.withUnsafeBytes { buffer in _ = unsafe Glibc.write(2, buffer.baseAddress, buffer.count) }
     }

@@ -17,11 +17,12 @@ extension AuditEventKind {
             .backupRestored, .clientAdded, .clientRemoved, .configurationChanged, .destinationAdded,
             .destinationRemoved, .holdEnded, .holdPlaced, .keyDestroyed, .keysCreated, .keysRecovered, .keysRotated,
             .noticeSet,
-            .policyAdopted, .retentionSet, .standbyEnded, .standbyPaired, .standbyPromoted, .start, .vendorAdded,
+            .policyAdopted, .retentionSet, .standbyEnded, .standbyPaired, .standbyPromoted, .start, .storeUpgraded,
+            .vendorAdded,
             .witnessAdded, .witnessRemoved:
             .system
         case .activityReviewOverdue, .auditVerified, .backupDrilled, .backupFailed, .clockJumped, .keysAway, .keysBack,
-            .logInterrupted, .noticeEnded, .storeVerified:
+            .logInterrupted, .noticeEnded, .postureRed, .storeVerified:
             .trouble
         case .accountingMade, .disclosureRecorded, .egressDisclosed: .disclosures
 
@@ -36,7 +37,8 @@ extension AuditEventKind {
             .sessionEnded, .sessionUnlocked, .signedIn, .steppedUp, .tokenIssued, .tokenRevoked:
             nil
         // What follows from something counted, or happens every day; refused ones are refusals.
-        case .backupMade, .egressClosed, .egressOpened, .egressRefused, .keysOpened, .noticeQueued, .requestRefused,
+        case .backupMade, .egressClosed, .egressOpened, .egressRefused, .keysOpened, .noticeQueued, .postureChecked,
+            .requestRefused,
             .stop:
             nil
         }

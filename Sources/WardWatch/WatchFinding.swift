@@ -53,6 +53,7 @@ public struct WatchFinding: Hashable, Sendable {
         case partFollowed = "part-followed"
         case partOnRecord = "part-on-record"
         case peers
+        case postureRed = "posture-red"
         case repeated
         case reviewOverdue = "review-overdue"
         case score
@@ -87,6 +88,7 @@ public struct WatchFinding: Hashable, Sendable {
         case .failedAccounts: return "\(count) accounts were tried from one address; an alert is raised from \(than)"
         case .faultsFound: return "a check found faults, or a backup failed"
         case .household: return "the patient lives at the person's own address"
+        case .postureRed: return "\(count) safeguards that held do not hold any more: ward posture"
         case .lookedUp: return "found by a search for the patient, not on a schedule or a list"
         case .logInterrupted:
             return "the log could not be written for \(count) seconds; nothing about records was answered"

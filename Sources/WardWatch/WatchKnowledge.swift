@@ -137,7 +137,7 @@ extension WatchRule {
 
     var measure: Measure {
         switch self {
-        case .backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount: .fixed
+        case .backupTrouble, .decoy, .logTrouble, .postureRed, .reviewOverdue, .terminatedAccount: .fixed
         case .emergency, .familyRecord, .ownRecord: .pause
         case .burst, .dormantAccount, .failedSignIns, .massExport, .wandering: .count
         case .colleagueRecord, .neighbourRecord, .newDevice, .noRelationship, .oddHours, .sameSurname, .twoNetworks,

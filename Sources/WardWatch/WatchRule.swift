@@ -24,6 +24,8 @@ public enum WatchRule: String, CaseIterable, Hashable, Sendable {
     case ownRecord = "own-record"
     /// A week of system activity that nobody signed for in time.
     case reviewOverdue = "review-overdue"
+    /// A safeguard that held does not hold any more.
+    case postureRed = "posture-red"
     /// The account of somebody who left, or whose access ended.
     case terminatedAccount = "terminated-account"
     /// In use from two networks at once; where these are is not known here.
@@ -37,7 +39,7 @@ public enum WatchRule: String, CaseIterable, Hashable, Sendable {
     /// Whether answers to alerts may raise what it takes to alert.
     public var canLearn: Bool {
         switch self {
-        case .backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount: false
+        case .backupTrouble, .decoy, .logTrouble, .postureRed, .reviewOverdue, .terminatedAccount: false
         default: true
         }
     }

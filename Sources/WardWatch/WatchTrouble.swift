@@ -20,6 +20,8 @@ extension Alert {
             (.logTrouble, WatchFinding(.logInterrupted, Double(seconds(of: event))))
         case .activityReviewOverdue: (.reviewOverdue, WatchFinding(.reviewOverdue))
         case .backupFailed: (.backupTrouble, WatchFinding(.backupFailed))
+        case .postureRed:
+            (.postureRed, WatchFinding(.postureRed, Double(event.decision.split(separator: ";").count)))
         default: nil
         }
     }

@@ -86,7 +86,7 @@ struct StoreHeader: Sendable {
         case demo, real
     }
 
-    private static let format = 1
+    static let format = 1
 
     let id: String
     let kind: Kind
@@ -146,6 +146,7 @@ extension KeyFailure {
         case .lockedPIN: "the PIN of the security module is locked; its security officer can reset it"
         case .mistypedGroup(let group): "group \(group) of the recovery code is mistyped or missing"
         case .malformedKeyFile: "the key file is damaged"
+        case .newerKeyring: "a newer version of ward made the keyring of this store; use that one"
         case .moduleMissing: "the library of the security module cannot be loaded"
         case .malformedKeyring: "the store's keyring is damaged"
         case .notConfigured: "the store is not opened by this kind of key; see: ward keys status"

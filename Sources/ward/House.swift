@@ -38,6 +38,7 @@ struct House: Sendable {
     /// Signs the log's checkpoints, the policy and the boot file.
     let signing: SigningKey
     let configuration: SealedConfiguration
+    let posture: SealedPosture
     let reviews: ActivityReviews
     let register: EgressRegister
     let broker: EgressBroker
@@ -162,6 +163,23 @@ struct House: Sendable {
         return house
     }
 
+    /// Opens a store of an earlier version, whose keyring this one does not open, to bring it to this one's formats.
+    static func openEarlier(
+        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ material: KeyMaterial
+    ) async throws -> House {
+        let house: House
+        do throws(AuditFailure) {
+            house = try wire(folder, header, store, material, origin: "https://localhost:8443", way: nil)
+        } catch {
+            throw CommandFailure(
+                error == .damaged
+                    ? "the audit log does not agree with itself or its checkpoint; nothing is changed"
+                    : "the store could not be read", isDamage: error == .damaged)
+        }
+        try await house.check()
+        return house
+    }
+
     /// Refuses a store that is not what its log says.
     private func check() async throws {
         let result: StartVerification
@@ -251,7 +269,8 @@ struct House: Sendable {
             certificates: SealedCertificates(store: store, key: SealingKey(tenant.derived("ward/certificates/1"))),
             adopted: adopted, watch: WatchPost(desk: desk, facts: facts, log: log), keys: storeKeys, signing: signing,
             configuration: SealedConfiguration(
-                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))), reviews: reviews,
+                store: store, key: SealingKey(tenant.derived("ward/configuration/1"))),
+            posture: SealedPosture(store: store, key: SealingKey(tenant.derived("ward/posture/1"))), reviews: reviews,
             register: doors.register, broker: doors.broker, postman: doors.postman,
             backups: backups,
             continuous: following.map { ContinuousBackup($0, of: store, desk: backups, doors.broker) },

@@ -50,10 +50,22 @@ extension House {
     func runNotices() async {
         while !Task.isCancelled {
             let open = watch.desk.list.filter { $0.state == .open }.sorted { $0.alert.time > $1.alert.time }
-            try? await postman.tell(open.map(\.alert.id)) { fresh in
-                let severe = open.count { fresh.contains($0.alert.id) && $0.alert.severity == .high }
-                return .alerts(count: fresh.count, severe: severe)
+            func marks(_ isMeant: (WatchRule) -> Bool) -> [String] {
+                open.filter { isMeant($0.alert.rule) }.map(\.alert.id)
             }
+            let severe = Set(open.filter { $0.alert.severity == .high }.map(\.alert.id))
+            try? await postman.tell([
+                (
+                    marks { $0 != .backupTrouble && $0 != .postureRed },
+                    { .alerts(count: $0.count, severe: $0.intersection(severe).count) }
+                ),
+                (marks { $0 == .backupTrouble }, { .backupTrouble(count: $0.count) }),
+                (marks { $0 == .postureRed }, { .postureRed(count: $0.count) }),
+                (
+                    register.ending(within: PostureScene.soon, at: .now()).map { "agreement/\($0)" },
+                    { .agreementsEnding(count: $0.count) }
+                ),
+            ])
             await postman.deliver()
             try? await Task.sleep(for: .seconds(5))
         }

@@ -20,6 +20,7 @@ struct OperatorRequest: Codable, Sendable {
         case standbyEnd, standbyPair, standbyPromote, standbyStatus
         case vendorAdd, vendorFirewall, vendorList, vendorRevoke, vendorSign
         case backupConclude, backupDrill, backupKit, backupList, backupNow, backupSigner, backupStatus, backupVerify
+        case posture
 
         /// Whether it searches or writes records. Verification must work on a store whose index cannot be rebuilt.
         var needsIndex: Bool {

@@ -12,6 +12,8 @@ import WardVault
 /// Carries out commands on an opened store. Those that touch records act as a client, through the gate.
 struct OperatorService: Sendable {
     let house: House
+    /// The server that this process runs; nil for a command of its own.
+    var running: RunningServer?
     let imports = Turnstile()
 
     typealias Reply = @Sendable (OperatorReply) -> Void
@@ -96,6 +98,7 @@ struct OperatorService: Sendable {
             case .standbyPair: try await pairStandby(request, reply)
             case .standbyPromote: throw CommandFailure("a promotion is carried out on the standby's machine")
             case .standbyStatus: try standbyStatus(request, reply)
+            case .posture: try await lookAtPosture(request, reply)
             case .verify: try await verify(request, reply)
             case .verifyStatus: try verificationStatus(request, reply)
             }

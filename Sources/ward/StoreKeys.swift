@@ -40,11 +40,19 @@ final class StoreKeys: Sendable {
     /// The keyring of a store, which needs no key to be read.
     static func ring(of store: SQLiteStore) throws -> Keyring {
         guard let entry = try store.entry(place, kind: .keyring) else {
+            if try earlierRing(of: store) != nil {
+                throw CommandFailure("an earlier version of ward wrote this store; bring it to this one: ward upgrade")
+            }
             throw CommandFailure(
                 "the store has no keyring: its making was interrupted, or somebody took it away; restore it from a backup"
             )
         }
         do throws(KeyFailure) { return try Keyring(decoding: entry.sealed) } catch { throw CommandFailure(error.text) }
+    }
+
+    /// The keyring of an earlier version; nil where there is none, or it was brought to this one.
+    static func earlierRing(of store: SQLiteStore) throws -> [UInt8]? {
+        try store.metadata(.keyring).flatMap { $0.isEmpty ? nil : $0 }
     }
 
     func ring() throws -> Keyring { try Self.ring(of: store) }

@@ -19,6 +19,7 @@ struct Ward: AsyncParsableCommand {
             WitnessCommand.self, ReviewCommand.self, VendorCommand.self, NoticeCommand.self, BackupCommand.self,
             ConfigCommand.self, SBOMCommand.self,
             StandbyCommand.self, FollowCommand.self,
+            PostureCommand.self, UpgradeCommand.self,
         ])
 
     static func main() async {

@@ -243,6 +243,9 @@ def test_a_late_review_stays_on_top_until_it_is_done(clinic, staff, clock):
     assert otto.page.locator("main button").count() == 0
     assert otto.faults() == []
     assert [each["state"] for each in emergencies(clinic)] == ["overdue"] * 3
+    posture = json.loads(clinic.ward("posture", "--json").stdout)
+    row, = [each for each in posture["rows"] if each["id"] == "emergency-reviews"]
+    assert row["result"] == "gap" and row["found"].startswith("3 reviews are overdue")
     late = emergencies(clinic)[-1]
     path = f"/app/emergencies/{late['id']}"
     confirm(otto, path)

@@ -54,7 +54,7 @@ def ready(houses, tmp_path, port, *options, authority=None):
     house = houses()
     doors = Doors(house, authority, None)
     vendor = doors.vendor()
-    doors.sign(vendor)
+    doors.sign(vendor, last=90)
     doors.name = doors.destination(port, *options, vendor=vendor)
     password = house.folder / "mail.password"
     password.touch(0o600)
@@ -119,7 +119,7 @@ def test_a_notice_waits_until_its_door_is_open_and_survives_a_restart(houses, tm
         house.kill()
         assert inbox.messages == []
         house.start()
-        doors.sign(doors.vendor_name)
+        doors.sign(doors.vendor_name, last=90)
         house.restart()
         wait_until(lambda: inbox.messages, timeout=30, what="the notice")
         assert "odd access" in inbox.messages[0][2]

@@ -196,6 +196,24 @@ private let taken = ["250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 queued\r\n"]
         }
     }
 
+    @Test func `of several matters are each told once, and are sentences with counts alone`() async throws {
+        let office = try await Office(welcome + taken)
+        for _ in 0..<2 {
+            try await office.postman.tell([
+                (["a1"], { .alerts(count: $0.count, severe: 0) }), (["b1", "b2"], { .backupTrouble(count: $0.count) }),
+                (["p1"], { .postureRed(count: $0.count) }), (["e1"], { .agreementsEnding(count: $0.count) }),
+                ([], { _ in .test }),
+            ])
+        }
+        let told: [Notice] = [
+            .alerts(count: 1, severe: 0), .backupTrouble(count: 2), .postureRed(count: 1), .agreementsEnding(count: 1),
+        ]
+        #expect(office.postman.waiting.map(\.notice) == told)
+        #expect(try Office.postman(office.house, "pw").waiting.map(\.notice) == told)
+        try await office.postman.tell([(["a1", "b1", "b2", "p1", "e1", "e2"], { .agreementsEnding(count: $0.count) })])
+        #expect(office.postman.waiting.last?.notice == .agreementsEnding(count: 1))
+    }
+
     @Test func `are bounded, and the newest stay`() async throws {
         let office = try await Office([])
         for number in 0..<Postman.mostWaiting + 5 {

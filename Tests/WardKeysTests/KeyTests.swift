@@ -213,9 +213,11 @@ private func bytes(_ material: KeyMaterial) -> [UInt8] { material.withBytes { $0
         let (keyring, _) = try made()
         let encoded = try keyring.encoded()
         let text = String(decoding: encoded, as: UTF8.self)
-        for damage in ["", "{}", "[]", text.replacing("\"format\":2", with: "\"format\":3"), String(text.dropLast())] {
+        for damage in ["", "{}", "[]", text.replacing("\"format\":2", with: "\"format\":1"), String(text.dropLast())] {
             #expect(throws: KeyFailure.malformedKeyring) { try Keyring(decoding: Array(damage.utf8)) }
         }
+        let newer = Array(text.replacing("\"format\":2", with: "\"format\":3").utf8)
+        #expect(throws: KeyFailure.newerKeyring) { try Keyring(decoding: newer) }
         for place in stride(from: 0, to: encoded.count, by: 3) {
             var altered = encoded
             altered[place] = altered[place] == 0x31 ? 0x32 : 0x31

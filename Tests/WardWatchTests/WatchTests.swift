@@ -241,7 +241,7 @@ import WardWatch
         let clinic = known()
         #expect(
             WatchRule.allCases.filter { !$0.canLearn }
-                == [.backupTrouble, .decoy, .logTrouble, .reviewOverdue, .terminatedAccount])
+                == [.backupTrouble, .decoy, .logTrouble, .reviewOverdue, .postureRed, .terminatedAccount])
         for rule in WatchRule.allCases where !rule.canLearn { #expect(!clinic.watch.learn(rule, of: curious)) }
     }
 

@@ -8,6 +8,12 @@
 /// No core dumps (RLIMIT_CORE 0) and no ptrace or /proc/PID/mem by others (PR_SET_DUMPABLE 0). 0 on success.
 int ward_forbid_dumps(void);
 
+/// How far that holds now: bit 0 for the limit of core dumps, bit 1 for the flag.
+int ward_dumps_forbidden(void);
+
+/// Whether a time service keeps the kernel's clock: 1 or 0, -1 if the kernel does not tell.
+int ward_clock_is_kept(void);
+
 /// Locks a region into memory and keeps it out of core dumps (mlock, MADV_DONTDUMP). 0 on success.
 int ward_lock_memory(void *address, size_t length);
 

@@ -7,6 +7,12 @@ import WardCore
 public enum Notice: Hashable, Sendable {
     /// Odd access was found.
     case alerts(count: Int, severe: Int)
+    /// Agreements and lawful grounds that end soon.
+    case agreementsEnding(count: Int)
+    /// A backup that could not be made, failed a drill, or is overdue.
+    case backupTrouble(count: Int)
+    /// Safeguards that held and do not hold any more.
+    case postureRed(count: Int)
     case test
 
     /// The same for all: a subject line is read on locked screens.
@@ -17,6 +23,12 @@ public enum Notice: Hashable, Sendable {
         case .alerts(let count, let severe):
             "\(count) \(count == 1 ? "alert" : "alerts") of odd access \(count == 1 ? "waits" : "wait") for an answer, "
                 + "\(severe) of high severity."
+        case .agreementsEnding(let count):
+            "\(count) \(count == 1 ? "agreement or lawful ground ends" : "agreements or lawful grounds end") within 30 days."
+        case .backupTrouble(let count):
+            "A backup could not be made, failed its drill, or is overdue: \(count) \(count == 1 ? "alert" : "alerts")."
+        case .postureRed(let count):
+            "Safeguards that held do not hold any more: \(count) \(count == 1 ? "alert" : "alerts")."
         case .test: "This is a test. Notices reach this address."
         }
     }
@@ -24,8 +36,8 @@ public enum Notice: Hashable, Sendable {
     /// Where more is told, to whoever signs in.
     var page: String {
         switch self {
-        case .alerts: "/app/alerts"
-        case .test: "/app"
+        case .alerts, .backupTrouble, .postureRed: "/app/alerts"
+        case .agreementsEnding, .test: "/app"
         }
     }
 }
@@ -35,6 +47,9 @@ extension Notice {
         switch self {
         case .alerts(let count, let severe): [1, Int64(count), Int64(severe)]
         case .test: [2]
+        case .agreementsEnding(let count): [3, Int64(count)]
+        case .backupTrouble(let count): [4, Int64(count)]
+        case .postureRed(let count): [5, Int64(count)]
         }
     }
 
@@ -42,6 +57,9 @@ extension Notice {
         switch (numbers.first, numbers.count) {
         case (1, 3): self = .alerts(count: Int(clamping: numbers[1]), severe: Int(clamping: numbers[2]))
         case (2, 1): self = .test
+        case (3, 2): self = .agreementsEnding(count: Int(clamping: numbers[1]))
+        case (4, 2): self = .backupTrouble(count: Int(clamping: numbers[1]))
+        case (5, 2): self = .postureRed(count: Int(clamping: numbers[1]))
         default: return nil
         }
     }

@@ -108,26 +108,36 @@ public final class Postman: Sendable {
     /// - Parameters:
     ///   - marks: of everything that there is to tell, the newest first; they are kept, sealed, and told of once.
     ///   - make: the notice of those that are new.
-    public func tell(_ marks: [String], _ make: (Set<String>) -> Notice) async throws(RegisterFault) {
+    public func tell(_ marks: [String], _ make: @escaping (Set<String>) -> Notice) async throws(RegisterFault) {
+        try await tell([(marks, make)])
+    }
+
+    /// As ``tell(_:_:)`` for matters that have notices of their own; a mark belongs to one of them.
+    public func tell(
+        _ matters: [(marks: [String], make: (Set<String>) -> Notice)]
+    ) async throws(RegisterFault) {
         guard changes.enter() else { return }
         defer { changes.leave() }
         let (settings, told) = state.withLock { ($0.settings, $0.told) }
-        let fresh = Set(marks.prefix(Self.mostTold)).subtracting(told)
-        guard let settings, !fresh.isEmpty else { return }
-        let item = WaitingNotice(id: randomUUID(), notice: make(fresh), queued: clock())
-        let all = Array(marks.prefix(Self.mostTold))
-        var writes = [
-            try vault.put(Self.encoded(settings, all), .noticeSettings, key: "settings"),
-            try vault.put(item.encoded(), .notice, key: item.id),
-        ]
+        let all = matters.flatMap { Array($0.marks.prefix(Self.mostTold)) }
+        var items: [WaitingNotice] = []
+        for matter in matters {
+            let fresh = Set(matter.marks.prefix(Self.mostTold)).subtracting(told)
+            guard !fresh.isEmpty else { continue }
+            items.append(WaitingNotice(id: randomUUID(), notice: matter.make(fresh), queued: clock()))
+        }
+        guard let settings, !items.isEmpty else { return }
+        var writes = [try vault.put(Self.encoded(settings, all), .noticeSettings, key: "settings")]
+        for item in items { writes.append(try vault.put(item.encoded(), .notice, key: item.id)) }
         // The oldest make room: the newest tells that there is something to look at.
-        let surplus = state.withLock { Array($0.waiting.dropLast(Self.mostWaiting - 1)) }
+        let room = Self.mostWaiting - items.count
+        let surplus = state.withLock { Array($0.waiting.dropLast(room)) }
         writes += surplus.map { vault.remove(.notice, key: $0.id) }
         try await commit(.noticeQueued, "dropped=\(surplus.count)", nil, .system, writes)
         state.withLock { state in
             state.told = all
             state.waiting.removeAll(where: surplus.contains)
-            state.waiting.append(item)
+            state.waiting += items
         }
     }
 

@@ -206,6 +206,7 @@ enum AlertWords {
         case .oddHours: "Work at an odd hour"
         case .reviewOverdue: "A week of activity that nobody signed for"
         case .ownRecord: "The person's own record"
+        case .postureRed: "A safeguard that does not hold any more"
         case .terminatedAccount: "An account whose access had ended"
         case .twoNetworks: "Two networks at once"
         case .unexplainedLook: "A look that nothing explains"

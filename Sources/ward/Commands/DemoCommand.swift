@@ -45,7 +45,9 @@ struct DemoCommand: AsyncParsableCommand {
             await house.close()
             return Terminal.say("demo store ready in \(folder.path)")
         }
-        try await Serving(house: house, settings: settings, listen: listen).run { [self] in
+        try await Serving(
+            house: house, settings: settings, listen: listen, keyFile: absolutePath(folder.defaultKeyFile)
+        ).run { [self] in
             await greet(house, settings)
         }
     }

@@ -152,7 +152,10 @@ struct ServeCommand: AsyncParsableCommand {
             throw CommandFailure(
                 "--backup: the register has no destination of this name for storage; see: ward vendor list")
         }
-        try await Serving(house: house, settings: settings, listen: listen, backupEvery: backupEvery).run {
+        try await Serving(
+            house: house, settings: settings, listen: listen, backupEvery: backupEvery,
+            keyFile: (try? store.keyFilePath()).map(absolutePath)
+        ).run {
             Terminal.note("serving \(settings.origin)/fhir  (trust: \(store.folder.authority))")
         }
     }
@@ -169,6 +172,8 @@ struct Serving: Sendable {
     let settings: ServerSettings
     let listen: ListenOptions
     var backupEvery = 2
+    /// Where the key file lies, if the store opens with one.
+    var keyFile: String?
 
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
@@ -199,9 +204,15 @@ struct Serving: Sendable {
             lastVerified: { [vault = house.vault] in (try? vault.verificationStatus())?.lastFull },
             standing: { [house] in house.standing })
         let house = house
+        let running = RunningServer(
+            settings: settings, hasLocalAuthority: listen.tlsCertificate == nil, keyFile: keyFile,
+            isMemoryLocked: isMemoryLocked)
         let control = Task.detached {
-            try await ControlServer(folder: house.folder, service: OperatorService(house: house)).run()
+            try await ControlServer(
+                folder: house.folder, service: OperatorService(house: house, running: running)
+            ).run()
         }
+        let posture = PostureWatch(house: house, running: running, log: log)
         let sentinel = LogSentinel(house.log, log)
         let listening = Task.detached { await sentinel.run() }
         let weeks = ActivityClock(reviews: house.reviews, log: log)
@@ -230,6 +241,10 @@ struct Serving: Sendable {
             await rebuild.value
             await house.watch.run()
         }
+        let looking = Task.detached {
+            await rebuild.value
+            await posture.run()
+        }
         do {
             try await server.run {
                 log.info("listening", .port(settings.port))
@@ -237,6 +252,7 @@ struct Serving: Sendable {
                 await ready()
             }
         } catch {
+            looking.cancel()
             log.error("the server ended with a failure")
             let places = [ListenAddress(host: settings.host, port: settings.port), settings.office, settings.metrics]
             let named = places.compactMap { $0 }.map { "\($0.host):\($0.port)" }.joined(separator: " or ")
@@ -253,6 +269,7 @@ struct Serving: Sendable {
             await house.close()
             throw ExitCode.failure
         }
+        looking.cancel()
         control.cancel()
         guarding.cancel()
         listening.cancel()
@@ -263,6 +280,7 @@ struct Serving: Sendable {
         backing?.cancel()
         daily.end()
         await house.closeDoors()
+        await looking.value
         await notices.value
         await verification.value
         await backing?.value
