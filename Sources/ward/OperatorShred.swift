@@ -133,7 +133,7 @@ extension OperatorService {
 
     private static func others(_ names: [String]) -> String {
         let shown = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", ..." : "")
-        return "\(names.count) records concern other patients as well and stay readable, with their histories: \(shown)"
+        return "records of several patients stay readable, with their histories: \(names.count) (\(shown))"
     }
 
     private static func text(_ holding: Backup.Holding, at place: String) -> String {
