@@ -304,13 +304,15 @@ def test_who_was_not_paired_is_nobody(pair, tmp_path):
     # Without a certificate, and with a wrong one.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with pytest.raises((ssl.SSLError, OSError)):
+    said = b""
+    try:
         with socket.create_connection(("127.0.0.1", pair.port), timeout=20) as plain:
             with context.wrap_socket(plain) as secured:
                 secured.sendall(b"\0\0\0\1x")
-                assert secured.recv(1) != b"", "ended without a word"
-                raise AssertionError("somebody without a certificate was answered")
-            raise OSError
+                said = secured.recv(1)
+    except OSError:
+        pass
+    assert said == b"", "somebody without a certificate was answered"
     stranger = tmp_path / "stranger"
     done = pair.primary.ward_program("standby", "prepare", "--data", stranger)
     assert done.returncode == 0
