@@ -211,12 +211,12 @@ class Load:
             name = number * 100_000 + count
             count += 1
             try:
-                answer = fhir.put(f"Patient/p{name}", patient(name), timeout=120)
+                answer = fhir.put(f"Patient/w{name}", {**patient(name), "id": f"w{name}"}, timeout=120)
             except requests.RequestException:
                 time.sleep(0.05)
                 continue
             if answer.status_code == 201:
-                self.answered[f"p{name}"] = time.monotonic()
+                self.answered[f"w{name}"] = time.monotonic()
             else:
                 assert answer.status_code >= 500, answer.text
                 self.refused += 1
