@@ -148,6 +148,47 @@ struct StandbyTests {
         await house.log.close()
     }
 
+    @Test func `a key that is destroyed is gone from the copy, also one that went while nobody followed`() async throws {
+        let (house, disk) = (try await BackupHouse(), try Disk())
+        func destroy(_ number: UInt64) async throws -> [UInt8] {
+            let id = Locator(high: number, low: 5)
+            let wrapped = try #require(try house.store.patientKey(id))
+            _ = try await house.log.destroyKey(
+                of: "p\(number)", id: id, wrapped: wrapped, basis: .requiredByLaw,
+                entry: StoredEntry(id: Locator(high: number, low: 6), sealed: randomBytes(40)),
+                as: BackupHouse.event("destroyed"), at: .now()) {}
+            return wrapped
+        }
+        func isInFiles(_ wrapped: [UInt8]) throws -> Bool {
+            try ["", "-wal"].contains { suffix in
+                let bytes = try PrivateFile.read(
+                    "\(disk.folder.path)/ward.db\(suffix)", secret: false, limit: 1 << 30)
+                return bytes.firstRange(of: wrapped) != nil
+            }
+        }
+        try await house.write(0..<50)
+        let feed = Self.feed()
+        house.store.guardCommits(by: feed)
+        let following = Following(feed, house, into: disk)
+        try await Self.wait("the first copy") { Self.isCaughtUp(feed) }
+        let first = try #require(try house.store.patientKey(Locator(high: 7, low: 5)))
+        let (_, second) = (try await destroy(7), try #require(try house.store.patientKey(Locator(high: 8, low: 5))))
+        try await Self.wait("the destruction") { Self.isCaughtUp(feed) }
+        #expect(try Self.differences(house, disk).filter { $0 != "metadata erasure" } == [])
+        #expect(try !isInFiles(first) && isInFiles(second))
+        _ = await following.stop()
+        house.store.guardCommits(by: nil)
+        _ = try await destroy(8)
+        let again = Self.feed()
+        house.store.guardCommits(by: again)
+        let later = Following(again, house, into: disk)
+        try await Self.wait("what went meanwhile") { Self.isCaughtUp(again) }
+        #expect(try Self.differences(house, disk).filter { $0 != "metadata erasure" } == [])
+        #expect(try !isInFiles(second))
+        _ = await later.stop()
+        await house.log.close()
+    }
+
     @Test func `nothing is written without a lease, and after a while nobody waits for one`() async throws {
         let house = try await BackupHouse()
         let before = try house.store.leafCount()

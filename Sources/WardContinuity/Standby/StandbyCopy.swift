@@ -86,6 +86,8 @@ public struct StandbyCopy {
     public private(set) var mark: StandbyMark
     /// Entries that the primary holds, while it tells of them.
     private var entries: Set<EntryPlace> = []
+    /// Patients' keys that the primary has, as it told while the copy is filled.
+    private var patientKeys: Set<Locator> = []
     private var isFilling = false
 
     private struct EntryPlace: Hashable {
@@ -140,13 +142,14 @@ public struct StandbyCopy {
         guard !isContinued || (mark.phase == .whole && mark.instance == instance) else { throw .protocolViolation }
         mark.instance = instance
         isFilling = !isContinued
-        entries = []
+        (entries, patientKeys) = ([], [])
     }
 
     /// Rows that the copy lacks.
     mutating func fill(_ changes: [StoreChange], upTo sequence: Int64?) throws(StandbyFailure) {
         guard isFilling else { throw .protocolViolation }
         for case .entry(let entry, let kind) in changes { entries.insert(EntryPlace(kind: kind, id: entry.id)) }
+        for case .patientKey(let id, _) in changes { patientKeys.insert(id) }
         var mark = mark
         mark.phase = sequence == nil ? .partial : .whole
         mark.sequence = sequence ?? 0
@@ -159,12 +162,16 @@ public struct StandbyCopy {
                         removed.append(.entryRemoved(entry.id, kind))
                     }
                 }
+                // Destroyed while nobody followed.
+                try store.eachPatientKey { id, _ in
+                    if !patientKeys.contains(id) { removed.append(.patientKeyRemoved(id)) }
+                }
             } catch {
                 throw .store(error)
             }
         }
         try apply(changes + removed, mark, isFilling: true, mustAgree: sequence != nil)
-        if sequence != nil { (isFilling, entries) = (false, []) }
+        if sequence != nil { (isFilling, entries, patientKeys) = (false, [], []) }
     }
 
     /// One transaction of the primary's.
@@ -187,7 +194,8 @@ public struct StandbyCopy {
             try store.commit { transaction throws(StorageFailure) in
                 for change in changes {
                     switch change {
-                    case .metadata(.restoration, _), .metadata(.standby, _): break
+                    // Whether this copy's own files are written over is its own matter.
+                    case .metadata(.restoration, _), .metadata(.standby, _), .metadata(.erasure, _): break
                     case .metadata(let key, let value):
                         if key == .checkpoint {
                             checkpoint = Checkpoint(note: String(decoding: value, as: UTF8.self), publicKey: publicKey)
@@ -214,5 +222,7 @@ public struct StandbyCopy {
         }
         self.tree = tree
         mark = next
+        // What is kept from it now, by whoever reads the file, is tried again with the next transaction.
+        try? store.erase()
     }
 }
