@@ -147,12 +147,13 @@ extension StoreKeys {
 
     /// Asks the key service whether it still opens the root key.
     func lookAtService(_ folder: DataFolder, _ register: EgressRegister) async {
+        let turn = module.turn
         do {
             guard let key = try await serviceKey(folder, register) else { return }
             try ring().prove(key, storeID: storeID)
-            noteService(true)
+            module.note(true, of: turn)
         } catch {
-            noteService(false)
+            module.note(false, of: turn)
         }
     }
 }

@@ -29,6 +29,9 @@ final class LockedModule: Sendable {
         state.withLock { state in state.isFinal ? nil : state.module.map { ($0, state.turn) } }
     }
 
+    /// Which way in is held, of those that were held one after the other.
+    var turn: Int { state.withLock { $0.turn } }
+
     /// Always where there is no module.
     var isHeld: Bool { state.withLock { $0.isHeld } }
 
@@ -48,10 +51,10 @@ final class LockedModule: Sendable {
     /// Notes whether it proved to have the key.
     ///
     /// - Parameter isFinal: whether it is not to be asked again.
-    func note(_ didProve: Bool, of turn: Int? = nil, isFinal: Bool = false) {
+    func note(_ didProve: Bool, of turn: Int, isFinal: Bool = false) {
         state.withLock { state in
             // Another one is held by now.
-            guard turn ?? state.turn == state.turn else { return }
+            guard turn == state.turn else { return }
             (state.isRefusing, state.isFinal) = (!didProve, isFinal)
             if didProve { state.answered = .now }
         }

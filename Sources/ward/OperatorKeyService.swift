@@ -52,9 +52,8 @@ extension OperatorService {
             throw CommandFailure("\(path) cannot be written")
         }
         let way = Keyring.Unlock.keyService(made)
-        do { try await keep(try ring(way), way: way, "\(what) aws-kms \(name)", actor) } catch {
+        try await keep(ring, way, "\(what) aws-kms \(name)", actor) {
             if before?.boot != boot.digest.bytes { unsafe unlink(path) }
-            throw error
         }
         reply(.output("root key: wrapped by \(key); from now on the store opens with --kms-credentials FILE"))
         reply(.output("boot file: \(path)"))

@@ -128,7 +128,7 @@ extension OperatorService {
         }
     }
 
-    private func keep(
+    func keep(
         _ ring: (Keyring.Unlock) throws -> Keyring, _ way: Keyring.Unlock, _ decision: String, _ actor: AuditActor,
         undo: () -> Void
     ) async throws {

@@ -15,7 +15,7 @@ import WardStorage
 final class StoreKeys: Sendable {
     private let store: SQLiteStore
     let storeID: String
-    private let module: LockedModule
+    let module: LockedModule
     private let broker: EgressBroker
     private let asked: Mutex<Asked>
     let changes = Turnstile()
@@ -97,8 +97,6 @@ final class StoreKeys: Sendable {
             return service
         }
     }
-
-    func noteService(_ didProve: Bool) { module.note(didProve) }
 
     /// Asks the module for the tenant key, if there is a module; this may take as long as the module likes.
     func look() {

@@ -148,7 +148,8 @@ struct StandbyTests {
         await house.log.close()
     }
 
-    @Test func `a key that is destroyed is gone from the copy, also one that went while nobody followed`() async throws {
+    @Test func `a key that is destroyed is gone from the copy, also one that went while nobody followed`() async throws
+    {
         let (house, disk) = (try await BackupHouse(), try Disk())
         func destroy(_ number: UInt64) async throws -> [UInt8] {
             let id = Locator(high: number, low: 5)
@@ -156,7 +157,8 @@ struct StandbyTests {
             _ = try await house.log.destroyKey(
                 of: "p\(number)", id: id, wrapped: wrapped, basis: .requiredByLaw,
                 entry: StoredEntry(id: Locator(high: number, low: 6), sealed: randomBytes(40)),
-                as: BackupHouse.event("destroyed"), at: .now()) {}
+                as: BackupHouse.event("destroyed"), at: .now()
+            ) {}
             return wrapped
         }
         func isInFiles(_ wrapped: [UInt8]) throws -> Bool {
