@@ -242,7 +242,7 @@ struct StandbyTests {
 
     @Test func `synchronous commits are on the follower's disk when they are answered`() async throws {
         let (house, disk) = (try await BackupHouse(), try Disk())
-        let feed = Self.feed(StandbyRules(lease: 60, isSynchronous: true))
+        let feed = Self.feed(StandbyRules(lease: 600, isSynchronous: true, wait: 30))
         house.store.guardCommits(by: feed)
         let following = Following(feed, house, into: disk)
         try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
