@@ -29,14 +29,18 @@ def free_port():
 
 
 class Ward:
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, backup=None):
         self.binary, self.folder, self.port = str(pathlib.Path(binary).resolve()), folder, free_port()
+        folder.mkdir(exist_ok=True)
         self.data = folder / "store"
         self.run("init")
         self.run("client", "add", "loader", "--role", "integration", "--purpose", "TREAT")
+        if backup:
+            self.run("backup", "kit")
         self.log = open(folder / "server.log", "wb")
         self.process = subprocess.Popen(
-            [self.binary, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"],
+            [self.binary, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+            + (["--backup", str(backup)] if backup else []),
             stdout=subprocess.DEVNULL, stderr=self.log, cwd=folder)
         self.base = f"https://localhost:{self.port}/fhir"
         for _ in range(200):
@@ -227,6 +231,29 @@ def main():
             "per_core_second": median(r[0]["requests"] / r[3] for r in rounds),
             "refused": sum(r[0]["bad"] for r in rounds),
         }
+        # Creates beside a continuous backup, which has caught up before its CPU is read
+        backed = Ward(options.ward, folder / "backed", backup=folder / "backup")
+        try:
+            backed.put(PATIENT)
+            costs = []
+            for _ in range(options.rounds):
+                cpu = []
+                for server in (ward, backed):
+                    headers["Authorization"] = f"Bearer {server.token}"
+                    before = cpu_seconds([server.process.pid])
+                    own = wrk(f"{server.base}/Observation", options.seconds, headers, script)
+                    while server is backed:
+                        status = json.loads(backed.run("backup", "status", "--json"))
+                        if status["waitingBytes"] == 0 and "continuousUpTo" in status:
+                            break
+                        time.sleep(0.5)
+                    cpu.append((cpu_seconds([server.process.pid]) - before) / own["requests"] * 1e6)
+                costs.append(cpu)
+            results["backup"] = {
+                "plain_us_cpu": median(each[0] for each in costs), "backed_us_cpu": median(each[1] for each in costs),
+                "cost": median(each[1] / each[0] - 1 for each in costs)}
+        finally:
+            backed.stop()
         # Import
         bundles = synthea(folder, options.bundles)
         if bundles:
@@ -255,6 +282,9 @@ def main():
     print(f"  plain SQLite, 64 a commit    {create['sqlite_64_a_commit_per_s']:9.0f}/s")
     print(f"  Ward                         {create['ward_per_s']:9.0f}/s   ratio {create['ratio']:.2f} and "
           f"{create['ratio_to_grouped']:.2f}   {create['per_core_second']:.0f} per core-second   refused {create['refused']}")
+    backup = results["backup"]
+    print(f"  with a continuous backup     {backup['backed_us_cpu']:.0f} us CPU a create beside {backup['plain_us_cpu']:.0f}: "
+          f"{backup['cost']:.1%} more")
     if "import" in results:
         imported = results["import"]
         print(f"import of Synthea bundles: {imported['resources']} resources, {imported['per_s']:.0f}/s, "

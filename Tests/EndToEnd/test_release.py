@@ -285,8 +285,11 @@ def bare(tmp_path_factory):
         for name in ("dev", "proc", "sys"):
             (folder / name).mkdir(exist_ok=True)
     else:
-        done = subprocess.run(
-            ["debootstrap", "--variant=minbase", "bookworm", str(folder)], capture_output=True, text=True, timeout=1200)
+        try:
+            done = subprocess.run(
+                ["debootstrap", "--variant=minbase", "bookworm", str(folder)], capture_output=True, text=True, timeout=600)
+        except subprocess.TimeoutExpired:
+            pytest.skip("debootstrap does not get its packages")
         if done.returncode != 0:
             pytest.skip(f"debootstrap did not succeed: {done.stdout.strip()[-120:]}")
     for name, minor in (("null", 3), ("urandom", 9), ("random", 8)):
@@ -336,6 +339,7 @@ def serves(bare, program, folder):
         assert server.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_the_tarball_runs_on_a_bare_debian(bare, unpacked):
     shutil.copytree(unpacked, bare / "opt/ward")
     assert "libsqlite3" not in inside(bare, "sh", "-c", "ls /usr/lib/*/").stdout, "it is bare"
@@ -344,6 +348,7 @@ def test_the_tarball_runs_on_a_bare_debian(bare, unpacked):
     serves(bare, "/opt/ward/bin/ward", "/root/store")
 
 
+@pytest.mark.slow
 def test_the_package_is_installed_used_and_removed_and_the_records_stay(bare, release):
     package = only(release, "*.deb")
     shutil.copy(package, bare / "root/ward.deb")
@@ -351,7 +356,7 @@ def test_the_package_is_installed_used_and_removed_and_the_records_stay(bare, re
     for name in ("etc/resolv.conf",):
         shutil.copy(f"/{name}", bare / name)
     done = inside(bare, "sh", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends /root/ward.deb")
-    if done.returncode != 0 and re.search(r"Could not resolve|Unable to (fetch|locate)|Failed to fetch", done.stderr):
+    if done.returncode != 0 and re.search(r"Could not resolve|Temporary failure resolving|Unable to (fetch|locate)|Failed to fetch", done.stderr):
         pytest.skip("the distribution's packages are not reached from there")
     assert done.returncode == 0, done.stderr[-1500:]
     assert inside(bare, "ward", "--version").returncode == 0
