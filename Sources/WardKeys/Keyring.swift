@@ -244,7 +244,11 @@ extension Keyring {
 
     /// The format that stored bytes say they have; nil for none.
     public static func format(of bytes: [UInt8]) -> Int? {
-        struct Start: Codable { let format: Int }
-        return (try? JSONDecoder().decode(Start.self, from: Data(bytes)))?.format
+        (try? JSONDecoder().decode(Start.self, from: Data(bytes)))?.format
+    }
+
+    // Not inside the function: inlined into another module, a release build would not find it.
+    private struct Start: Codable {
+        let format: Int
     }
 }
