@@ -30,13 +30,7 @@ public struct OpenKeyring: Sendable {
     ///
     /// - Parameter way: how the root key is reached from now on.
     public func withNewTenant(_ way: Keyring.Unlock, today: Int64) throws(KeyFailure) -> Keyring {
-        let fresh = KeyMaterial.random()
-        var changed = ring
-        try changed.enter(by: way, with: fresh, storeID)
-        try changed.wrap(material, under: fresh, storeID)
-        try changed.lay(fresh, storeID)
-        (changed.made.root, changed.made.tenant) = (today, today)
-        return sealed(changed)
+        try ring.withFreshTenant(over: material, by: way, storeID: storeID, today: today)
     }
 
     /// Another recovery code; the printed one ends.

@@ -9,6 +9,13 @@ extension Keyring {
         over material: KeyMaterial, by way: Unlock, storeID: String, today: Int64
     ) throws(KeyFailure) -> Keyring {
         guard constantTimeEquals(tag, computedTag(material, storeID)) else { throw .refused }
+        return try withFreshTenant(over: material, by: way, storeID: storeID, today: today)
+    }
+
+    /// Another root and another tenant key over the same material, sealed.
+    func withFreshTenant(
+        over material: KeyMaterial, by way: Unlock, storeID: String, today: Int64
+    ) throws(KeyFailure) -> Keyring {
         let fresh = KeyMaterial.random()
         var changed = self
         try changed.enter(by: way, with: fresh, storeID)

@@ -30,6 +30,11 @@ extension SQLiteStore {
         else {
             return false
         }
+        // A table that nobody compares would be called equal.
+        guard
+            try connection.integer("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table'")
+                == Int64(Self.differences.count)
+        else { throw .unknownFormat(Int(try connection.integer("PRAGMA main.user_version") ?? 0)) }
         for query in Self.differences { if try connection.integer(query) != 0 { return false } }
         return true
     }

@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 
-import boto3
 import pytest
 
 from conftest import wait_until
@@ -20,13 +19,9 @@ from wires import Wire
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory):
     made = Storage(tmp_path_factory.mktemp("s3"))
-    key, secret = made.file.read_text().split()
-    made.s3 = boto3.client(
-        "s3", endpoint_url=f"https://localhost:{made.port}", region_name="us-east-1", verify=str(made.authority.pem),
-        aws_access_key_id=key, aws_secret_access_key=secret)
+    made.s3 = made.client("s3")
     yield made
-    made.process.terminate()
-    made.process.wait(20)
+    made.stop()
 
 
 class RemoteClinic(Clinic):

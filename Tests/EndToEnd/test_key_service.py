@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import json
 
-import boto3
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -24,13 +23,9 @@ DISABLED = (400, b'{"__type":"DisabledException"}')
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory):
     made = Storage(tmp_path_factory.mktemp("cloud"))
-    key, secret = made.file.read_text().split()
-    made.kms = boto3.client(
-        "kms", endpoint_url=f"https://localhost:{made.port}", region_name="us-east-1", verify=str(made.authority.pem),
-        aws_access_key_id=key, aws_secret_access_key=secret)
+    made.kms = made.client("kms")
     yield made
-    made.process.terminate()
-    made.process.wait(20)
+    made.stop()
 
 
 class KMSHouse(House):

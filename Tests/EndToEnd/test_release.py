@@ -345,17 +345,17 @@ def test_the_tarball_runs_on_a_bare_debian(bare, unpacked):
     assert "libsqlite3" not in inside(bare, "sh", "-c", "ls /usr/lib/*/").stdout, "it is bare"
     done = inside(bare, "/opt/ward/bin/ward", "--version")
     assert done.returncode == 0 and re.match(r"\d+\.\d+\.\d+", done.stdout), done.stderr
-    serves(bare, "/opt/ward/bin/ward", "/root/store")
+    serves(bare, "/opt/ward/bin/ward", "/srv/store")
 
 
 @pytest.mark.slow
 def test_the_package_is_installed_used_and_removed_and_the_records_stay(bare, release):
     package = only(release, "*.deb")
-    shutil.copy(package, bare / "root/ward.deb")
+    shutil.copy(package, bare / "srv/ward.deb")
     # Its libraries first, from the distribution.
     for name in ("etc/resolv.conf",):
         shutil.copy(f"/{name}", bare / name)
-    done = inside(bare, "sh", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends /root/ward.deb")
+    done = inside(bare, "sh", "-c", "apt-get update -qq && apt-get install -y -qq --no-install-recommends /srv/ward.deb")
     if done.returncode != 0 and re.search(r"Could not resolve|Temporary failure resolving|Unable to (fetch|locate)|Failed to fetch", done.stderr):
         pytest.skip("the distribution's packages are not reached from there")
     assert done.returncode == 0, done.stderr[-1500:]

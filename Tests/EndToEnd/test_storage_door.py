@@ -43,6 +43,17 @@ class Storage:
         self.file.touch(0o600)
         self.file.write_text(f"{key['AccessKeyId']}\n{key['SecretAccessKey']}\n")
 
+    def client(self, service):
+        """A client of a service, with the key in the file."""
+        key, secret = self.file.read_text().split()
+        return boto3.client(
+            service, endpoint_url=f"https://localhost:{self.port}", region_name="us-east-1", verify=str(self.authority.pem),
+            aws_access_key_id=key, aws_secret_access_key=secret)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
     def _answers(self):
         try:
             requests.get(f"https://localhost:{self.port}/moto-api/", verify=str(self.authority.pem), timeout=2)
@@ -55,8 +66,7 @@ class Storage:
 def storage(tmp_path_factory):
     made = Storage(tmp_path_factory.mktemp("s3"))
     yield made
-    made.process.terminate()
-    made.process.wait(20)
+    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -75,7 +75,7 @@ private func faults(_ text: String) -> [ConfigurationFault] {
         "listen = [2001:db8:85a3:8d3:1319:8a2e:370:7348]:8443", "host = ward.north-building.lindenhof.example",
         "tls-key = /var/lib/acme/ward.lindenhof.example/privkey.pem",
         "tls-certificate = /srv/Ward-Production-Store-2026/NorthBuilding2Chain.pem",
-        "tls-certificate = /tmp/pytest-of-root/pytest-0/test_the_Office_is_not_reached_0/x.pem",
+        "tls-certificate = /srv/certificates-of-the-clinic/year-0/the_Office_of_the_Clinic_Mainstreet_0/x.pem",
         "tls-certificate = /srv/0d6f3c1a-9b57-4c7e-8a3b-6c1f2e4d5a60/chain.pem",
         "passphrase-file = /run/credentials/ward.service/ward-passphrase",
         "host = ip-10-20-30-40.us-east-1.compute.internal", "tls-key = arn:aws:kms:us-east-1:111122223333:key/ward",
