@@ -57,8 +57,21 @@ struct StandbyTests {
         }
     }
 
-    private static func feed(_ rules: StandbyRules = StandbyRules(lease: 60)) -> StandbyFeed {
-        StandbyFeed(store: BackupHouse.id, epoch: 1, rules: rules) { _ in }
+    /// Stands still until it is let go: a busy machine then ends no lease, and makes no follower late.
+    private final class Clock: Sendable {
+        private let isStanding: Mutex<Bool>
+
+        init(isStanding: Bool = true) { self.isStanding = Mutex(isStanding) }
+
+        func go() { isStanding.withLock { $0 = false } }
+
+        func now() -> Int64 { isStanding.withLock { $0 } ? 1 : LeaseClock.now() }
+    }
+
+    private static func feed(
+        _ rules: StandbyRules = StandbyRules(lease: 60, wait: 1), clock: Clock = Clock()
+    ) -> StandbyFeed {
+        StandbyFeed(store: BackupHouse.id, epoch: 1, rules: rules, clock: { clock.now() }) { _ in }
     }
 
     private static func pairing(_ house: BackupHouse, epoch: Int64 = 1) -> StandbyFollower.Pairing {
@@ -128,7 +141,7 @@ struct StandbyTests {
         try await house.write(0..<50, version: 1)
         try await Self.wait("commits") { Self.isCaughtUp(feed) }
         #expect(try Self.differences(house, disk) == [])
-        // Cut, while the primary goes on; the lease of a minute runs.
+        // Cut, while the primary goes on: its lease has not ended.
         #expect(await following.stop() == .cut)
         try await house.write(500..<520)
         following = Following(feed, house, into: disk)
@@ -194,7 +207,7 @@ struct StandbyTests {
     @Test func `nothing is written without a lease, and after a while nobody waits for one`() async throws {
         let house = try await BackupHouse()
         let before = try house.store.leafCount()
-        house.store.guardCommits(by: Self.feed(StandbyRules(lease: 60, wait: 1)))
+        house.store.guardCommits(by: Self.feed(clock: Clock(isStanding: false)))
         await #expect(throws: SubmissionFailure.unavailable) { try await house.write(0..<1) }
         #expect(try house.store.leafCount() == before)
         await house.log.close()
@@ -242,7 +255,8 @@ struct StandbyTests {
 
     @Test func `synchronous commits are on the follower's disk when they are answered`() async throws {
         let (house, disk) = (try await BackupHouse(), try Disk())
-        let feed = Self.feed(StandbyRules(lease: 600, isSynchronous: true, wait: 30))
+        let clock = Clock()
+        let feed = Self.feed(StandbyRules(lease: 60, isSynchronous: true, wait: 1), clock: clock)
         house.store.guardCommits(by: feed)
         let following = Following(feed, house, into: disk)
         try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
@@ -251,13 +265,14 @@ struct StandbyTests {
             #expect(try disk.store.leafCount() == house.store.leafCount())
         }
         _ = await following.stop()
+        clock.go()
         await #expect(throws: SubmissionFailure.unavailable) { try await house.write(30..<31) }
         await house.log.close()
     }
 
     @Test func `a follower that grants nothing gives no lease`() async throws {
         let (house, disk) = (try await BackupHouse(), try Disk())
-        let feed = Self.feed(StandbyRules(lease: 60, wait: 1))
+        let feed = Self.feed(clock: Clock(isStanding: false))
         house.store.guardCommits(by: feed)
         let following = Following(feed, house, into: disk, grants: { false })
         await #expect(throws: SubmissionFailure.unavailable) { try await house.write(0..<1) }
@@ -338,7 +353,7 @@ struct StandbyTests {
 
     @Test func `who was promoted fences the old primary, and nobody with a lower number does`() async throws {
         let house = try await BackupHouse()
-        let feed = Self.feed(StandbyRules(lease: 60, wait: 1))
+        let feed = Self.feed()
         for (epoch, isFenced) in [(Int64(1), false), (2, true)] {
             let (primary, follower) = End.pair()
             let session = Task.detached { await StandbySession(feed, of: house.store, over: primary).run() }

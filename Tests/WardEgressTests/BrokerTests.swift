@@ -88,9 +88,9 @@ import WardTestKit
         let (used, unused) = (try await house.broker.open("out", .mail), try await house.broker.open("out", .mail))
         house.clock.move(seconds: 31 * EgressHouse.day)
         await #expect(throws: EgressFailure.ended(.agreementEnded)) { try await used.write([1]) }
-        for _ in 0..<300 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<6000 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
         #expect(!unused.isOpen && house.network.streams.allSatisfy(\.isCut))
-        for _ in 0..<300 where try house.events(.egressClosed).count < 2 {
+        for _ in 0..<6000 where try house.events(.egressClosed).count < 2 {
             try await Task.sleep(for: .milliseconds(20))
         }
         #expect(try house.events(.egressClosed).allSatisfy { $0.decision.hasSuffix("ended/agreement-ended") })
@@ -116,11 +116,11 @@ import WardTestKit
             try? await used.write([1])
             house.clock.move(seconds: 40)
         }
-        for _ in 0..<1500 where used.isOpen { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<6000 where used.isOpen { try await Task.sleep(for: .milliseconds(20)) }
         await #expect(throws: EgressFailure.timedOut) { try await used.write([1]) }
         let unused = try await house.broker.open("out", .mail)
         house.clock.move(seconds: EgressLimits.idle)
-        for _ in 0..<1500 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
+        for _ in 0..<6000 where unused.isOpen { try await Task.sleep(for: .milliseconds(20)) }
         await house.broker.close()
         let closed = try house.events(.egressClosed)
         #expect(closed.count == 2)

@@ -54,7 +54,7 @@ import WardWatch
     }
 
     private func waitFor(_ count: Int, _ post: WatchPost) async throws {
-        for _ in 0..<500 where post.desk.list.count < count { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<12_000 where post.desk.list.count < count { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     @Test func `an alert is kept with its event, which raises none itself`() async throws {

@@ -31,7 +31,7 @@ struct TroubleTests {
     }
 
     private func waitFor(_ count: Int, _ post: WatchPost) async throws {
-        for _ in 0..<500 where post.desk.list.count < count { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<12_000 where post.desk.list.count < count { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     @Test func `a log that could not be written, and a week nobody signed for, are alerts of their own`() async throws {
