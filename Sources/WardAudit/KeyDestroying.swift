@@ -27,6 +27,8 @@ public enum DestructionFailure: Error, Hashable, Sendable {
     case tooEarly(lastWritten: Instant, years: Int64)
     /// The key is not the one that was there a moment ago.
     case changed
+    /// The commit was neither confirmed nor refused: the key may be gone.
+    case unknown
     case log(AuditFailure)
 }
 
@@ -60,7 +62,7 @@ extension AuditLog {
                 endedKeys: [id], applied: { _ in applied() }
             ).receipt
         } catch {
-            throw error == .conflict ? .changed : .log(.storage)
+            throw error == .conflict ? .changed : .unknown
         }
     }
 

@@ -37,6 +37,8 @@ public enum BackupFailure: Error, Hashable, Sendable {
     case noKit
     /// Nothing of what was written is at its place.
     case notThere
+    /// Another store may stand in this one's place, whose backups are the newer ones: this one writes none.
+    case notTheWriter
     /// Nothing covers the backup's place, so nothing went there; with the reason.
     case notCovered(String)
     /// Under this name lies something else.
@@ -75,6 +77,7 @@ public enum BackupFailure: Error, Hashable, Sendable {
         case .noKit: "there is no recovery kit yet; make one with: ward backup kit"
         case .notThere:
             "no backup of before is at its place; if that is right, begin anew with: ward backup now"
+        case .notTheWriter: "this store holds no lease of its standby, and makes no backups without it"
         case .notCovered(let reason): "nothing was carried to the backup's place: \(reason)"
         case .occupied(let name): "something else lies under \(name); nothing was written over it"
         case .place(let text): "the backup's place: \(text)"

@@ -43,7 +43,10 @@ extension Backup {
     ///
     /// - Returns: how many were not there yet.
     @discardableResult
-    public func putDestroyed() async throws(BackupFailure) -> Int { try await putDestroyed(of: store) }
+    public func putDestroyed() async throws(BackupFailure) -> Int {
+        try await requirePlace()
+        return try await putDestroyed(of: store)
+    }
 
     func putDestroyed(of store: any SealedStore) async throws(BackupFailure) -> Int {
         let entries: [StoredEntry]
@@ -59,7 +62,21 @@ extension Backup {
         return count
     }
 
-    /// Names of destroyed keys that the list at the place lacks, or does not say as the store does.
+    /// Entries of destroyed keys that the place lists and the store does not know: it took the place of a store that had
+    /// gone on, and has to destroy these keys as well.
+    public func destroyedElsewhere() async throws(BackupFailure) -> [StoredEntry] {
+        var unknown: [StoredEntry] = []
+        for entry in try await reader.destroyed(of: desk.keys.store) {
+            do throws(StorageFailure) {
+                if try store.entry(entry.id, kind: .destroyedKey) == nil { unknown.append(entry) }
+            } catch {
+                throw .store
+            }
+        }
+        return unknown
+    }
+
+    /// Names of destroyed keys that the list at the place lacks, does not say as the store does, or has alone.
     public func destroyedFaults() async throws(BackupFailure) -> [BackupFailure] {
         let entries: [StoredEntry]
         do throws(StorageFailure) { entries = try store.entries(.destroyedKey) } catch { throw .store }
@@ -71,6 +88,11 @@ extension Backup {
             } catch {
                 faults.append(error)
             }
+        }
+        let known = Set(entries.map { BackupNames.destroyed($0.id) })
+        // Of what the store does not know, each is a fault: of the list, or of the store, in which that key may still live.
+        for name in try await destination.list(BackupNames.destroyed) where !known.contains(name) {
+            faults.append(.altered(name))
         }
         return faults
     }
@@ -91,6 +113,8 @@ extension Backup {
     ) async throws(BackupFailure) -> Holding {
         let isListed = try await destination.size(of: BackupNames.destroyed(id)) != nil
         let manifests = try await reader.list()
+        // An empty folder says nothing: its disk is elsewhere, or it is not the place that was meant.
+        guard !manifests.isEmpty else { throw .empty }
         // A minute more: a manifest is dated after its moment.
         let holders = manifests.filter { $0.made <= time.adding(seconds: 60) }.map(\.number)
         let segments = try await destination.list(BackupNames.stream)

@@ -30,6 +30,7 @@ extension Backup {
         into scratch: @Sendable () throws(BackupFailure) -> any SealedStore,
         progress: @escaping @Sendable (Int64, Int64) -> Void = { _, _ in }
     ) async throws(BackupFailure) -> BackupDrill {
+        try await requirePlace()
         let made = try await full(isFresh: true) { progress($0, $1 * 2) }
         let began = ContinuousClock.now
         var result = BackupRestore.Report()

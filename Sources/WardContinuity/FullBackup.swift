@@ -36,12 +36,16 @@ public struct Backup: Sendable {
         return try await !reader.numbers().isEmpty
     }
 
+    /// - Throws: where another store may be written in this one's place, or the place's disk is not there.
+    func requirePlace() async throws(BackupFailure) {
+        guard store.mayCommit else { throw .notTheWriter }
+        guard try await isThere() else { throw .notThere }
+    }
+
     /// Carries over what waits; nothing goes to a place whose disk is not there.
     public func carry() async throws(BackupFailure) {
         guard let stream else { return }
-        if stream.waitingBytes > 0 {
-            guard try await isThere() else { throw .notThere }
-        }
+        if stream.waitingBytes > 0 { try await requirePlace() }
         try await stream.flush()
     }
 
@@ -62,8 +66,10 @@ public struct Backup: Sendable {
                 destination: destination, keys: desk.keys, epoch: epoch, number: tail.number, digest: tail.digest,
                 base: tail.base, isNew: false, log: start),
             isContinuous: isContinuous)
-        try await putDestroyed()
-        guard desk.state.number > 0 else { return }
+        guard desk.state.number > 0 else {
+            try await putDestroyed()
+            return
+        }
         let name = BackupNames.manifest(desk.state.number)
         guard try await destination.size(of: name) != nil else {
             stream.begin(at: place(tail, epoch, start), isContinuous: false)
@@ -74,6 +80,7 @@ public struct Backup: Sendable {
             stream.begin(at: place(tail, epoch, start), isContinuous: false)
             throw .altered(name)
         }
+        try await putDestroyed()
     }
 
     private func place(_ tail: Tail, _ epoch: BackupEpoch, _ log: LogPosition) -> BackupStream.Place {
@@ -146,6 +153,7 @@ public struct Backup: Sendable {
         isFresh: Bool, progress: @Sendable (Int64, Int64) -> Void
     ) async throws(BackupFailure) -> Made {
         guard let recipient = desk.recipient else { throw .noKit }
+        guard store.mayCommit else { throw .notTheWriter }
         let earlier = try await earlier()
         let number = max(earlier.last?.manifest.number ?? 0, desk.state.number) + 1
         let epoch = try BackupEpoch(for: recipient, store: desk.keys.store)
@@ -165,8 +173,7 @@ public struct Backup: Sendable {
         _ earlier: [(manifest: BackupManifest, kept: BackupManifest.Kept)], isFresh: Bool,
         _ progress: @Sendable (Int64, Int64) -> Void
     ) async throws(BackupFailure) -> Made {
-        let (snapshot, end) = (begun.snapshot, begun.end)
-        let made = Instant.now()
+        let (snapshot, end, made) = (begun.snapshot, begun.end, begun.time)
         guard let log = Self.position(of: snapshot) else { throw .store }
         let known = isFresh ? nil : earlier.last { $0.manifest.recipient == recipient.fingerprint }?.manifest
         var chunks: [BackupManifest.Chunk] = []
@@ -207,6 +214,8 @@ public struct Backup: Sendable {
             chunks: chunks, kept: retention.kept(candidates).filter { $0.number != number })
         // Before the backup counts: no backup is newer than a destruction that its place does not name.
         _ = try await putDestroyed(of: snapshot)
+        // It counts from here on: not if somebody was promoted while it was made.
+        guard store.mayCommit else { throw .notTheWriter }
         let name = BackupNames.manifest(number)
         let object = try Signed.object(manifest.encoded(), name: name, with: desk.keys.signing)
         try await destination.put(name, object.bytes)
@@ -249,6 +258,8 @@ public struct Backup: Sendable {
     private struct Begun {
         let snapshot: any SealedStore
         let end: (number: Int64, digest: Digest)
+        /// Of its moment, or a little before.
+        let time: Instant
         /// Whether the stream begins anew after it.
         var hasRestarted = false
     }
@@ -256,7 +267,8 @@ public struct Backup: Sendable {
     private func snapshot(_ number: Int64, _ epoch: BackupEpoch) async throws(BackupFailure) -> Begun {
         guard let stream else {
             let tail = try await tail()
-            return Begun(snapshot: try frozen {}, end: (tail.number, tail.digest))
+            let time = Instant.now()
+            return Begun(snapshot: try frozen {}, end: (tail.number, tail.digest), time: time)
         }
         // Also after another kit was made: one kit opens a backup and all of the stream after it.
         if stream.needsFull || stream.place?.epoch.recipient != epoch.recipient {
@@ -264,6 +276,7 @@ public struct Backup: Sendable {
             let place = BackupStream.Place(
                 destination: destination, keys: desk.keys, epoch: epoch, number: tail.number, digest: tail.digest,
                 base: number, isNew: true, log: .start)
+            let time = Instant.now()
             let result: Result<any SealedStore, BackupFailure> = await stream.betweenSegments {
                 do throws(BackupFailure) {
                     return .success(try frozen { stream.restart(at: place) })
@@ -271,16 +284,18 @@ public struct Backup: Sendable {
                     return .failure(error)
                 }
             }
-            return Begun(snapshot: try result.get(), end: (tail.number, tail.digest), hasRestarted: true)
+            return Begun(
+                snapshot: try result.get(), end: (tail.number, tail.digest), time: time, hasRestarted: true)
         }
         var last: Int64 = 0
+        let time = Instant.now()
         let snapshot = try frozen { last = stream.cut() }
         do throws(BackupFailure) {
             try await stream.flush()
             if let place = stream.place, place.number == last {
-                return Begun(snapshot: snapshot, end: (last, place.digest))
+                return Begun(snapshot: snapshot, end: (last, place.digest), time: time)
             }
-            return Begun(snapshot: snapshot, end: (last, try await reader.segment(last).digest))
+            return Begun(snapshot: snapshot, end: (last, try await reader.segment(last).digest), time: time)
         } catch {
             snapshot.close()
             throw error

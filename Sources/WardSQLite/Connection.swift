@@ -44,6 +44,22 @@ final class Connection: @unchecked Sendable {
     func query(
         _ sql: StaticString, _ values: SQLValue..., row body: (Row) throws(StorageFailure) -> Void = { _ in }
     ) throws(StorageFailure) {
+        try run(sql, values) { row throws(StorageFailure) in
+            try body(row)
+            return true
+        }
+    }
+
+    /// Rows for as long as `body` wants more.
+    func query(
+        _ sql: StaticString, _ values: SQLValue..., until body: (Row) throws(StorageFailure) -> Bool
+    ) throws(StorageFailure) {
+        try run(sql, values, body)
+    }
+
+    private func run(
+        _ sql: StaticString, _ values: [SQLValue], _ body: (Row) throws(StorageFailure) -> Bool
+    ) throws(StorageFailure) {
         let statement = unsafe try prepared(sql).handle
         defer {
             unsafe sqlite3_reset(statement)
@@ -57,7 +73,7 @@ final class Connection: @unchecked Sendable {
             let code = unsafe sqlite3_step(statement)
             if code == SQLITE_DONE { return }
             guard code == SQLITE_ROW else { throw failure(code) }
-            try body(unsafe Row(statement: statement))
+            guard try body(unsafe Row(statement: statement)) else { return }
         }
     }
 

@@ -95,6 +95,9 @@ struct SQLiteTransaction: StoreTransaction {
     }
 
     func removePatientKey(_ id: Locator) throws(StorageFailure) {
+        // Pages that become empty go to the free list as they are, where nothing finds them any more: zeroed at once.
+        try connection.execute("PRAGMA secure_delete = ON")
+        defer { try? connection.execute("PRAGMA secure_delete = OFF") }
         try connection.query("DELETE FROM patient_key WHERE id = ?", .locator(id))
         try putMetadata(.erasure, [1])
     }

@@ -55,6 +55,8 @@ public final class SQLiteStore: StreamedStore {
         self.tap.withLock { $0 = tap.map(CommitTap.init) }
     }
 
+    public var mayCommit: Bool { gate.withLock { $0 }?.isOpen ?? true }
+
     /// From now on every commit passes through `gate`; nil ends it.
     public func guardCommits(by gate: (any CommitGate)?) {
         self.gate.withLock { $0 = gate }
@@ -136,15 +138,23 @@ public final class SQLiteStore: StreamedStore {
         }
     }
 
+    /// Bytes of bodies after which a page of versions ends.
+    private static let pageSize = 8 << 20
+
     public func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion] {
         try read { connection throws(StorageFailure) in
-            var found: [StoredVersion] = []
+            var (found, size): ([StoredVersion], Int) = ([], 0)
             try connection.query(
                 """
                 SELECT record, locator, version, deleted, owner, body FROM version
                 WHERE record > ? ORDER BY record LIMIT ?
-                """, .integer(record.value), .integer(Int64(limit))
-            ) { row throws(StorageFailure) in found.append(try row.version()) }
+                """, .integer(record.value), .integer(Int64(limit)),
+                until: { row throws(StorageFailure) in
+                    let version = try row.version()
+                    size += version.body.count
+                    found.append(version)
+                    return size < Self.pageSize
+                })
             return found
         }
     }

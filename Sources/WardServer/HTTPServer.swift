@@ -197,8 +197,11 @@ public struct HTTPServer: Sendable {
         }
         let address = ListenAddress(host: settings.host, port: settings.port)
         var application = listener(responder, address, server, most: 8192) {
-            await opened.all()
-            await onReady()
+            // Connections are taken when this returns: what is to be waited for is waited for beside them.
+            Task.detached {
+                await opened.all()
+                await onReady()
+            }
         }
         application.addServices(services)
         try await application.runService(gracefulShutdownSignals: [.sigterm, .sigint])

@@ -18,7 +18,8 @@ public protocol SealedStore: Sendable {
 
     func version(_ record: RecordNumber) throws(StorageFailure) -> StoredVersion?
 
-    /// Stored versions in commit order, those after `record`.
+    /// Stored versions in commit order, those after `record`: as many as `limit`, or fewer where they are large, but none
+    /// only where nothing follows.
     func versions(after record: RecordNumber, limit: Int) throws(StorageFailure) -> [StoredVersion]
 
     /// Every row that says which version is current, as one commit left them, in no particular order.

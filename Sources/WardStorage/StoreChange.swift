@@ -37,10 +37,16 @@ public protocol CommitGate: Sendable {
     ///
     /// - Throws: if nobody may be told so. The transaction may stand, and is dealt with as one whose end is unknown.
     func leave(_ number: Int64?) throws(StorageFailure)
+
+    /// Whether a commit would be taken now.
+    var isOpen: Bool { get }
 }
 
 /// A store whose commits can be followed, and whose content can be read as one commit left it.
 public protocol StreamedStore: SealedStore {
+    /// Whether this is the store that is written: one in whose place another may stand makes no backups either.
+    var mayCommit: Bool { get }
+
     /// Hands every transaction to `tap` once it is durable, in their order; nil ends it.
     ///
     /// Called while the store is locked for writing: it takes note and works elsewhere.

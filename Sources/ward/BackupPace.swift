@@ -16,7 +16,7 @@ struct BackupPace {
 
     private let house: House
     private let isRemote: Bool
-    /// Events that were not the doors' own, when the last round ended.
+    /// Events that were not the doors' own, when the last round began.
     private var carried: Int64 = -1
     private var last = ContinuousClock.now
     private var wait = Duration.zero
@@ -27,16 +27,17 @@ struct BackupPace {
         (self.house, self.isRemote) = (house, isRemote)
     }
 
-    private var others: Int64 { house.log.checkpoint.size - house.broker.notedEvents }
+    /// To be taken before a round: what comes while it is carried over waits for the next one.
+    var mark: Int64 { house.log.checkpoint.size - house.broker.notedEvents }
 
     var isDue: Bool {
         guard isRemote else { return true }
         guard .now - last >= wait else { return false }
-        return !isWell || others != carried || .now - last >= Self.idle
+        return !isWell || mark != carried || .now - last >= Self.idle
     }
 
-    mutating func done() {
-        (carried, last, wait, isWell) = (others, .now, .zero, true)
+    mutating func done(_ mark: Int64) {
+        (carried, last, wait, isWell) = (mark, .now, .zero, true)
     }
 
     mutating func failed() {

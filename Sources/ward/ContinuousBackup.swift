@@ -6,6 +6,7 @@ import WardEgress
 import WardSQLite
 import WardStorage
 import WardTelemetry
+import WardVault
 
 /// A store whose commits are followed, from before anything is written.
 struct Following {
@@ -72,8 +73,9 @@ struct BackupService: Sendable {
             await covered.look(house, log)
             do throws(BackupFailure) {
                 if covered.isCovered, pace.isDue {
+                    let mark = pace.mark
                     try await continuous.backup.carry()
-                    pace.done()
+                    pace.done(mark)
                 }
                 if wasAway, pace.isWell { log.info("the backup's place is back") }
                 if pace.isWell { wasAway = false }
@@ -99,6 +101,7 @@ struct BackupService: Sendable {
         do throws(BackupFailure) {
             try await requirePlace()
             try await continuous.backup.begin(at: continuous.start)
+            try await destroyAgain()
         } catch {
             switch error {
             case .altered, .foreignSigner, .missing:
@@ -109,6 +112,20 @@ struct BackupService: Sendable {
                 try? await house.backups.fail("away")
             }
         }
+    }
+
+    /// A store that took the place of another, a promoted standby perhaps, may not have what that one destroyed last.
+    private func destroyAgain() async throws(BackupFailure) {
+        let unknown = try await continuous.backup.destroyedElsewhere()
+        guard !unknown.isEmpty else { return }
+        do throws(ShredFailure) {
+            let count = try await house.vault.shredAgain(unknown, as: .system(.keyDestroyed))
+            log.info("patients' keys destroyed again, by the list beside the backups", .count(count))
+        } catch {
+            log.error("patients' keys that were destroyed could not be destroyed again; run: ward backup verify")
+            try? await house.backups.fail("destroyed-keys")
+        }
+        try? house.store.erase()
     }
 
     /// A share that is not mounted leaves an empty folder: what went there would fill this machine's own disk.
@@ -138,10 +155,13 @@ struct BackupService: Sendable {
                     last = .now
                     wait = .seconds(1)
                 } catch {
-                    log.error(
-                        error == .notThere
-                            ? "no backup of before is at the backup's place: its disk is not mounted, or it was emptied"
-                            : "no full backup could be made")
+                    switch error {
+                    case .notThere:
+                        log.error(
+                            "no backup of before is at the backup's place: its disk is not mounted, or it was emptied")
+                    case .notTheWriter: log.error("no lease of the standby is held, so no full backup is made")
+                    default: log.error("no full backup could be made")
+                    }
                     try? await house.backups.fail("full")
                     wait = min(wait * 2, .seconds(600))
                 }

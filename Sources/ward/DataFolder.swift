@@ -24,6 +24,8 @@ struct DataFolder: Sendable {
     var standbyStop: String { "\(path)/standby.stop" }
     /// Of a store in whose place a standby was promoted.
     var standbyFence: String { "\(path)/standby.fenced" }
+    /// Where an interrupted restore has made a key file.
+    var restoredKey: String { "\(path)/restored.key-place" }
     /// Outside the data folder: keys never lie beside the data unnoticed.
     var defaultKeyFile: String { "\(path).key" }
 

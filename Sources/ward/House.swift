@@ -282,7 +282,7 @@ struct House: Sendable {
         await broker.close()
         await people.finishEnds()
         await log.close()
-        // What is not carried over by now is found at the next start.
+        // To a folder; storage had its last while doors still opened. What is not carried over by now is found at the next start.
         try? await continuous?.backup.carry()
         await standby?.close()
         store.close()

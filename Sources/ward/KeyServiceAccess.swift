@@ -64,20 +64,14 @@ enum KeyServiceAccess {
         }
     }
 
-    static func source(
-        _ file: String?
-    ) -> @Sendable () throws(EgressFailure) -> StorageCredentials {
-        { () throws(EgressFailure) in
-            do throws(CommandFailure) {
-                return try StorageCredentials.strict(file, credential: credential, "--kms-credentials")
-            } catch {
-                throw .withoutSecret
-            }
-        }
+    static func source(_ file: String?) -> @Sendable () throws(EgressFailure) -> StorageCredentials {
+        StorageCredentials.source(file, credential: credential, "--kms-credentials")
     }
 
     static func refused(_ why: String) -> CommandFailure {
-        CommandFailure("\(why); nothing was sent. a way in without the key service: ward keys recover")
+        CommandFailure(
+            "\(why); nothing was sent. a way in without the key service: ward keys recover, or, where a standby follows, its promotion"
+        )
     }
 }
 
@@ -140,7 +134,7 @@ extension StoreKeys {
         do {
             let wrapped = try await asked.decrypt(place.sealed, context: KeyServiceAccess.context(storeID))
             return try ServiceKey(place, wrapped: wrapped, storeID: storeID, credentials: credentials)
-        } catch let failure as KeyServiceFailure {
+        } catch let failure as KeyServiceFailure where failure != .egress(.auditUnavailable) {
             throw CommandFailure(failure.text)
         }
     }
@@ -152,6 +146,9 @@ extension StoreKeys {
             guard let key = try await serviceKey(folder, register) else { return }
             try ring().prove(key, storeID: storeID)
             module.note(true, of: turn)
+        } catch KeyServiceFailure.egress(.auditUnavailable) {
+            // Nobody was asked: this machine's own log cannot be written.
+            module.postpone(of: turn)
         } catch {
             module.note(false, of: turn)
         }

@@ -60,6 +60,14 @@ final class LockedModule: Sendable {
         }
     }
 
+    /// It could not be asked, for reasons of this machine alone: what it answered last goes on counting.
+    func postpone(of turn: Int) {
+        state.withLock { state in
+            guard turn == state.turn, state.isHeld else { return }
+            state.answered = .now
+        }
+    }
+
     /// Whether it is held now differently from when this was asked last.
     func isNews() -> Bool {
         state.withLock { state in

@@ -62,7 +62,9 @@ extension House {
                 (marks { $0 == .backupTrouble }, { .backupTrouble(count: $0.count) }),
                 (marks { $0 == .postureRed }, { .postureRed(count: $0.count) }),
                 (
-                    register.ending(within: PostureScene.soon, at: .now()).map { "agreement/\($0)" },
+                    register.ending(within: PostureScene.soon, at: .now()).map {
+                        "agreement/\($0.kind.rawValue)/\($0.name)/\($0.ends.text)"
+                    },
                     { .agreementsEnding(count: $0.count) }
                 ),
             ])
@@ -167,7 +169,9 @@ extension OperatorService {
         guard let file = try? PrivateFile.read(path, secret: true, limit: 4096),
             let credentials = StorageCredentials(file: file)
         else { throw .withoutSecret }
-        let store = ObjectStore(broker: house.broker, destination: name, bucket: bucket, credentials: credentials)
+        let store = ObjectStore(broker: house.broker, destination: name, bucket: bucket) { () throws(EgressFailure) in
+            credentials
+        }
         let (key, content) = ("ward-test/\(randomUUID()) +=&ü", randomBytes(300_000))
         do throws(EgressFailure) {
             try await store.put(key, content)

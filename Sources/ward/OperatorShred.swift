@@ -23,6 +23,14 @@ extension OperatorService {
         }
         let isDryRun = request.options["dry-run"] != nil
         let actor = try await acting(.manageKeys, request)
+        if isDryRun {
+            // It opens records, and says whether there is such a patient.
+            var look = AuditEvent(
+                kind: .auditRead, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
+                source: Self.source, decision: "destroyed-keys/dry-run")
+            (look.patients, look.query) = ([String(parts[1])], reason)
+            _ = try await house.log.append(look)
+        }
         let event = AuditEvent(
             kind: .keyDestroyed, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
             source: Self.source, decision: basis.rawValue)
@@ -40,16 +48,7 @@ extension OperatorService {
             return reply(.output("nothing was destroyed"))
         }
         let isErased = await erased()
-        var listed: Bool?
-        if let continuous = house.continuous {
-            do throws(BackupFailure) {
-                _ = try await continuous.backup.putDestroyed()
-                try await continuous.stream.flush()
-                listed = true
-            } catch {
-                listed = false
-            }
-        }
+        let listed = await list()
         reply(
             .output(
                 "destroyed: nobody opens \(done.records) current records and all versions before them again, Ward included"
@@ -109,6 +108,18 @@ extension OperatorService {
         guard !destructions.isEmpty else { return reply(.output("no patient's key was destroyed")) }
         reply(.output(isErased ? Self.erasedText : Self.notErasedText))
         for line in Self.elsewhere { reply(.output(line)) }
+    }
+
+    /// Writes the list for restores at the server's own place; nil where it has none.
+    private func list() async -> Bool? {
+        guard let continuous = house.continuous else { return nil }
+        do throws(BackupFailure) {
+            _ = try await continuous.backup.putDestroyed()
+            try await continuous.backup.carry()
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Whether nothing of a destroyed key is left in the store's own files; waits some seconds for a reader.
@@ -177,6 +188,15 @@ extension OperatorService {
         event.patients = [patient]
         event.outcome = .denied
         event.decision = failure.code
+        if failure == .log(.unknown) {
+            let isThere = (try? house.store.patientKey(house.vault.keyID(ofPatient: patient))).flatMap { $0 } != nil
+            guard isThere else {
+                _ = await list()
+                throw CommandFailure(
+                    "the commit was not confirmed, by the disk or by the standby: the key is gone as far as this store can "
+                        + "tell. see: ward keys shred --status")
+            }
+        }
         if failure != .log(.log(.storage)) { _ = try await house.log.append(event) }
         throw CommandFailure(failure.text)
     }
@@ -189,6 +209,7 @@ extension ShredFailure {
         case .already: "destroyed-already"
         case .log(.held): "legal-hold"
         case .log(.tooEarly): "retention"
+        case .log(.unknown): "unknown"
         case .unknownPatient: "unknown-patient"
         case .log, .vault: "failed"
         }
@@ -203,6 +224,7 @@ extension ShredFailure {
         case .log(.tooEarly(let last, let years)):
             "something was written of this patient on \(last.text.prefix(10)), and records are kept for \(years) years; "
                 + "before that only --basis agreement-ended or required-by-law"
+        case .log(.unknown): "the audit log could not be written, so nothing was destroyed"
         case .log(.changed): "somebody else changed this at the same time; repeat it"
         case .log(.log): "the audit log could not be read or written, so nothing was destroyed"
         case .vault(.indexNotReady): "the index is being rebuilt; repeat this when it is done"

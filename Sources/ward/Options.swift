@@ -23,7 +23,10 @@ struct StoreOptions: ParsableArguments {
     var moduleLibrary: String?
 
     @Option(
-        name: .long, help: "File with the key for AWS KMS (mode 600): id, then secret; or the credential ward-kms.")
+        name: .long,
+        help:
+            "File with the key for AWS KMS (mode 600): id, secret, and a session's token if it is lent; or the credential ward-kms."
+    )
     var kmsCredentials: String?
 
     var folder: DataFolder { DataFolder(data) }

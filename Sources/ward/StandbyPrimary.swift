@@ -96,8 +96,16 @@ final class StandbyPrimary: Sendable {
         let feed = StandbyFeed(
             store: header.id, epoch: record.epoch,
             rules: StandbyRules(
-                lease: record.leaseSeconds, isSynchronous: isSynchronous, wait: wait, fallsBack: fallsBack)
-        ) { notice in tell(notice, folder, log) }
+                lease: record.leaseSeconds, isSynchronous: isSynchronous, wait: wait, fallsBack: fallsBack),
+            fenced: { epoch in
+                guard (try? PrivateFile.replace(folder.standbyFence, Array("\(epoch)\n".utf8))) != nil else {
+                    log.error("a standby was promoted, and the mark of it cannot be written to the data folder")
+                    return false
+                }
+                log.error("a standby was promoted in the place of this store; it is never written again")
+                return true
+            }
+        ) { notice in tell(notice, log) }
         store.guardCommits(by: feed)
         let channel = try await StandbyWire.listen(
             address, StandbyWire.Ends(own: identity, peer: follower, silence: record.leaseSeconds)
@@ -123,7 +131,7 @@ final class StandbyPrimary: Sendable {
         }
     }
 
-    private static func tell(_ notice: StandbyFeed.Notice, _ folder: DataFolder, _ log: OperationalLog) {
+    private static func tell(_ notice: StandbyFeed.Notice, _ log: OperationalLog) {
         switch notice {
         case .followerCame: log.info("the standby has connected")
         case .followerLeft: log.error("the standby is gone; writing stops when the lease is over")
@@ -131,9 +139,6 @@ final class StandbyPrimary: Sendable {
         case .refusing: log.error("no lease, or the standby does not keep up: nothing is written")
         case .taking: log.info("the lease is held again")
         case .fellBack: log.error("the standby does not answer in time; commits are answered without it")
-        case .fenced(let epoch):
-            try? PrivateFile.replace(folder.standbyFence, Array("\(epoch)\n".utf8))
-            log.error("a standby was promoted in the place of this store; it is never written again")
         }
     }
 

@@ -108,7 +108,7 @@ private final class StandbyPipe: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private static let largest = 1 << 30
+    fileprivate static let largest = 1 << 30
     private static let handshakeLimit = TimeAmount.seconds(10)
 
     private let silence: TimeAmount
@@ -170,6 +170,7 @@ private final class StandbyPipe: ChannelInboundHandler {
         let received: AsyncStream<[UInt8]>
 
         func send(_ message: [UInt8]) async throws(StandbyFailure) {
+            guard message.count <= StandbyPipe.largest else { throw .protocolViolation }
             var buffer = channel.allocator.buffer(capacity: message.count + 4)
             buffer.writeInteger(UInt32(message.count))
             buffer.writeBytes(message)

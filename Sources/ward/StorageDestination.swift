@@ -171,12 +171,14 @@ struct BackupChoice: Sendable {
             throw CommandFailure("--backup-lock-days is 1 to 36500")
         }
         let name = try StorageName(text)
-        let key = try StorageCredentials.strict(credentials, credential: "ward-backup-s3", "--backup-credentials")
+        let source = StorageCredentials.source(credentials, credential: "ward-backup-s3", "--backup-credentials")
+        // Said in words at once.
+        _ = try StorageCredentials.strict(credentials, credential: "ward-backup-s3", "--backup-credentials")
         (path, destination) = (text, name.server)
         place = { broker in
             StorageDestination(
                 store: ObjectStore(
-                    broker: broker, destination: name.server, bucket: name.bucket, credentials: key),
+                    broker: broker, destination: name.server, bucket: name.bucket, credentials: source),
                 prefix: name.prefix, lockDays: lockDays)
         }
     }
@@ -193,7 +195,7 @@ extension StorageCredentials {
             throw CommandFailure("the key's file is needed: \(option), or the credential \(credential)")
         }
         var bytes: [UInt8]
-        do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 4096) } catch {
+        do throws(FileFailure) { bytes = try PrivateFile.read(path, secret: true, limit: 8192) } catch {
             throw CommandFailure(
                 error == .readableByOthers
                     ? "\(option): the file can be read by others; chmod 600 it"
@@ -201,8 +203,20 @@ extension StorageCredentials {
         }
         defer { wipe(&bytes) }
         guard let key = StorageCredentials(file: bytes) else {
-            throw CommandFailure("\(option): the file has the key's id on line 1 and its secret on line 2")
+            throw CommandFailure(
+                "\(option): the file has the key's id on line 1, its secret on line 2, a session's token on line 3")
         }
         return key
+    }
+
+    /// Reads it anew whenever it is asked.
+    static func source(
+        _ file: String?, credential: String, _ option: String
+    ) -> @Sendable () throws(EgressFailure) -> StorageCredentials {
+        { () throws(EgressFailure) in
+            do throws(CommandFailure) { return try strict(file, credential: credential, option) } catch {
+                throw .withoutSecret
+            }
+        }
     }
 }

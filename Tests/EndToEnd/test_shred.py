@@ -196,3 +196,42 @@ def test_without_a_server(houses):
     house.start()
     assert house.client("integration").get("Patient/p1").status_code == 410
     assert "destroyed before" in shred(house, "p1").stderr
+
+
+def test_a_backup_whose_disk_is_away(houses, tmp_path):
+    house = houses(start=False)
+    clinic = Clinic(house, tmp_path)
+    clinic.kit()
+    clinic.serve()
+    filled(house, 3)
+    clinic.caught_up()
+    aside = tmp_path / "aside"
+    shutil.move(clinic.place, aside)
+    clinic.place.mkdir()
+    done = shred(house)
+    assert done.returncode == 0, done.stderr
+    assert "the list for restores could not be written" in done.stdout
+    # Nothing goes where the backups are not, and nobody is told that they hold nothing.
+    assert list(clinic.place.iterdir()) == []
+    for options in ([], ["--backup", tmp_path / "mistyped"]):
+        said = house.ward("keys", "shred", "--status", *options)
+        assert said.returncode == 1 and "there is no backup" in said.stderr, said.stdout
+    clinic.place.rmdir()
+    shutil.move(aside, clinic.place)
+    wait_until(lambda: list(clinic.place.glob("destroyed/*")) or shred_listed(house), timeout=90, what="the list")
+    assert house.ward("backup", "verify").returncode == 0
+
+
+def shred_listed(house):
+    """The list is written by the next full backup."""
+    house.ward("backup", "now")
+    return False
+
+
+def test_a_dry_run_is_in_the_log(houses):
+    house = houses()
+    filled(house, 2)
+    assert shred(house, "p1", "--dry-run").returncode == 0
+    look, = [event for event in house.events("--kind", "audit-read") if event["decision"] == "destroyed-keys/dry-run"]
+    assert look["patients"] == ["p1"]
+    assert house.events("--kind", "key-destroyed") == []

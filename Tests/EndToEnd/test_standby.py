@@ -736,3 +736,55 @@ def test_a_copy_that_is_not_whole_is_not_promoted(pair):
     done = pair.promote(check=False)
     assert done.returncode != 0
     assert not (pair.folder / "copy.key").exists()
+
+
+def test_a_copy_whose_pairing_was_ended_takes_nobody_s_place(pair):
+    pair.pair().follow().serve()
+    fhir = pair.primary.client("integration")
+    assert fhir.put("Patient/p1", patient(1)).status_code == 201
+    pair.caught_up()
+    done = pair.primary.ward("standby", "end", "--copy-is-destroyed", "--reason", "said so")
+    assert done.returncode == 0, done.stderr
+    # Whoever follows is cut off, and the primary goes on without it.
+    assert fhir.put("Patient/p2", patient(2)).status_code == 201
+    time.sleep(1)
+    done = pair.promote(check=False)
+    if "ended the pairing" not in done.stderr:
+        # The end itself had not gone over to the copy: then it is one that knows of nothing.
+        assert done.returncode == 0 and len(pair.promoted().events("--kind", "standby-promoted")) == 1
+    else:
+        assert done.returncode == 2 and "takes the place" not in done.stdout
+        assert pair.promoted().ward("audit", "checkpoint").returncode != 0
+
+
+def test_the_primary_s_keys_are_not_those_of_the_promoted_store(pair):
+    pair.pair().follow().serve()
+    assert pair.primary.client("integration").put("Patient/p1", patient(1)).status_code == 201
+    pair.caught_up()
+    pair.primary.kill()
+    own = pair.folder / "taken.key"
+    shutil.copy(pair.primary.folder / "data.key", own)
+    done = pair.promote("--key-file", own, check=False)
+    assert done.returncode == 1 and "a key file of its own" in done.stderr
+    pair.promote()
+    refused = pair.promoted().ward("audit", "checkpoint", "--key-file", own)
+    assert refused.returncode == 1 and "does not open this store" in refused.stderr
+
+
+def test_a_fenced_primary_makes_no_backup_beside_those_of_its_successor(pair):
+    place = pair.folder / "backups"
+    assert pair.primary.ward("backup", "kit").returncode == 0
+    pair.pair().follow().serve("--backup", place, "--backup-every", 1)
+    fhir = pair.primary.client("integration")
+    assert fhir.put("Patient/p1", patient(1)).status_code == 201
+    pair.caught_up()
+    wait_until(lambda: list(place.glob("manifests/*")), timeout=60, what="a backup")
+    pair.relay.cut()
+    wait_until(lambda: refuses_writes(pair, fhir), timeout=60, interval=0.2, what="a refusal")
+    done = pair.primary.ward("backup", "now")
+    assert done.returncode != 0 and "holds no lease" in done.stderr, done.stderr
+    before = sorted(each.relative_to(place) for each in place.rglob("*"))
+    pair.promote()
+    done = pair.primary.ward("backup", "now")
+    assert done.returncode != 0
+    assert sorted(each.relative_to(place) for each in place.rglob("*")) == before

@@ -48,6 +48,30 @@ struct DestroyedListTests {
         withExtendedLifetime(folder) {}
     }
 
+    @Test func `a store that took the place of another learns what that one destroyed`() async throws {
+        let house = try await BackupHouse()
+        try await house.write(0..<20)
+        let destination = MemoryDestination()
+        let backup = house.backup(to: destination)
+        _ = try await backup.full()
+        let (copy, _, folder) = try await house.restore(from: destination)
+        try await destroy(house)
+        #expect(try await backup.putDestroyed() == 1)
+        #expect(try await backup.destroyedElsewhere().isEmpty)
+        let other = Backup(of: copy, desk: house.desk, to: destination, stream: nil)
+        #expect(try await other.destroyedElsewhere() == [Self.entry])
+        #expect(try await other.destroyedFaults() == [.altered(Self.name)])
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test func `an empty place says nothing of what still holds a key`() async throws {
+        let house = try await BackupHouse()
+        let backup = house.backup(to: MemoryDestination())
+        await #expect(throws: BackupFailure.empty) {
+            _ = try await backup.holding(Self.entry.id, destroyedAt: .now(), now: .now())
+        }
+    }
+
     @Test func `the stream carries the removal, and a moment before it still has the key and the list`() async throws {
         let house = try await BackupHouse()
         let destination = MemoryDestination()

@@ -1,7 +1,9 @@
+import Synchronization
 import Testing
 import WardAudit
 import WardContinuity
 import WardCore
+import WardSQLite
 import WardStorage
 import WardTestKit
 
@@ -82,6 +84,68 @@ struct RetentionTests {
         _ = try await backup.full()
         #expect(before.isSubset(of: destination.objects.keys))
         #expect(try await backup.reader.verify(expected: house.desk.state).faults == [.altered(name)])
+    }
+
+    @Test func `a place that is empty now is written to only by a backup that somebody asks for`() async throws {
+        let house = try await BackupHouse()
+        let destination = MemoryDestination()
+        let stream = BackupStream()
+        stream.follow(house.store)
+        let backup = house.backup(to: destination, stream: stream)
+        try await backup.begin(at: try #require(Backup.position(of: house.store)))
+        _ = try await backup.full()
+        try await house.write(0..<10)
+        try await stream.flush()
+        destination.objects = [:]
+        try await house.write(10..<20)
+        await #expect(throws: BackupFailure.notThere) { try await backup.carry() }
+        await #expect(throws: BackupFailure.notThere) { _ = try await backup.putDestroyed() }
+        await #expect(throws: BackupFailure.notThere) { _ = try await backup.drill(into: { MemoryStore() }) }
+        #expect(destination.objects.isEmpty)
+        _ = try await backup.full()
+        #expect(!destination.objects.isEmpty)
+    }
+
+    @Test func `a store without the lease of its standby writes nothing beside those of whoever took its place`()
+        async throws
+    {
+        let house = try await BackupHouse()
+        let destination = MemoryDestination()
+        let stream = BackupStream()
+        stream.follow(house.store)
+        let backup = house.backup(to: destination, stream: stream)
+        try await backup.begin(at: try #require(Backup.position(of: house.store)))
+        _ = try await backup.full()
+        try await house.write(0..<10)
+        let before = destination.objects
+        let gate = Gate()
+        house.store.guardCommits(by: gate)
+        gate.open.withLock { $0 = false }
+        await #expect(throws: BackupFailure.notTheWriter) { try await backup.carry() }
+        await #expect(throws: BackupFailure.notTheWriter) { _ = try await backup.putDestroyed() }
+        await #expect(throws: BackupFailure.notTheWriter) { _ = try await backup.full() }
+        await #expect(throws: BackupFailure.notTheWriter) { _ = try await backup.drill(into: { MemoryStore() }) }
+        #expect(destination.objects == before)
+        // Somebody is promoted while a backup is made: its chunks lie there, and it does not count.
+        gate.open.withLock { $0 = true }
+        destination.state.withLock { $0.before = ("chunks/", { gate.open.withLock { $0 = false } }) }
+        await #expect(throws: BackupFailure.notTheWriter) { _ = try await backup.full() }
+        #expect(destination.names("manifests/").count == 1)
+        gate.open.withLock { $0 = true }
+        _ = try await backup.full()
+        #expect(destination.names("manifests/").count == 2)
+    }
+
+    private final class Gate: CommitGate {
+        let open = Mutex(true)
+
+        var isOpen: Bool { open.withLock { $0 } }
+
+        func enter() throws(StorageFailure) {}
+
+        func committed(_ commit: StoreCommit) -> Int64? { nil }
+
+        func leave(_ number: Int64?) throws(StorageFailure) {}
     }
 
     @Test func `a drill writes anew, restores, compares, and its signed result is in the log`() async throws {

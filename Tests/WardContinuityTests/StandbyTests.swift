@@ -10,125 +10,6 @@ import WardTestKit
 
 /// A primary and its follower in one process; what goes between them can be held up, altered and cut.
 struct StandbyTests {
-    /// One end of a connection in memory.
-    private final class End: StandbyLink {
-        let received: AsyncStream<[UInt8]>
-        private let arriving: AsyncStream<[UInt8]>.Continuation
-        private let peer = Mutex<AsyncStream<[UInt8]>.Continuation?>(nil)
-        private let alter: @Sendable ([UInt8]) -> [UInt8]?
-
-        private init(_ alter: @escaping @Sendable ([UInt8]) -> [UInt8]?) {
-            (received, arriving) = AsyncStream<[UInt8]>.makeStream()
-            self.alter = alter
-        }
-
-        /// - Parameter alter: what becomes of a message of the primary's; nil for one that is lost.
-        static func pair(
-            _ alter: @escaping @Sendable ([UInt8]) -> [UInt8]? = { $0 }
-        ) -> (primary: End, follower: End) {
-            let (primary, follower) = (End(alter), End { $0 })
-            primary.peer.withLock { $0 = follower.arriving }
-            follower.peer.withLock { $0 = primary.arriving }
-            return (primary, follower)
-        }
-
-        func send(_ message: [UInt8]) async throws(StandbyFailure) {
-            guard let peer = peer.withLock({ $0 }) else { throw .cut }
-            if let message = alter(message) { peer.yield(message) }
-        }
-
-        func cut() {
-            arriving.finish()
-            peer.withLock { peer in
-                peer?.finish()
-                peer = nil
-            }
-        }
-    }
-
-    /// A follower's disk.
-    private struct Disk {
-        let folder: TemporaryFolder
-        let store: SQLiteStore
-
-        init() throws {
-            folder = try TemporaryFolder()
-            store = try SQLiteStore(path: "\(folder.path)/ward.db")
-        }
-    }
-
-    /// Stands still until it is let go: a busy machine then ends no lease, and makes no follower late.
-    private final class Clock: Sendable {
-        private let isStanding: Mutex<Bool>
-
-        init(isStanding: Bool = true) { self.isStanding = Mutex(isStanding) }
-
-        func go() { isStanding.withLock { $0 = false } }
-
-        func now() -> Int64 { isStanding.withLock { $0 } ? 1 : LeaseClock.now() }
-    }
-
-    private static func feed(
-        _ rules: StandbyRules = StandbyRules(lease: 60, wait: 1), clock: Clock = Clock()
-    ) -> StandbyFeed {
-        StandbyFeed(store: BackupHouse.id, epoch: 1, rules: rules, clock: { clock.now() }) { _ in }
-    }
-
-    private static func pairing(_ house: BackupHouse, epoch: Int64 = 1) -> StandbyFollower.Pairing {
-        StandbyFollower.Pairing(
-            store: BackupHouse.id, epoch: epoch, origin: house.log.origin, publicKey: house.log.publicKey)
-    }
-
-    /// Follows until it is told to stop; what ended it, if anything but that did.
-    private struct Following {
-        let end: End
-        let session: Task<Void, Never>
-        let following: Task<StandbyFailure?, Never>
-
-        init(
-            _ feed: StandbyFeed, _ house: BackupHouse, into disk: Disk, pairing: StandbyFollower.Pairing? = nil,
-            grants: @escaping @Sendable () -> Bool = { true },
-            alter: @escaping @Sendable ([UInt8]) -> [UInt8]? = { $0 }
-        ) {
-            let (primary, follower) = End.pair(alter)
-            end = follower
-            let (store, pairing) = (house.store, pairing ?? StandbyTests.pairing(house))
-            session = Task.detached { await StandbySession(feed, of: store, over: primary).run() }
-            following = Task.detached {
-                do throws(StandbyFailure) {
-                    try await StandbyFollower(pairing, into: disk.store, grants: grants) { _, _ in }
-                        .run(over: follower)
-                    return nil
-                } catch {
-                    return error
-                }
-            }
-        }
-
-        func stop() async -> StandbyFailure? {
-            end.cut()
-            await session.value
-            return await following.value
-        }
-    }
-
-    /// Waits for something that another task does.
-    private static func wait(_ what: String, until condition: () -> Bool) async throws {
-        for _ in 0..<12_000 {
-            if condition() { return }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-        Issue.record("\(what) did not come true within a minute")
-    }
-
-    private static func isCaughtUp(_ feed: StandbyFeed) -> Bool {
-        feed.status.follower == .following && feed.status.waiting == 0
-    }
-
-    private static func differences(_ house: BackupHouse, _ disk: Disk) throws -> [String] {
-        try StoreContent(house.store).differences(from: StoreContent(disk.store)).filter { $0 != "metadata standby" }
-    }
-
     @Test func `a copy is equal from empty, behind a cut, and after the primary was started again`() async throws {
         let (house, disk) = (try await BackupHouse(), try Disk())
         let feed = Self.feed()
@@ -218,7 +99,8 @@ struct StandbyTests {
         let time = Mutex<Int64>(0)
         // The machine stands still at the moment at which the transaction is durable.
         let feed = StandbyFeed(
-            store: BackupHouse.id, epoch: 1, rules: StandbyRules(lease: 60, wait: 1), clock: { time.withLock { $0 } }
+            store: BackupHouse.id, epoch: 1, rules: StandbyRules(lease: 60, wait: 1), clock: { time.withLock { $0 } },
+            fenced: { _ in true }
         ) { _ in }
         let gate = Stopping(feed) { time.withLock { $0 += 61_000_000_000 } }
         house.store.guardCommits(by: gate)
@@ -251,6 +133,95 @@ struct StandbyTests {
         }
 
         func leave(_ number: Int64?) throws(StorageFailure) { try inner.leave(number) }
+
+        var isOpen: Bool { inner.isOpen }
+    }
+
+    @Test func `a follower that had everything and fell behind holds up commits until it has them`() async throws {
+        let (house, disk) = (try await BackupHouse(), try Disk())
+        let time = Mutex<Int64>(1)
+        let feed = StandbyFeed(
+            store: BackupHouse.id, epoch: 1, rules: StandbyRules(lease: 600, wait: 1),
+            clock: { time.withLock { $0 } }, fenced: { _ in true }
+        ) { _ in }
+        house.store.guardCommits(by: feed)
+        let following = Following(feed, house, into: disk)
+        try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
+        _ = await following.stop()
+        // More than is held for it: what it lacks is no longer at hand, and its age counts all the same.
+        let before = feed.status.waiting
+        for number in 0..<70 as Range<Int64> {
+            let big = StoreChange.metadata(.origin, Array(repeating: UInt8(number), count: 2 << 20))
+            _ = feed.committed(.changes([big]))
+        }
+        #expect(feed.status.waiting == before + 70)
+        time.withLock { $0 += 6_000_000_000 }
+        #expect(feed.holdsLease && feed.status.lagSeconds >= 6)
+        let refused = Task.detached { try await house.write(0..<1) }
+        for step in 0..<4000 where !refused.isCancelled {
+            time.withLock { $0 += 1_000_000 }
+            if step % 100 == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        await #expect(throws: SubmissionFailure.unavailable) { try await refused.value }
+        #expect(feed.holdsLease)
+        let again = Following(feed, house, into: disk)
+        try await Self.wait("what it lacked") { Self.isCaughtUp(feed) }
+        #expect(feed.status.lagSeconds == 0)
+        try await house.write(0..<1)
+        _ = await again.stop()
+        await house.log.close()
+    }
+
+    @Test func `whoever was promoted is told so only when it is written down`() async throws {
+        let house = try await BackupHouse()
+        let isWritable = Mutex(false)
+        let feed = StandbyFeed(
+            store: BackupHouse.id, epoch: 1, rules: StandbyRules(lease: 60, wait: 1),
+            fenced: { _ in isWritable.withLock { $0 } }
+        ) { _ in }
+        for expected in [false, true] {
+            isWritable.withLock { $0 = expected }
+            let (primary, follower) = End.pair()
+            let session = Task.detached { await StandbySession(feed, of: house.store, over: primary).run() }
+            #expect(await StandbyFollower.tell(store: BackupHouse.id, epoch: 2, over: follower) == expected)
+            await session.value
+            // Nothing is written either way.
+            #expect(!feed.isOpen && feed.status.fencedBy == 2)
+        }
+        await house.log.close()
+    }
+
+    @Test func `a pairing that has ended cuts whoever follows`() async throws {
+        let (house, disk) = (try await BackupHouse(), try Disk())
+        let feed = Self.feed()
+        house.store.guardCommits(by: feed)
+        let following = Following(feed, house, into: disk)
+        try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
+        feed.release()
+        #expect(await following.following.value == .cut)
+        try await house.write(0..<1)
+        #expect(feed.isOpen && feed.status.follower == .away)
+        await house.log.close()
+    }
+
+    @Test func `a whole copy grants a lease only when it has seen that the log goes on`() async throws {
+        let (house, disk) = (try await BackupHouse(), try Disk())
+        let feed = Self.feed()
+        house.store.guardCommits(by: feed)
+        let first = Following(feed, house, into: disk)
+        try await Self.wait("the copy") { Self.isCaughtUp(feed) && feed.holdsLease }
+        _ = await first.stop()
+        // Another process, whose rows never come: it may have been set back.
+        let again = Self.feed()
+        let second = Following(again, house, into: disk, alter: { $0.count > 200 ? nil : $0 })
+        try await Self.wait("the connection") { again.status.follower == .catchingUp }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(!again.holdsLease)
+        _ = await second.stop()
+        let third = Following(again, house, into: disk)
+        try await Self.wait("the lease") { again.holdsLease }
+        _ = await third.stop()
+        await house.log.close()
     }
 
     @Test func `synchronous commits are on the follower's disk when they are answered`() async throws {

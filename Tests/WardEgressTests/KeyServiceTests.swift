@@ -116,7 +116,7 @@ import WardEgress
             ("DisabledException", KeyServiceFailure.keyDisabled), ("KMSInvalidStateException", .keyDisabled),
             ("NotFoundException", .keyMissing), ("InvalidCiphertextException", .otherKey),
             ("IncorrectKeyException", .otherKey), ("AccessDeniedException", .denied),
-            ("com.amazonaws.kms#AccessDeniedException", .denied), ("ThrottlingException", .egress(.answered(400))),
+            ("com.amazonaws.kms#AccessDeniedException", .denied),
             ("", .egress(.answered(400))),
         ] {
             #expect(try await failure([answer(400, #"{"__type":"\#(type)"}"#)]) == expected)
@@ -124,6 +124,18 @@ import WardEgress
         #expect(
             try await failure([answer(200, #"{"KeyId":"arn:aws:kms:us-east-1:1:key/x","Plaintext":"AQID"}"#)])
                 == .otherKey)
+    }
+
+    @Test func `that is asked too often, by anybody, is asked again`() async throws {
+        let good = answer(200, #"{"KeyId":"\#(Self.key)","Plaintext":"AQID"}"#)
+        for passing in [
+            answer(400, #"{"__type":"ThrottlingException"}"#), answer(429, ""), answer(503, ""),
+            answer(400, #"{"__type":"com.amazonaws.kms#LimitExceededException"}"#),
+        ] {
+            #expect(try await failure([passing, good]) == nil)
+        }
+        #expect(
+            try await failure([answer(400, #"{"__type":"ValidationException"}"#), good]) == .egress(.answered(400)))
     }
 
     @Test(arguments: [

@@ -44,6 +44,32 @@ import WardTestKit
         #expect(house.refusal("abroad") == .regionNotCovered)
     }
 
+    @Test func `says what ends soon, service by service`() async throws {
+        let house = try EgressHouse()
+        try await house.addVendor()
+        func ending() -> [String] {
+            house.register.ending(within: 30 * EgressHouse.day, at: house.clock.now).map { "\($0.kind) \($0.name)" }
+        }
+        #expect(ending().isEmpty)
+        try await house.sign(EgressHouse.agreement(services: ["mail"], days: 400))
+        try await house.sign(EgressHouse.agreement(services: ["kms"], days: 10))
+        #expect(ending().isEmpty)
+        let kms = Destination.Ground.agreement(vendor: "posthaste", service: "kms")
+        try await house.add(EgressHouse.destination("out"))
+        try await house.add(EgressHouse.destination("keys", kind: .kms, ground: kms))
+        #expect(ending() == ["destination keys"])
+        // Renewed from the day on which the other ends; not if there is a day between.
+        try await house.sign(EgressHouse.agreement(services: ["kms"], from: 11, days: 400))
+        #expect(ending() == ["destination keys"])
+        try await house.sign(EgressHouse.agreement(services: ["kms"], from: 9, days: 300))
+        #expect(ending().isEmpty)
+        let soon = house.clock.now.adding(seconds: 5 * EgressHouse.day)
+        try await house.add(EgressHouse.destination("law", ground: .lawful(.treatment, reason: "x", ends: soon)))
+        #expect(ending() == ["destination law"])
+        house.clock.move(seconds: 6 * EgressHouse.day)
+        #expect(ending().isEmpty)
+    }
+
     @Test func `begins and ends with the agreement, to the microsecond`() async throws {
         let house = try EgressHouse()
         let agreement = EgressHouse.agreement(from: 1, days: 2)

@@ -1,4 +1,6 @@
+import Synchronization
 import Testing
+import WardAudit
 import WardCore
 import WardCrypto
 import WardEgress
@@ -78,7 +80,12 @@ import WardTestKit
         let credentials = StorageCredentials(id: "id", secret: Array("secretword".utf8))
         #expect("\(credentials) \(String(reflecting: credentials))".contains("secretword") == false)
         #expect(StorageCredentials(file: Array("id\nsecret\n".utf8)) != nil)
-        for file in ["", "id", "id\n", "id\nse cret\n", "id\nsecret\nmore\n", "i\u{e9}\nsecret"] {
+        for file in [
+            "", "id", "id\n", "id\nse cret\n", "id\nsecret\nmore\n",
+            "id\nsecret\n\(String(repeating: "t", count: 3001))\n",
+            "id\nsecret\n\(String(repeating: "t", count: 20))\nmore\n",
+            "id\nsecret\ntoken with blanks in it\n", "i\u{e9}\nsecret",
+        ] {
             #expect(StorageCredentials(file: Array(file.utf8)) == nil)
         }
     }
@@ -89,7 +96,11 @@ import WardTestKit
         let house = try EgressHouse(network: PlannedNetwork(script: answers))
         try await house.ready(EgressHouse.destination(kind: .storage, host: "mail.example.com", port: 443))
         let credentials = StorageCredentials(id: "id", secret: Array("secret".utf8))
-        return (house, ObjectStore(broker: house.broker, destination: "out", bucket: "b", credentials: credentials))
+        return (
+            house,
+            ObjectStore(broker: house.broker, destination: "out", bucket: "b") { () throws(EgressFailure) in credentials
+            }
+        )
     }
 
     private func failure(_ answers: [String], limit: Int = 100) async throws -> EgressFailure? {
@@ -132,6 +143,43 @@ import WardTestKit
         #expect(house.network.streams[1].written.contains("if-none-match: *\r\n"))
         try await store.put("b", [1], isNew: true)
         #expect(house.network.attempts == 3)
+    }
+
+    @Test func `sends the token of a session, under the signature, and takes a new one from then on`() async throws {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        let house = try EgressHouse(network: PlannedNetwork(script: [answer, answer]))
+        try await house.ready(EgressHouse.destination(kind: .storage, host: "mail.example.com", port: 443))
+        let token = Mutex("first-token-of-a-session")
+        let store = ObjectStore(broker: house.broker, destination: "out", bucket: "b") { () throws(EgressFailure) in
+            guard let read = StorageCredentials(file: Array("id\nsecret\n\(token.withLock { $0 })\n".utf8)) else {
+                throw .withoutSecret
+            }
+            return read
+        }
+        try await store.put("a", [1])
+        token.withLock { $0 = "second-token-of-a-session" }
+        try await store.put("a", [1])
+        let said = house.network.streams[0].written
+        #expect(said.contains("x-amz-security-token: first-token-of-a-session\r\n"))
+        #expect(said.contains("x-amz-security-token: second-token-of-a-session\r\n"))
+        #expect(said.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"))
+        token.withLock { $0 = "" }
+        // Back to a key of its own: no token.
+        try await store.put("a", [1])
+        #expect(house.network.streams.map(\.written).joined().ranges(of: "x-amz-security-token: ").count == 2)
+    }
+
+    @Test func `keeps no connection until somebody cuts it for its age`() async throws {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        let (house, store) = try await house([answer, answer, answer])
+        try await store.put("a", [1])
+        try await store.put("b", [1])
+        #expect(house.network.attempts == 1)
+        house.clock.move(seconds: EgressLimits.age - 2 * EgressLimits.idle)
+        try await store.put("c", [1])
+        #expect(house.network.attempts == 2)
+        await house.broker.close()
+        #expect(try house.events(.egressClosed).allSatisfy { $0.outcome == .success })
     }
 
     @Test func `reads a listing`() async throws {

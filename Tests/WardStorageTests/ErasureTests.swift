@@ -86,6 +86,27 @@ import WardTestKit
         }
     }
 
+    @Test func `when most are gone, pages that became empty hold none of them either`() throws {
+        let store = try filled()
+        let gone = (0..<3000 as Range<UInt64>).filter { $0 % 4 != 0 }
+        try remove(gone, from: store)
+        try store.erase()
+        store.close()
+        let bytes = try ["", "-wal"].filter { PrivateFile.exists(path + $0) }.flatMap {
+            try PrivateFile.read(path + $0, secret: false, limit: 1 << 30)
+        }
+        // All wrapped keys begin alike: one pass finds every one that is left.
+        let start = Array("wrapped key number ".utf8)
+        var left: Set<UInt64> = []
+        var at = bytes.startIndex
+        while let next = bytes[at...].firstRange(of: start)?.upperBound {
+            let digits = bytes[next...].prefix { (0x30...0x39).contains($0) }
+            if let number = UInt64(String(decoding: digits, as: UTF8.self)) { left.insert(number) }
+            at = next
+        }
+        #expect(left == Set((0..<3000).filter { $0 % 4 == 0 }))
+    }
+
     @Test func `cut short before it began, it is made good at the next opening`() throws {
         let store = try filled(100)
         try remove([5], from: store)

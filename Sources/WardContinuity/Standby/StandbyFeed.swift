@@ -15,6 +15,8 @@ public final class StandbyFeed: CommitGate {
     private let clock: @Sendable () -> Int64
     /// Told when something changed that an operator should know.
     private let notice: @Sendable (Notice) -> Void
+    /// Writes down that a standby was promoted, with its epoch; whether it is durable.
+    private let fenced: @Sendable (Int64) -> Bool
 
     /// What happened.
     public enum Notice: Sendable {
@@ -22,8 +24,6 @@ public final class StandbyFeed: CommitGate {
         /// Commits are refused, or taken again.
         case refusing, taking
         case fellBack
-        /// A standby was promoted; called before the answer goes out, and it must be durable when this returns.
-        case fenced(epoch: Int64)
     }
 
     /// One transaction that waits for the follower.
@@ -49,6 +49,10 @@ public final class StandbyFeed: CommitGate {
         var refusingSince: Int64?
         var isRefusing = false
         var hasFallenBack = false
+        /// Whether the follower has had everything, once since this process began.
+        var hasFollowed = false
+        /// When the oldest transaction was made that is not at hand any more and that the follower may lack.
+        var lostSince: Int64?
         var fencedBy: Int64?
         var isReleased = false
         var signal: AsyncStream<Void>.Continuation?
@@ -60,12 +64,13 @@ public final class StandbyFeed: CommitGate {
     public init(
         store storeID: String, epoch: Int64, rules: StandbyRules,
         clock: @escaping @Sendable () -> Int64 = { LeaseClock.now() },
-        notice: @escaping @Sendable (Notice) -> Void
+        fenced: @escaping @Sendable (Int64) -> Bool, notice: @escaping @Sendable (Notice) -> Void
     ) {
         self.storeID = storeID
         self.epoch = epoch
         self.rules = rules
         self.clock = clock
+        self.fenced = fenced
         self.notice = notice
         state = Mutex(
             State(lease: LeaseHolder(length: rules.lease * 1_000_000_000), instance: .random(in: 1 ... .max)))
@@ -91,15 +96,24 @@ public final class StandbyFeed: CommitGate {
         }
     }
 
-    /// The pairing has ended: from now on nothing stands in the way of a commit.
+    /// The pairing has ended: from now on nothing stands in the way of a commit, and whoever follows is cut off.
     public func release() {
         state.withLock { state in
             state.isReleased = true
             (state.items, state.size) = ([], 0)
+            state.connection += 1
+            state.follower = .away
+            state.signal?.finish()
+            state.signal = nil
         }
     }
 
     // MARK: Commits
+
+    public var isOpen: Bool {
+        let now = clock()
+        return state.withLock { $0.isReleased || ($0.fencedBy == nil && $0.lease.isHeld(at: now)) }
+    }
 
     public func enter() throws(StorageFailure) {
         let began = clock()
@@ -132,12 +146,13 @@ public final class StandbyFeed: CommitGate {
         if state.isReleased { return true }
         guard state.fencedBy == nil, state.lease.isHeld(at: now) else { return false }
         if rules.isSynchronous { return state.follower == .following || rules.fallsBack }
-        // While it catches up nothing is promised of how much would be lost.
-        return state.follower == .catchingUp || Self.lag(state, now) <= StandbyRules.longestLag * 1_000_000_000
+        // While it catches up for the first time nothing is promised of how much would be lost.
+        return (state.follower == .catchingUp && !state.hasFollowed)
+            || Self.lag(state, now) <= StandbyRules.longestLag * 1_000_000_000
     }
 
     private static func lag(_ state: State, _ now: Int64) -> Int64 {
-        state.items.first { $0.sequence > state.taken }.map { now - $0.time } ?? 0
+        (state.lostSince ?? state.items.first { $0.sequence > state.taken }?.time).map { now - $0 } ?? 0
     }
 
     public func committed(_ commit: StoreCommit) -> Int64? {
@@ -145,7 +160,7 @@ public final class StandbyFeed: CommitGate {
         return state.withLock { state in
             guard !state.isReleased else { return nil }
             guard case .changes(let changes) = commit else {
-                lose(&state)
+                lose(&state, now)
                 return nil
             }
             let kept = changes.filter { !$0.isDerived }
@@ -154,7 +169,7 @@ public final class StandbyFeed: CommitGate {
             let size = kept.reduce(64) { $0 + $1.size }
             state.items.append(Item(sequence: state.sequence, time: now, changes: kept, size: size))
             state.size += size
-            if state.size > Self.limit { lose(&state) }
+            if state.size > Self.limit { lose(&state, now) }
             state.signal?.yield()
             // Certificates and the like, which no answer depends on, are carried over and not waited for.
             let hasEvent = kept.contains { if case .leaf = $0 { true } else { false } }
@@ -163,7 +178,8 @@ public final class StandbyFeed: CommitGate {
     }
 
     /// What the follower lacks is no longer at hand: it gets it from the store.
-    private func lose(_ state: inout State) {
+    private func lose(_ state: inout State, _ now: Int64) {
+        state.lostSince = state.lostSince ?? state.items.first { $0.sequence > state.taken }?.time ?? now
         state.instance = .random(in: 1 ... .max)
         (state.items, state.size) = ([], 0)
         state.connection += 1
@@ -256,6 +272,8 @@ public final class StandbyFeed: CommitGate {
             let done = state.items.prefix { $0.sequence <= state.taken }
             state.size -= done.reduce(0) { $0 + $1.size }
             state.items.removeFirst(done.count)
+            state.lostSince = nil
+            state.hasFollowed = true
             defer { state.follower = .following }
             // Caught up again: from now on receipts are waited for again.
             if state.items.isEmpty { state.hasFallenBack = false }
@@ -280,8 +298,10 @@ public final class StandbyFeed: CommitGate {
     }
 
     /// Somebody was promoted: this store is never written again.
-    func fence(by epoch: Int64) {
+    ///
+    /// - Returns: whether that is written down, so that it also holds after a restart.
+    func fence(by epoch: Int64) -> Bool {
         state.withLock { $0.fencedBy = max($0.fencedBy ?? 0, epoch) }
-        notice(.fenced(epoch: epoch))
+        return fenced(epoch)
     }
 }

@@ -42,12 +42,19 @@ public struct StandbyFollower: Sendable {
         progress(copy.mark, copy.logSize)
         try await link.send(
             StandbyFrame.hello(try copy.hello(storeID: pairing.store, epoch: pairing.epoch)).encoded())
-        let (work, continuation) = AsyncStream<StandbyFrame>.makeStream()
+        let (work, continuation) = AsyncStream<StandbyFrame?>.makeStream()
+        // A whole copy holds the primary's log against its own before it lets it write; one that is not whole has nothing
+        // that a promotion could stand on.
+        let isChecked = Checked(copy.mark.phase != .whole)
         // Leases are granted as they are asked for, whatever is being written meanwhile.
         let reading = Task.detached {
             for await message in link.received {
-                guard let frame = StandbyFrame(message) else { break }
+                guard let frame = StandbyFrame(message) else {
+                    continuation.yield(nil)
+                    break
+                }
                 if case .ask(let number) = frame {
+                    guard isChecked.value else { continue }
                     guard grants(), (try? await link.send(StandbyFrame.grant(number).encoded())) != nil else { break }
                 } else {
                     continuation.yield(frame)
@@ -61,8 +68,11 @@ public struct StandbyFollower: Sendable {
             switch frame {
             case .welcome(let instance, let isContinued):
                 try copy.welcome(instance: instance, isContinued: isContinued)
+                // The same process as before, whose log this copy has taken event by event.
+                if isContinued { isChecked.set() }
             case .rows(let number, let changes, let sequence):
                 try copy.fill(changes, upTo: sequence)
+                if sequence != nil { isChecked.set() }
                 progress(copy.mark, copy.logSize)
                 try await link.send(StandbyFrame.taken(number).encoded())
             case .commit(let number, let sequence, let changes):
@@ -74,6 +84,16 @@ public struct StandbyFollower: Sendable {
             }
         }
         throw .cut
+    }
+
+    private final class Checked: Sendable {
+        private let state: Mutex<Bool>
+
+        init(_ isChecked: Bool) { state = Mutex(isChecked) }
+
+        var value: Bool { state.withLock { $0 } }
+
+        func set() { state.withLock { $0 = true } }
     }
 
     /// Tells the old primary that this store was promoted.

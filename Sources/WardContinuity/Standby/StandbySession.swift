@@ -9,10 +9,10 @@ public struct StandbySession: Sendable {
     private let link: any StandbyLink
     private let flight = Flight()
 
-    /// A message with rows is sent when it has about this size.
-    private static let messageSize = 16 << 20
+    /// A message with rows is sent when it has about this size: a question for the lease waits behind it.
+    private static let messageSize = 2 << 20
     /// How many bytes may be on their way.
-    private static let window = 48 << 20
+    private static let window = 16 << 20
 
     public init(_ feed: StandbyFeed, of store: any StreamedStore, over link: any StandbyLink) {
         self.feed = feed
@@ -57,7 +57,8 @@ public struct StandbySession: Sendable {
         guard hello.store == feed.storeID else { return await refuse("other-store") }
         if hello.isPromoted {
             guard hello.epoch > feed.epoch else { return await refuse("not-newer") }
-            feed.fence(by: hello.epoch)
+            // Unless it is written down, who was promoted asks again.
+            guard feed.fence(by: hello.epoch) else { return }
             try? await link.send(StandbyFrame.fenced.encoded())
             return
         }

@@ -93,6 +93,9 @@ public final class EgressConnection: Sendable {
 
     func isIdle(at now: Instant) -> Bool { now >= state.withLock { $0.used }.adding(seconds: EgressLimits.idle) }
 
+    /// Whether it is so old that it is not kept for another request, which could be cut in the middle.
+    var isRetired: Bool { clock() >= opened.adding(seconds: EgressLimits.age - 2 * EgressLimits.idle) }
+
     func isTooOld(at now: Instant) -> Bool { now >= opened.adding(seconds: EgressLimits.age) }
 
     private func finish(_ failure: EgressFailure?) -> Bool {

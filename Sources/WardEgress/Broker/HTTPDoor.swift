@@ -25,6 +25,10 @@ final class HTTPDoor: Sendable {
     ) async throws(EgressFailure) -> HTTPAnswer {
         while let connection = kept.withLock({ $0.popLast() }) {
             guard connection.isOpen else { continue }
+            guard !connection.isRetired else {
+                await connection.close()
+                continue
+            }
             let request = try make(connection.proof)
             do throws(EgressFailure) { return try await exchange(request, limit, connection) } catch {
                 // A kept connection may have ended meanwhile; what is safe to say again goes through a fresh one.
@@ -60,7 +64,7 @@ final class HTTPDoor: Sendable {
             while true {
                 guard let answer = try parser.take(try await connection.read()) else { continue }
                 let isKept =
-                    answer.keepsOpen
+                    answer.keepsOpen && !connection.isRetired
                     && kept.withLock { kept in
                         guard kept.count < Self.mostKept else { return false }
                         kept.append(connection)

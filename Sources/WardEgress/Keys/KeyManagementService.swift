@@ -84,7 +84,7 @@ public struct KeyManagementService: Sendable {
         for attempt in 1... {
             do throws(EgressFailure) {
                 let answer = try await send(operation, body)
-                guard answer.status >= 500, attempt < Self.attempts else { return answer }
+                guard Self.isPassing(answer), attempt < Self.attempts else { return answer }
             } catch {
                 switch error {
                 case .peerClosed, .timedOut, .unreachable, .unresolved:
@@ -98,6 +98,15 @@ public struct KeyManagementService: Sendable {
         throw .egress(.timedOut)
     }
 
+    /// Whether it may answer otherwise in a moment: a failure of its own, or too many requests at once, of the whole account
+    /// perhaps, which it says with status 400.
+    private static func isPassing(_ answer: HTTPAnswer) -> Bool {
+        if answer.status >= 500 || answer.status == 429 { return true }
+        guard answer.status == 400, let root = (try? JSONTape(parsing: answer.body))?.root else { return false }
+        let type = root["__type"]?.string?.split(separator: "#").last
+        return type == "ThrottlingException" || type == "LimitExceededException"
+    }
+
     private func send(_ operation: String, _ body: [UInt8]) async throws(EgressFailure) -> HTTPAnswer {
         let credentials = try credentials()
         return try await door.send(limit: 65_536) { place throws(EgressFailure) in
@@ -107,6 +116,7 @@ public struct KeyManagementService: Sendable {
                 ("content-type", "application/x-amz-json-1.1"), ("x-amz-date", SignatureV4.stamp(time)),
                 ("x-amz-target", "TrentService.\(operation)"),
             ]
+            fields += credentials.headers
             let host = HTTPRequest.authority(place.host, place.port)
             let signature = SignatureV4(credentials: credentials, region: place.region, service: Self.service)
                 .authorization(

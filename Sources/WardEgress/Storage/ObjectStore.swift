@@ -7,22 +7,23 @@ import WardCrypto
 /// What is put there must be sealed already: this layer cannot tell. Requests of one store may run side by side.
 ///
 /// ```swift
-/// let store = ObjectStore(broker: broker, destination: "backup", bucket: "clinic", credentials: credentials)
+/// let store = ObjectStore(broker: broker, destination: "backup", bucket: "clinic") { credentials }
 /// try await store.put("full/1", sealed, lock: ObjectLock(until: .now().adding(seconds: 604_800)))
 /// let sealed = try await store.get("full/1", limit: 1 << 26)
 /// ```
 public struct ObjectStore: Sendable {
     private let door: HTTPWay
     private let bucket: String
-    private let credentials: StorageCredentials
+    /// Asked for each request: keys that are lent change while a server runs.
+    private let credentials: @Sendable () throws(EgressFailure) -> StorageCredentials
     private let region: String?
 
     /// - Parameters:
     ///   - destination: of kind storage, in the register.
     ///   - region: for signatures; the destination's if nil.
     public init(
-        broker: EgressBroker, destination: String, bucket: String, credentials: StorageCredentials,
-        region: String? = nil
+        broker: EgressBroker, destination: String, bucket: String, region: String? = nil,
+        credentials: @escaping @Sendable () throws(EgressFailure) -> StorageCredentials
     ) {
         door = .registered(HTTPDoor(broker: broker, destination: destination, kind: .storage))
         self.bucket = bucket
@@ -33,7 +34,7 @@ public struct ObjectStore: Sendable {
     /// For a restore, which has no register yet; whoever opens the restored store tells its log.
     public init(
         unregistered place: UnregisteredPlace, transport: any EgressTransport, bucket: String,
-        credentials: StorageCredentials
+        credentials: @escaping @Sendable () throws(EgressFailure) -> StorageCredentials
     ) {
         door = .unregistered(UnregisteredDoor(place, transport: transport))
         self.bucket = bucket
@@ -114,9 +115,11 @@ public struct ObjectStore: Sendable {
         else { throw .malformedAnswer }
         let path = "/\(bucket)" + (key.map { "/\($0)" } ?? "")
         let payload = hex(sha256(body).bytes)
+        let credentials = try credentials()
         return try await door.send(limit: limit) { destination throws(EgressFailure) in
             let time = Instant.now()
-            var fields = [("x-amz-content-sha256", payload), ("x-amz-date", SignatureV4.stamp(time))] + headers
+            var fields = [("x-amz-content-sha256", payload), ("x-amz-date", SignatureV4.stamp(time))]
+            fields += headers + credentials.headers
             let host = HTTPRequest.authority(destination.host, destination.port)
             let signature = SignatureV4(credentials: credentials, region: region ?? destination.region)
                 .authorization(

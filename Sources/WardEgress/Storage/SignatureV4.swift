@@ -6,20 +6,30 @@ public import WardCrypto
 public struct StorageCredentials: Sendable, SilentKey {
     public let id: String
     let secret: [UInt8]
+    /// Of a key that is lent for some hours, as roles of AWS have it: sent along, and signed.
+    let session: String?
 
-    public init(id: String, secret: [UInt8]) {
+    public init(id: String, secret: [UInt8], session: String? = nil) {
         self.id = id
         self.secret = secret
+        self.session = session
     }
 
-    /// Reads a file with the key's id on line 1 and its secret on line 2; nil if it is something else.
+    /// The field that says whose session it is.
+    var headers: [(String, String)] { session.map { [("x-amz-security-token", $0)] } ?? [] }
+
+    /// Reads a file with the key's id on line 1, its secret on line 2 and, if there is one, the session's token on line 3;
+    /// nil if it is something else.
     public init?(file: [UInt8]) {
         let lines = file.split(separator: 0x0A, omittingEmptySubsequences: true)
             .map { $0.last == 0x0D ? $0.dropLast() : $0 }
-        guard lines.count == 2,
-            lines.allSatisfy({ (1...256).contains($0.count) && $0.allSatisfy { 0x21...0x7E ~= $0 } })
+        guard [2, 3].contains(lines.count), lines.allSatisfy({ $0.allSatisfy { 0x21...0x7E ~= $0 } }),
+            lines.prefix(2).allSatisfy({ (1...256).contains($0.count) }),
+            lines.dropFirst(2).allSatisfy({ (16...3000).contains($0.count) })
         else { return nil }
-        self.init(id: String(decoding: lines[0], as: UTF8.self), secret: Array(lines[1]))
+        self.init(
+            id: String(decoding: lines[0], as: UTF8.self), secret: Array(lines[1]),
+            session: lines.dropFirst(2).first.map { String(decoding: $0, as: UTF8.self) })
     }
 }
 

@@ -175,7 +175,9 @@ struct BackupPlace: ParsableArguments {
 struct BackupStorageOptions: ParsableArguments {
     @Option(
         name: .long,
-        help: "File with the key of the storage (mode 600): id, then secret; or the credential ward-backup-s3.")
+        help:
+            "File with the key of the storage (mode 600): id, secret, and a session's token if it is lent; or the credential ward-backup-s3."
+    )
     var backupCredentials: String?
 
     @Option(name: .long, help: "Days for which an object in storage is locked from when it is written.")

@@ -138,11 +138,19 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             return .known(.passphrase(try store.newPassphrase()))
         }
         let path = try store.keyFilePath()
-        // One that lies there already may be that of the machine before; only an interrupted restore has made its own.
-        guard !PrivateFile.exists(path) || (try? BackupRestore.isUnfinished(database)) == true else {
+        // One that lies there already may be that of the machine before.
+        guard try !PrivateFile.exists(path) || ((try? BackupRestore.isUnfinished(database)) == true && isOwn(path))
+        else {
             throw CommandFailure("\(path) is there already; the restored store gets a key file of its own: --key-file")
         }
         return .keyFile(path)
+    }
+
+    /// Whether an interrupted restore into this folder has made the key file.
+    private func isOwn(_ path: String) throws -> Bool {
+        let mark = store.folder.restoredKey
+        guard PrivateFile.exists(mark) else { return false }
+        return try PrivateFile.read(mark, secret: false, limit: 8192) == Array(absolutePath(path).utf8)
     }
 
     private func newWay(_ id: String, _ access: Access) throws -> (path: String?, way: Keyring.Unlock) {
@@ -150,10 +158,14 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         case .known(let way): return (nil, way)
         case .keyFile(let path):
             do throws(KeyFailure) {
-                let key =
-                    PrivateFile.exists(path)
-                    ? try KeyFile.read(path, storeID: id) : try KeyFile.create(path, storeID: id)
-                return (path, .keyFile(key))
+                if PrivateFile.exists(path) { return (path, .keyFile(try KeyFile.read(path, storeID: id))) }
+                // Said first, so that this restore knows it again wherever it is interrupted.
+                do throws(FileFailure) {
+                    try PrivateFile.replace(store.folder.restoredKey, Array(absolutePath(path).utf8))
+                } catch {
+                    throw .file(error)
+                }
+                return (path, .keyFile(try KeyFile.create(path, storeID: id)))
             } catch {
                 throw CommandFailure(error.text)
             }
@@ -206,6 +218,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             let database = try SQLiteStore(path: folder.database)
             defer { database.close() }
             try BackupRestore.conclude(database)
+            unsafe unlink(folder.restoredKey)
         } catch {
             throw CommandFailure(error.text)
         }

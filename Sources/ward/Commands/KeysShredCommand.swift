@@ -19,8 +19,7 @@ struct KeysShredCommand: AsyncParsableCommand {
     @Flag(name: .long, help: "Say what would go, and destroy nothing.") var dryRun = false
     @Flag(name: .long, help: "List what was destroyed, and what still holds each key.") var status = false
     @Flag(name: .long, help: "With --status: one JSON object a line.") var json = false
-    @Option(name: .long, help: "With --status: place of the backups, where the server keeps none by itself.")
-    var backup: String?
+    @OptionGroup var place: BackupPlace
     @OptionGroup var store: StoreOptions
     @OptionGroup var confirm: ConfirmOptions
 
@@ -29,7 +28,9 @@ struct KeysShredCommand: AsyncParsableCommand {
             guard patient == nil, reason == nil, !dryRun else { throw ValidationError("--status stands alone") }
         } else {
             guard patient != nil, reason != nil else { throw ValidationError("Patient/ID and --reason are needed") }
-            guard !json, backup == nil else { throw ValidationError("--json and --backup go with --status") }
+            guard !json, place.paths.isEmpty, place.options.isEmpty else {
+                throw ValidationError("--json and the backup's place go with --status")
+            }
         }
     }
 
@@ -40,8 +41,8 @@ struct KeysShredCommand: AsyncParsableCommand {
         if dryRun { options["dry-run"] = "" }
         if json { options["json"] = "" }
         let request = OperatorRequest(
-            command: status ? .keysShredStatus : .keysShred, options: options,
-            paths: backup.map { [absolutePath($0)] } ?? [])
+            command: status ? .keysShredStatus : .keysShred, options: options.merging(place.options) { $1 },
+            paths: place.paths)
         try await Operator.perform(store, confirm: confirm, isChecked: !status) { _ in request }
     }
 }

@@ -32,11 +32,13 @@ struct RestoreStorageOptions: ParsableArguments {
         }
         guard storage.backupLockDays == nil else { throw CommandFailure("a restore locks nothing: --backup-lock-days") }
         let name = try StorageName(backup)
-        let key = try StorageCredentials.strict(
-            storage.backupCredentials, credential: "ward-backup-s3", "--backup-credentials")
+        let (file, credential) = (storage.backupCredentials, "ward-backup-s3")
+        // Said in words at once.
+        _ = try StorageCredentials.strict(file, credential: credential, "--backup-credentials")
         let place = try place(name.server)
         let store = ObjectStore(
-            unregistered: place, transport: NIOTransport(), bucket: name.bucket, credentials: key)
+            unregistered: place, transport: NIOTransport(), bucket: name.bucket,
+            credentials: StorageCredentials.source(file, credential: credential, "--backup-credentials"))
         return Source(
             place: StorageDestination(store: store, prefix: name.prefix, lockDays: nil),
             fetched: "from \(backup), reason: \(reason)")

@@ -279,7 +279,10 @@ struct Serving: Sendable {
         heralding.cancel()
         backing?.cancel()
         daily.end()
-        await house.closeDoors()
+        // What is under way outside comes to its end, or is cut.
+        let limit = Task.detached {
+            if (try? await Task.sleep(for: .seconds(10))) != nil { await house.closeDoors() }
+        }
         await looking.value
         await notices.value
         await verification.value
@@ -288,6 +291,10 @@ struct Serving: Sendable {
         // Without an index it has not begun; what it missed is judged at the next start.
         if house.vault.isReady { await watching.value }
         _ = try? await house.log.append(.system(.stop))
+        if (try? await house.continuous?.backup.carry()) == nil, house.continuous != nil {
+            log.error("what was committed last is not in the backup")
+        }
+        limit.cancel()
         await house.close()
         log.info("stopped")
         // For whoever supervises the process: it could not go on, and can be tried again.

@@ -113,14 +113,21 @@ struct StandbyPromoteCommand: AsyncParsableCommand {
         do {
             var record = try StandbyRecord(of: house.store, house.standbyKey) ?? StandbyRecord()
             // Done already, and only the last step is missing.
-            if record.epoch <= pairing.epoch {
+            let isDone = record.epoch > pairing.epoch && record.former?.fingerprint == pairing.primary
+            guard isDone || record.epoch <= pairing.epoch else {
+                throw CommandFailure(
+                    "its primary has ended the pairing of this copy and was written without a lease since; it takes "
+                        + "nobody's place. restore a backup instead", isDamage: true)
+            }
+            if !isDone {
                 let request = OperatorRequest(
                     command: .standbyPromote, options: options.merging(["reason": reason]) { $1 })
                 let service = OperatorService(house: house)
                 let why = try service.reason(request)
                 let actor = try await service.acting(.administer, request)
-                let (path, way) = try newWay(house.header.id)
-                let ring = try house.keys.ring().taken(
+                let primary = try house.keys.ring()
+                let (path, way) = try newWay(house.header.id, primary)
+                let ring = try primary.taken(
                     over: material, by: way, storeID: house.header.id, today: OperatorService.today)
                 record.epoch = pairing.epoch + 1
                 (record.follower, record.identity) = (nil, keys.identity)
@@ -143,14 +150,16 @@ struct StandbyPromoteCommand: AsyncParsableCommand {
     }
 
     /// How the store opens from now on.
-    private func newWay(_ id: String) throws(KeyFailure) -> (path: String?, way: Keyring.Unlock) {
+    private func newWay(_ id: String, _ ring: Keyring) throws -> (path: String?, way: Keyring.Unlock) {
         if store.passphraseFile != nil { return (nil, .passphrase(try store.passphrase())) }
-        let path: String
-        do throws(CommandFailure) { path = try store.keyFilePath() } catch { throw .notConfigured }
-        // There from an attempt that ended right after it.
-        let key =
-            PrivateFile.exists(path) ? try KeyFile.read(path, storeID: id) : try KeyFile.create(path, storeID: id)
-        return (path, .keyFile(key))
+        let path = try store.keyFilePath()
+        guard PrivateFile.exists(path) else { return (path, .keyFile(try KeyFile.create(path, storeID: id))) }
+        // There from an attempt that ended right after it; the primary's own opens the copy as it is.
+        let way = Keyring.Unlock.keyFile(try KeyFile.read(path, storeID: id))
+        guard (try? ring.open(storeID: id, unlock: way)) == nil else {
+            throw CommandFailure("\(path) opens the primary; the promoted store gets a key file of its own: --key-file")
+        }
+        return (path, way)
     }
 
     private func finish(_ folder: DataFolder) throws {

@@ -1,6 +1,8 @@
 import WardAudit
 import WardSQLite
+import Dispatch
 import Foundation
+import Glibc
 import WardCore
 import WardCrypto
 import WardStorage
@@ -51,22 +53,36 @@ extension PostureScene {
         return canary
     }
 
+    /// On a queue of its own, and in the background at a quarter of the time: the threads that answer requests are few.
     private func plaintext() async throws -> PostureFinding {
+        let (folder, canary, isRoutine) = (house.folder.path, canary, isRoutine)
+        let result: Result<PostureFinding, any Error> = await withCheckedContinuation { continuation in
+            DispatchQueue(label: "ward.posture", qos: isRoutine ? .background : .utility).async {
+                continuation.resume(returning: Result { try Self.searched(folder, for: canary, isRoutine) })
+            }
+        }
+        return try result.get()
+    }
+
+    private static func searched(
+        _ folder: String, for canary: String?, _ isRoutine: Bool
+    ) throws -> PostureFinding {
         var words = [#""resourceType""#, #""birthDate""#, #"<Patient "#, "BEGIN PRIVATE KEY", "BEGIN EC PRIVATE KEY"]
         if let canary { words.append(canary) }
         let encoded =
             words.flatMap { [Data($0.utf8), $0.data(using: .utf16LittleEndian) ?? Data()] }
             + words.suffix(1).map { Data(base64($0).utf8) }
         var searched: Int64 = 0
-        for file in FileStanding.all(in: house.folder.path) where file.isFile {
+        for file in FileStanding.all(in: folder) where file.isFile {
             guard let handle = FileHandle(forReadingAtPath: file.path) else {
                 return .notChecked("a file of the data folder cannot be read")
             }
             defer { try? handle.close() }
-            let start = max(0, file.size - Self.mostSearched)
+            let start = max(0, file.size - mostSearched)
             try handle.seek(toOffset: UInt64(start))
             var tail = Data()
             while let part = try handle.read(upToCount: 4 << 20), !part.isEmpty {
+                let began = ContinuousClock.now
                 let window = tail + part
                 for (number, word) in encoded.enumerated() where window.range(of: word) != nil {
                     let what =
@@ -76,6 +92,7 @@ extension PostureScene {
                 }
                 tail = Data(window.suffix(256))
                 searched += Int64(part.count)
+                if isRoutine { usleep(UInt32(min((ContinuousClock.now - began) / .microseconds(1) * 3, 1e6))) }
             }
         }
         let what = "\(searched / 1024) KB searched"
@@ -85,7 +102,7 @@ extension PostureScene {
 
     private static let mostSearched: Int64 = 256 << 20
 
-    private func base64(_ text: String) -> String {
+    private static func base64(_ text: String) -> String {
         // Without its ends, which depend on what stands beside it.
         String(Data(text.utf8).base64EncodedString().dropFirst(4).dropLast(4))
     }

@@ -15,14 +15,23 @@ enum ProbeConnection {
         case verified
     }
 
+    /// Where the server listens: for records, and apart from them for the office and for metrics, if it does.
+    static func places(_ server: RunningServer) -> [ListenAddress] {
+        let settings = server.settings
+        return [ListenAddress(host: settings.host, port: settings.port)]
+            + [settings.office, settings.metrics].compactMap { $0 }
+    }
+
     /// Sends bytes and collects what comes back until the other side closes; nil where nothing of a use came.
     ///
     /// - Throws: ``ProbeFailure/notReached`` if there is nobody at the address.
     static func exchange(
-        _ server: RunningServer, _ security: Security, from source: String, authority: String, send bytes: [UInt8]
+        _ server: RunningServer, at place: ListenAddress? = nil, _ security: Security, from source: String,
+        authority: String, send bytes: [UInt8]
     ) async throws(ProbeFailure) -> [UInt8]? {
         let settings = server.settings
-        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][settings.host] ?? settings.host
+        let place = place ?? ListenAddress(host: settings.host, port: settings.port)
+        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][place.host] ?? place.host
         let context: NIOSSLContext?
         do { context = try Self.context(server, security, authority) } catch { return nil }
         var name: String? = settings.names.first
@@ -35,7 +44,7 @@ enum ProbeConnection {
             if host.hasPrefix("127.") { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
             connection =
                 try await bootstrap
-                .connect(host: host, port: settings.port) { channel in
+                .connect(host: host, port: place.port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         if let context {
                             let handler = try NIOSSLClientHandler(context: context, serverHostname: sni)

@@ -8,30 +8,34 @@ extension PostureScene {
         name: "on the wire",
         probes: [
             PostureProbe(
-                id: "tls", checks: "a verified TLS connection to the listener is answered",
+                id: "tls", checks: "a verified TLS connection to every listener is answered",
                 covers: [.noEncryption, .encryptionInTransit], clause: "164.312(e)(1)",
                 limits: "that clients elsewhere verify the certificate, or that a proxy before the server uses TLS",
                 look: { try await $0.verifiedConnection() }),
             PostureProbe(
-                id: "old-tls-refused", checks: "TLS 1.0 and 1.1 are offered to the listener",
+                id: "old-tls-refused", checks: "TLS 1.0 and 1.1 are offered to every listener",
                 covers: [.noEncryption, .encryptionInTransit], clause: "164.312(e)(2)(ii)",
                 limits: "anything about a proxy before the server",
                 look: { try await $0.isSilent(.tls(.tlsv1, .tlsv11), "a handshake of TLS 1.0 or 1.1") }),
             PostureProbe(
-                id: "plaintext-refused", checks: "HTTP without TLS is spoken to the listener",
+                id: "plaintext-refused", checks: "HTTP without TLS is spoken to every listener",
                 covers: [.noEncryption, .encryptionInTransit], clause: "164.312(e)(1)",
                 limits: "that no other program on this machine listens without TLS",
                 look: { try await $0.isSilent(.plaintext, "plaintext HTTP") }),
             PostureProbe(
-                id: "headers", checks: "every kind of answer carries its security headers",
+                id: "headers", checks: "every kind of answer of the listener for records carries its security headers",
                 covers: [.noEncryption, .poorSessions], clause: "164.312(e)(1)",
-                limits: "that a proxy passes them on; HSTS is left out for the name localhost",
+                limits:
+                    "that a proxy passes them on; the pages of an office that listens apart; HSTS is left out for the name localhost",
                 look: { try await $0.headers() }),
             PostureProbe(
-                id: "one-way-in", checks: "commands come only over a socket that is the owner's alone",
+                id: "one-way-in",
+                checks:
+                    "commands come only over a socket that is the owner's alone; an office that listens apart is not served "
+                    + "where records are",
                 covers: [.segmentation], clause: "164.308(a)(4)(ii)(B)",
                 limits: "how the network around this machine is divided; whoever is root here can do everything",
-                look: { try $0.controlSocket() }),
+                look: { try await $0.oneWayIn() }),
         ])
 
     private func verifiedConnection() async throws -> PostureFinding {
@@ -47,7 +51,15 @@ extension PostureScene {
                 ? .broken("the certificate of \(name) does not verify, or the server does not answer")
                 : .gap("the certificate does not verify against this machine's authorities for \(name)")
         }
-        return .holds("verified for \(name)")
+        for place in ProbeConnection.places(server).dropFirst() {
+            let bytes = try await ProbeConnection.exchange(
+                server, at: place, .verified, from: source, authority: house.folder.authority,
+                send: Array(request.utf8))
+            guard bytes.flatMap(ProbeAnswer.init) != nil else {
+                return .broken("\(place.host):\(place.port) does not answer over verified TLS")
+            }
+        }
+        return .holds("verified for \(name), \(ProbeConnection.places(server).count) listeners")
     }
 
     /// Nothing of HTTP may come back.
@@ -55,11 +67,15 @@ extension PostureScene {
         let server = try server()
         // Somebody must be there, or silence would say nothing.
         _ = try await request("GET", "/health")
-        let bytes = try await ProbeConnection.exchange(
-            server, security, from: source, authority: house.folder.authority,
-            send: Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
-        guard let bytes, bytes.starts(with: Array("HTTP".utf8)) else { return .holds("\(what) gets no answer") }
-        return .broken("\(what) was answered")
+        for place in ProbeConnection.places(server) {
+            let bytes = try await ProbeConnection.exchange(
+                server, at: place, security, from: source, authority: house.folder.authority,
+                send: Array("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8))
+            if let bytes, bytes.starts(with: Array("HTTP".utf8)) {
+                return .broken("\(what) was answered by \(place.host):\(place.port)")
+            }
+        }
+        return .holds("\(what) gets no answer")
     }
 
     private func headers() async throws -> PostureFinding {
@@ -82,6 +98,15 @@ extension PostureScene {
         return wrong.isEmpty
             ? .holds("on pages, errors and answers for programs")
             : .broken("missing or weak: \(wrong.joined(separator: ", "))")
+    }
+
+    private func oneWayIn() async throws -> PostureFinding {
+        if try server().settings.office != nil {
+            for path in ["/app/people", "/app/log", "/app/alerts"] where try await request("GET", path).status != 404 {
+                return .broken("the listener for records answers \(path), which is the office's")
+            }
+        }
+        return try controlSocket()
     }
 
     private func controlSocket() throws -> PostureFinding {

@@ -66,7 +66,8 @@ extension PostureScene {
 
     private func ending() -> PostureFinding {
         let soon = house.register.ending(within: Self.soon, at: .now())
-        return soon.isEmpty ? .holds("none") : .gap("\(soon.count) end within 30 days: \(soon.joined(separator: ", "))")
+        return soon.isEmpty
+            ? .holds("none") : .gap("\(soon.count) end within 30 days: \(soon.map(\.name).joined(separator: ", "))")
     }
 
     static let soon: Int64 = 30 * 86_400
