@@ -140,6 +140,8 @@ struct WardResponder: HTTPResponder {
         var answer: ClinicAnswer
         if let refusal {
             answer = refusal
+        } else if settings.isReadOnly, !route.isReading(request.method) {
+            answer = .readOnly
         } else if let body = try? await collect(request, limit: settings.largestBody) {
             answer =
                 route.isShort && body.count <= 65_536
@@ -360,6 +362,13 @@ extension ClinicAnswer {
                     value: scheme + #"error="insufficient_user_authentication", error_description="session locked""#
                 )
             ])
+    }
+
+    /// A copy is served whose primary is away (FHIR R4 valueset-issue-type: transient).
+    static var readOnly: ClinicAnswer {
+        .failure(
+            503, "transient",
+            "read-only emergency mode: this is a copy whose primary is away; nothing is written, and batches are not taken")
     }
 
     static var tooManyFailures: ClinicAnswer {
