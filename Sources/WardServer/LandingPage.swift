@@ -18,7 +18,8 @@ func landingPage(_ settings: ServerSettings) -> Response {
         content.append(
             .element(
                 "p", [("class", "demo")],
-                .text("Read-only emergency mode: a copy without its primary. It may be behind; nothing can be changed.")))
+                .text("Read-only emergency mode: a copy without its primary. It may be behind; nothing can be changed.")
+            ))
     }
     content += [
         .element("h2", [], .text("For programs")),

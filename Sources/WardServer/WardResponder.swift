@@ -368,7 +368,8 @@ extension ClinicAnswer {
     static var readOnly: ClinicAnswer {
         .failure(
             503, "transient",
-            "read-only emergency mode: this is a copy whose primary is away; nothing is written, and batches are not taken")
+            "read-only emergency mode: this is a copy whose primary is away; nothing is written, and batches are not taken"
+        )
     }
 
     static var tooManyFailures: ClinicAnswer {

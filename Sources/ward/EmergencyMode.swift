@@ -152,7 +152,8 @@ extension House {
             switch error {
             case .unknownCheckpoint:
                 throw CommandFailure(
-                    "\(path) belongs to another moment of this store; take it into the log, or name another with --spool")
+                    "\(path) belongs to another moment of this store; take it into the log, or name another with --spool"
+                )
             case .altered, .noSpool: throw CommandFailure("\(path): \(error.text)", isDamage: true)
             default: throw CommandFailure("\(path): \(error.text)")
             }

@@ -26,7 +26,8 @@ extension OperatorService {
             // Somebody brought a spool that is none, or not any more: that is told, whatever the reason.
             _ = try? await house.log.append(
                 AuditEvent(
-                    kind: .spoolReconciled, time: .now(), outcome: .failed, actor: actor, purpose: .systemAdministration,
+                    kind: .spoolReconciled, time: .now(), outcome: .failed, actor: actor,
+                    purpose: .systemAdministration,
                     source: Self.source, decision: error.text))
             throw CommandFailure(error.text)
         }

@@ -287,7 +287,7 @@ def test_what_was_answered_is_in_the_log_afterwards_exactly_once(away):
     assert len(paged(primary)) - size <= 4, "only the looks into the log"
     primary.stop()
     primary.start("--standby-listen", f"127.0.0.1:{away.pair.port}", timeout=120)
-    done = primary.ward("verify")
+    done = primary.ward("verify", "--client", "administrator")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -424,6 +424,31 @@ def test_a_changed_spool_is_named_and_refused(away, tmp_path):
     assert sorted(each["spoolIndex"] for each in spooled(primary)) == list(range(report["events"]))
 
 
+def test_odd_access_of_that_time_is_judged_when_it_is_taken(pair):  # noqa: F811
+    pair.pair().follow().serve()
+    primary = pair.primary
+    assert primary.client("integration").put("Patient/p1", patient(1)).status_code == 201
+    done = primary.ward("watch", "decoy", "plant", "--count", "1", "--json", "--client", "integration")
+    assert done.returncode == 0, done.stderr
+    decoy = next(json.loads(line)["id"] for line in done.stdout.splitlines() if line.startswith("{"))
+    pair.caught_up()
+    primary.kill()
+    pair.kill_follower()
+    away = Standing(pair, None)
+    try:
+        house = away.serve()
+        assert house.client("clinician").get(f"Patient/{decoy}").status_code == 200
+        assert house.ward("alerts", "--json").stdout.strip() == ""
+        house.stop()
+    finally:
+        away.copy.kill()
+    away.primary_alone()
+    assert primary.ward("alerts", "--json").stdout.strip() == ""
+    assert away.reconcile()[0] == 0
+    wait_until(lambda: any(json.loads(line)["rule"] == "decoy" for line in primary.ward("alerts", "--json").stdout.splitlines()),
+               timeout=60, interval=0.5, what="the alert")
+
+
 def test_another_stores_log_does_not_take_it(away, houses):
     house = away.serve()
     assert house.client("clinician").get("Patient/p1").status_code == 200
@@ -471,8 +496,8 @@ def test_no_room_for_the_spool_refuses_reads_and_room_lets_them_again(away, smal
     assert clinician.get("Patient/p1").status_code == 200
     filler = fill(small_disk)
     # What is left of a page of the file may take a few more.
-    refused = wait_until(lambda: (answer := clinician.get("Patient/p2")).status_code != 200 and answer, timeout=60,
-                         what="a refusal")
+    refused, = wait_until(lambda: (answer := clinician.get("Patient/p2")).status_code != 200 and (answer,), timeout=60,
+                          what="a refusal")
     assert refused.status_code == 503 and "zqxstandby" not in refused.text
     for number in range(5):
         answer = clinician.get(f"Patient/p{number}")

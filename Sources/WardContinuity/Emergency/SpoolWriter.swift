@@ -58,7 +58,8 @@ struct SpoolWriter: ~Copyable {
         var done = 0
         while done < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe pwrite(descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done, length + done)
+                unsafe pwrite(
+                    descriptor, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done, length + done)
             }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return false }

@@ -36,7 +36,8 @@ extension PostureScene {
                 look: { try $0.activity() }),
             PostureProbe(
                 id: "emergency-spool",
-                checks: "whether what was looked at in a read-only emergency waits beside the store to be taken into the log",
+                checks:
+                    "whether what was looked at in a read-only emergency waits beside the store to be taken into the log",
                 covers: [.auditOfAccess, .ongoing], clause: "164.308(a)(7)(ii)(C)",
                 limits: "spools that lie elsewhere, or were taken away", look: { $0.spools() }),
             PostureProbe(
