@@ -21,6 +21,7 @@ from conftest import House, free_port, wait_until
 from enrolment import PASSWORD, FORM, Visitor, enrol_by_password, one_time_code
 from test_disk_full import fill, small_disk  # noqa: F401 (a fixture)
 from test_people import LINK
+from test_smart import Clinic, ProofKey
 from test_standby import Pair, pair, patient  # noqa: F401 (a fixture)
 
 BANNER = "Read-only emergency mode"
@@ -226,6 +227,49 @@ def test_a_code_is_good_once_across_kills_and_restarts(away):
     assert visitor.get("/app").status_code in (200, 303)
     assert away.sign_in(fresh_code(away.seed))[1].status_code == 303
     assert digests(away.pair.copy) == before
+
+
+def test_apps_go_on_within_a_session_and_keep_what_outlives_it(pair):  # noqa: F811
+    pair.pair().follow().serve()
+    primary = pair.primary
+    clinic = Clinic(primary)
+    app = clinic.app()
+    browser, seed, _ = enrol_by_password(primary, invite(primary, "doc", "clinician"))
+    fresh_code.used = int(time.time() // 30)
+    key, address = ProofKey(), f"{clinic.origin}/oauth/token"
+    code = clinic.consent(app, browser.session.cookies)["code"]
+    kept = clinic.exchange(app, code, key.proof("POST", address)).json()["refresh_token"]
+    pair.caught_up()
+    primary.kill()
+    pair.kill_follower()
+    house = pair.promoted()
+    # People and apps find it under the same name.
+    house.port = primary.port
+    try:
+        house.start("--emergency-read-only", timeout=120)
+        visitor = Visitor(house)
+        answer = visitor.post("/sign-in", "/sign-in", login="doc", password=PASSWORD, code=fresh_code(seed))
+        assert answer.status_code == 303
+        cookies = visitor.session.cookies
+        code = clinic.consent(app, cookies, scope="openid user/Patient.rs")["code"]
+        token = clinic.exchange(app, code).json()["access_token"]
+        assert clinic.get("Patient?name=sonnenschein", f"Bearer {token}").status_code == 200
+        assert clinic.session.put(
+            f"{clinic.base}/Patient/{clinic.patient}", json={"resourceType": "Patient", "id": clinic.patient},
+            headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code in (403, 503)
+        assert clinic.register().status_code == 503
+        # Neither used up nor handed out anew.
+        answer = clinic.refresh(app, kept, key.proof("POST", address))
+        assert answer.status_code == 503, answer.text
+        code = clinic.consent(app, cookies)["code"]
+        answer = clinic.exchange(app, code, key.proof("POST", address))
+        assert answer.status_code == 503 and "refresh_token" not in answer.text
+        assert house.stop() == 0
+    finally:
+        house.kill()
+    pair.follow().serve()
+    answer = clinic.refresh(app, kept, key.proof("POST", address))
+    assert answer.status_code == 200, answer.text
 
 
 # MARK: The spool
