@@ -68,6 +68,7 @@ struct WardResponder: HTTPResponder {
         if response.headers[.cacheControl] != nil { headers[.cacheControl] = nil }
         for field in response.headers { headers.append(field) }
         if let name = HeaderNames.requestID { headers.append(HTTPField(name: name, value: source.request)) }
+        if settings.isReadOnly, let name = HeaderNames.readOnly { headers[name] = "emergency" }
         allowOrigin(request, &headers)
         response.headers = headers
         let elapsed = (ContinuousClock.now - started) / .milliseconds(1)

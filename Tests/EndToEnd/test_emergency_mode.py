@@ -125,6 +125,7 @@ def test_the_copy_is_read_and_stays_byte_for_byte_what_it_was(away):
     for number in range(PATIENTS):
         answer = clinician.get(f"Patient/p{number}")
         assert answer.status_code == 200 and answer.headers["Ward-Audit-Receipt"]
+        assert answer.headers["Ward-Read-Only"] == "emergency"
     assert clinician.get("Patient?name=zqxstandby3").json()["total"] == 1
     assert clinician.post("Patient/_search", "name=zqxstandby3",
                           headers={"Content-Type": "application/x-www-form-urlencoded"}).status_code == 200
@@ -514,6 +515,21 @@ def test_a_spool_that_somebody_changed_is_not_gone_on_with(away):
     done = house.ward_program(
         "serve", "--data", house.data, "--emergency-read-only", "--listen", f"127.0.0.1:{free_port()}")
     assert done.returncode == 2 and "record 3" in done.stderr
+
+
+def test_a_copy_that_is_not_what_its_log_says_is_not_read(away):
+    database = away.pair.copy / "ward.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE entry SET sealed = zeroblob(length(sealed)) WHERE kind = 4")
+    done = away.copy.ward_program(
+        "serve", "--data", away.copy.data, "--emergency-read-only", "--listen", f"127.0.0.1:{free_port()}")
+    assert done.returncode in (1, 2) and "zqx" not in done.stderr
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM leaf WHERE number = (SELECT max(number) FROM leaf)")
+    done = away.copy.ward_program(
+        "serve", "--data", away.copy.data, "--emergency-read-only", "--spool", away.pair.folder / "other.spool",
+        "--listen", f"127.0.0.1:{free_port()}")
+    assert done.returncode == 2, done.stderr
 
 
 def test_what_a_kill_left_half_written_is_cut_off_and_kept(away):
