@@ -41,8 +41,8 @@ struct SpoolWriter: ~Copyable {
         writer.byte(kind.rawValue)
         writer.blob(sealed)
         guard write(writer.bytes) else {
-            // Also if this fails: the next record is written over what is there, and a start cuts it off.
-            _ = ftruncate(descriptor, length)
+            // What cannot be cut off would stand between this record and the next: a start cuts it off then.
+            isLost = ftruncate(descriptor, length) != 0
             throw .unwritable
         }
         guard fdatasync(descriptor) == 0 else {
