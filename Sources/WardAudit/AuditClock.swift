@@ -143,15 +143,19 @@ extension AuditLog {
         }
         var newest = Instant(microseconds: 0)
         var first = max(0, size - 64)
-        if let number = try index.leaves(carrying: .kind(.clockJumped), keys, limit: 1).first,
-            let jump = try event(number)
-        {
+        for number in try index.leaves(carrying: .kind(.clockJumped), keys, limit: 64) {
+            // Those of a spool were another machine's, in a time of its own.
+            guard let jump = try event(number), jump.spooled == nil else { continue }
             if jump.decision == acceptance { first = max(first, number) }
             if let text = jump.query, text.hasPrefix("newest "), let time = Int64(text.dropFirst(7)) {
                 newest = Instant(microseconds: time)
             }
+            break
         }
-        for number in first..<max(first, size) { newest = max(newest, try event(number)?.time ?? newest) }
+        for number in first..<max(first, size) {
+            guard let event = try event(number), event.spooled == nil else { continue }
+            newest = max(newest, event.time)
+        }
         return newest
     }
 }

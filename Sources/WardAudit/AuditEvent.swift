@@ -36,6 +36,8 @@ public struct AuditEvent: Sendable {
     public var query: String?
     /// To whom records went that left the clinic (45 CFR 164.528).
     public var recipient: String?
+    /// Where the event stands in the spool of a read-only emergency, from which it was taken into the log afterwards.
+    public var spooled: SpoolPlace?
     /// Of the share of one patient: their place, from 1, among the patients of the whole event; not written.
     public internal(set) var sharePlace: Int?
     /// Accounts, sessions, registrations and the like that were put or removed with the event; the log fills it in.
@@ -164,6 +166,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case sessionUnlocked = "session-unlocked"
     case signedIn = "signed-in"
     case signInFailed = "sign-in-failed"
+    /// What was looked at in a read-only emergency was taken into the log, or could not be (45 CFR 164.308(a)(7)(ii)(C)).
+    case spoolReconciled = "spool-reconciled"
     case start
     /// The pairing with a standby ended; this store is written without a lease again.
     case standbyEnded = "standby-ended"
@@ -228,6 +232,18 @@ public struct AuditActor: Hashable, Sendable {
         self.name = name
         self.role = role
         self.app = app
+    }
+}
+
+/// A place in a spool.
+public struct SpoolPlace: Hashable, Sendable {
+    public let spool: String
+    /// From 0.
+    public let index: Int64
+
+    public init(spool: String, index: Int64) {
+        self.spool = spool
+        self.index = index
     }
 }
 

@@ -101,6 +101,10 @@ extension AuditEvent {
         if isNewDevice { writer.member("newDevice", 1) }
         if let query { writer.member("query", query) }
         if let recipient { writer.member("recipient", recipient) }
+        if let spooled {
+            writer.member("spool", spooled.spool)
+            writer.member("spoolIndex", spooled.index)
+        }
         if !entries.isEmpty {
             writer.key("entries")
             writer.beginArray()
@@ -145,6 +149,9 @@ extension AuditEvent {
         isNewDevice = root["newDevice"]?.integer == 1
         query = root["query"]?.string
         recipient = root["recipient"]?.string
+        if let spool = root["spool"]?.string, let index = root["spoolIndex"]?.integer {
+            spooled = SpoolPlace(spool: spool, index: index)
+        }
         entries = (root["entries"]?.elements ?? []).compactMap(AuditedEntry.init(decoding:))
     }
 }

@@ -18,6 +18,8 @@ public final class AuditLog: Sendable {
     let sequencer: Sequencer
     let witnesses: LogWitnesses
     let retentionWork = Turnstile()
+    /// Kinds of entries that may be written, and then nothing but them and events; nil for everything.
+    private let writable: Set<EntryKind>?
     private let queue = DispatchQueue(label: "ward.audit")
     private let intake = Mutex(Intake())
 
@@ -29,15 +31,18 @@ public final class AuditLog: Sendable {
 
     /// Opens the log in `store` and restores its tree.
     ///
-    /// - Parameter clock: the machine's; tests have their own.
+    /// - Parameters:
+    ///   - writable: of a log beside a copy that is only read: which entries may be written; nil for everything.
+    ///   - clock: the machine's; tests have their own.
     /// - Throws: ``AuditFailure/damaged`` if the stored tree contradicts itself or its newest checkpoint.
     public init(
-        store: any SealedStore, keys: AuditKeys, origin: String,
+        store: any SealedStore, keys: AuditKeys, origin: String, writable: Set<EntryKind>? = nil,
         clock: @escaping @Sendable () -> ClockReading = { .now() }
     ) throws(AuditFailure) {
         self.store = store
         self.keys = keys
         self.origin = origin
+        self.writable = writable
         index = try AuditIndex(store: store, keys: keys)
         sequencer = try Sequencer(store: store, keys: keys, origin: origin, index: index)
         self.clock = AuditClock(newest: try Self.newestTime(store, keys, index), read: clock)
@@ -73,6 +78,12 @@ public final class AuditLog: Sendable {
         removedKeys: [KeyRemoval] = [], endedKeys: [Locator] = [], adopted: [AuditedEntry] = [],
         applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
     ) async throws(SubmissionFailure) -> Committed {
+        // One of several that commit together would fail all of them.
+        if let writable {
+            guard writes.isEmpty, pruned.isEmpty, removedKeys.isEmpty,
+                entries.allSatisfy({ writable.contains($0.kind) })
+            else { throw .unavailable }
+        }
         var event = event
         event.entries =
             adopted + entries.map(AuditedEntry.init) + writes.compactMap(AuditedEntry.init)

@@ -34,6 +34,12 @@ public struct RecordWrite: Sendable {
 public enum EntryWrite: Sendable {
     case put(StoredEntry, EntryKind)
     case remove(Locator, EntryKind)
+
+    var kind: EntryKind {
+        switch self {
+        case .put(_, let kind), .remove(_, let kind): kind
+        }
+    }
 }
 
 /// A patient's wrapped key that goes, in the same transaction as its event.

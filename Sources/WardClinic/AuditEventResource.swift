@@ -172,6 +172,7 @@ struct AuditEventResource: Sendable {
         if let session = event.session { facts.append(("session", session)) }
         if let device = event.device { facts.append(("device", device)) }
         if event.isNewDevice { facts.append(("new-device", "true")) }
+        if let spooled = event.spooled { facts.append(("spool", "\(spooled.spool) \(spooled.index)")) }
         if let subject = event.subject { facts.append(("subject", subject)) }
         if let emergency = event.emergency { facts.append(("emergency", emergency)) }
         if let recipient = event.recipient { facts.append(("recipient", recipient)) }

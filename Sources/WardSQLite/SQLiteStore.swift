@@ -39,6 +39,20 @@ public final class SQLiteStore: StreamedStore {
         isSnapshot = false
     }
 
+    /// Opens the file at `path` for reading alone: nothing is written to it, and its write-ahead log stays as it is.
+    ///
+    /// - Throws: ``StorageFailure/unknownFormat(_:)`` for a file of another version.
+    public init(reading path: String) throws(StorageFailure) {
+        self.path = path
+        let connection = try Connection(path: path, readOnly: true)
+        try connection.execute("PRAGMA cache_size = -4000")
+        let version = try connection.integer("PRAGMA user_version") ?? 0
+        guard version == Self.schemaVersion else { throw .unknownFormat(Int(version)) }
+        writer = Mutex(nil)
+        readers = Mutex([connection])
+        isSnapshot = false
+    }
+
     private init(snapshotOf path: String) throws(StorageFailure) {
         self.path = path
         let connection = try Connection(path: path, readOnly: true)

@@ -20,6 +20,12 @@ enum FHIRRoute {
     case update(ResourceType, String)
     case versionRead(ResourceType, String, String)
 
+    /// Whether nothing is written, however a client asks; anything new that is posted counts as writing.
+    func isReading(_ method: HTTPRequest.Method) -> Bool {
+        if case .searchByPost = self { return true }
+        return method == .get || method == .head
+    }
+
     /// Whether the work is that of one record, done in well under a millisecond.
     var isShort: Bool {
         switch self {

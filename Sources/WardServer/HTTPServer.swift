@@ -46,6 +46,8 @@ public struct ServerSettings: Sendable {
     /// Largest request body in bytes.
     public let largestBody: Int
     public let started: Instant
+    /// Whether a copy is served whose primary is away: whatever would write is refused, and every page says so.
+    public var isReadOnly = false
 
     public init(
         host: String, port: Int, names: [String], isDemo: Bool, proxies: Set<String>, offersHTTP2: Bool,
@@ -134,7 +136,8 @@ public struct HTTPServer: Sendable {
                     clinic: settings.isDemo ? "Demo clinic" : "Clinic",
                     party: RelyingParty(id: settings.names.first ?? "localhost", origin: origin),
                     isDemo: settings.isDemo, origin: origin, recordsOrigin: settings.origin, plane: plane,
-                    officeOrigin: plane == .records ? settings.officeOrigin : nil), patients: clinic.patientFinder,
+                    officeOrigin: plane == .records ? settings.officeOrigin : nil, isReadOnly: settings.isReadOnly),
+                patients: clinic.patientFinder,
                 watch: watch, log: clinic.logDesk,
                 oversight: reviews.map { reviews in
                     Oversight(reviews: reviews, log: auditLog, lastVerified: lastVerified)

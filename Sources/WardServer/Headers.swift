@@ -10,6 +10,8 @@ enum HeaderNames {
     static let forwardedFor = HTTPField.Name("X-Forwarded-For")
     static let ifNoneExist = HTTPField.Name("If-None-Exist")
     static let prefer = HTTPField.Name("Prefer")
+    /// Tells programs that a copy answers whose primary is away.
+    static let readOnly = HTTPField.Name("Ward-Read-Only")
     static let receipt = HTTPField.Name("Ward-Audit-Receipt")
     static let referrerPolicy = HTTPField.Name("Referrer-Policy")
     static let requestID = HTTPField.Name("X-Request-Id")

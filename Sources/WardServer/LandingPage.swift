@@ -14,6 +14,13 @@ func landingPage(_ settings: ServerSettings) -> Response {
         content.append(
             .element("p", [("class", "demo")], .text("Demo - not for real patients. Everybody here is invented.")))
     }
+    if settings.isReadOnly {
+        content.append(
+            .element(
+                "p", [("class", "demo")],
+                .text("Read-only emergency mode: a copy without its primary. It may be behind; nothing can be changed.")
+            ))
+    }
     content += [
         .element("h2", [], .text("For programs")),
         .element(

@@ -16,6 +16,8 @@ extension WardResponder {
         _ request: Request, _ path: [Substring], _ source: RequestSource
     ) async -> (StaticString, Response)? {
         guard path.first == "log" else { return nil }
+        // The log of this time is no continuation that anybody may hold against the store's.
+        if settings.isReadOnly { return ("/log", plain(503, "read-only emergency mode: no log is published\n")) }
         let isPost = path.count == 2 && path[1] == "cosignature"
         let now = Instant.now()
         guard !readers.isBlocked(source.address, now: now) else {

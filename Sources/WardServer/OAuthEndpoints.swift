@@ -17,6 +17,13 @@ extension WardResponder {
         _ request: Request, _ path: [Substring], _ source: RequestSource
     ) async -> (StaticString, Response)? {
         guard path.count == 2 else { return nil }
+        // Introspection looks; what registers or revokes would have to be written.
+        if settings.isReadOnly, request.method == .post, path[0] == "oauth", ["register", "revoke"].contains(path[1]) {
+            return (
+                path[1] == "register" ? "/oauth/register" : "/oauth/revoke",
+                oauthError(503, "temporarily_unavailable", "read-only emergency mode: nothing is written")
+            )
+        }
         switch (path[0], path[1], request.method) {
         case (".well-known", "openid-configuration", .get):
             return (

@@ -68,6 +68,7 @@ struct WardResponder: HTTPResponder {
         if response.headers[.cacheControl] != nil { headers[.cacheControl] = nil }
         for field in response.headers { headers.append(field) }
         if let name = HeaderNames.requestID { headers.append(HTTPField(name: name, value: source.request)) }
+        if settings.isReadOnly, let name = HeaderNames.readOnly { headers[name] = "emergency" }
         allowOrigin(request, &headers)
         response.headers = headers
         let elapsed = (ContinuousClock.now - started) / .milliseconds(1)
@@ -140,6 +141,8 @@ struct WardResponder: HTTPResponder {
         var answer: ClinicAnswer
         if let refusal {
             answer = refusal
+        } else if settings.isReadOnly, !route.isReading(request.method) {
+            answer = .readOnly
         } else if let body = try? await collect(request, limit: settings.largestBody) {
             answer =
                 route.isShort && body.count <= 65_536
@@ -360,6 +363,14 @@ extension ClinicAnswer {
                     value: scheme + #"error="insufficient_user_authentication", error_description="session locked""#
                 )
             ])
+    }
+
+    /// A copy is served whose primary is away (FHIR R4 valueset-issue-type: transient).
+    static var readOnly: ClinicAnswer {
+        .failure(
+            503, "transient",
+            "read-only emergency mode: this is a copy whose primary is away; nothing is written, and batches are not taken"
+        )
     }
 
     static var tooManyFailures: ClinicAnswer {

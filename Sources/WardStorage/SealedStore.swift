@@ -178,6 +178,10 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case backupState = 71
     /// Which standby follows this store, and the epoch of who writes it.
     case standby = 72
+    /// How far the spool of a read-only emergency was taken into the log.
+    case spool = 73
+    /// That a spool was taken into the log as a whole, by the end of its chain.
+    case spoolEnd = 74
     /// How the keys of the store are reached: wrapped keys.
     case keyring = 80
     /// That a patient's key was destroyed: whose, why, by whom.

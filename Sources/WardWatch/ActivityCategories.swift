@@ -17,7 +17,8 @@ extension AuditEventKind {
             .backupRestored, .clientAdded, .clientRemoved, .configurationChanged, .destinationAdded,
             .destinationRemoved, .holdEnded, .holdPlaced, .keyDestroyed, .keysCreated, .keysRecovered, .keysRotated,
             .noticeSet,
-            .policyAdopted, .retentionSet, .standbyEnded, .standbyPaired, .standbyPromoted, .start, .storeUpgraded,
+            .policyAdopted, .retentionSet, .spoolReconciled, .standbyEnded, .standbyPaired, .standbyPromoted, .start,
+            .storeUpgraded,
             .vendorAdded,
             .witnessAdded, .witnessRemoved:
             .system

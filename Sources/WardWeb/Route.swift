@@ -248,6 +248,17 @@ enum Route {
         if case .authorize = self { true } else { false }
     }
 
+    /// Whether its form works on a copy that is only read: signing in and out, sessions, apps, and looking things up.
+    var isForReadOnly: Bool {
+        switch self {
+        case .signIn, .signInPasskeyOptions, .signInPasskey, .lock, .unlock, .stepUp, .passkeyRequest, .ping, .signOut,
+            .sessionEnd, .sessionsEndOthers, .allSessionsEnd, .authorize, .consent, .apps, .logPatientPrint,
+            .logPatientFile, .ownRecordPrint, .ownRecordFile:
+            true
+        default: false
+        }
+    }
+
     /// Whether a script asks, and not somebody who looks at a page.
     var isForScript: Bool {
         switch self {

@@ -74,11 +74,14 @@ public struct WebSettings: Sendable {
     public let plane: Plane
     /// Where the pages of the office are, if not here.
     public let officeOrigin: String?
+    /// Whether a copy is served whose primary is away: forms that would write are refused, and every page says so.
+    public let isReadOnly: Bool
 
     public init(
         clinic: String, party: RelyingParty?, isDemo: Bool, origin: String, recordsOrigin: String? = nil,
-        plane: Plane = .whole, officeOrigin: String? = nil
+        plane: Plane = .whole, officeOrigin: String? = nil, isReadOnly: Bool = false
     ) {
+        self.isReadOnly = isReadOnly
         self.recordsOrigin = recordsOrigin ?? origin
         self.plane = plane
         self.officeOrigin = officeOrigin

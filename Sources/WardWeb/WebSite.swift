@@ -73,6 +73,8 @@ public struct WebSite: Sendable {
                 .adding("Allow", route.methods.allow)
         }
         if isPost, let refusal = refusal(visit, isForm: form != nil, isOurs: !route.isForOtherSites) { return refusal }
+        // Before anything is kept for later, which would be writing too.
+        if isPost, settings.isReadOnly, !route.isForReadOnly { return visit.readOnlyRefusal }
         if case .session = route.cookie, let refusal = sessionRefusal(visit) {
             return visit.isFromThisSession ? await visit.keepingForm(refusal) : refusal
         }

@@ -30,7 +30,7 @@ struct ContinuousBackup: Sendable {
     /// In the register, if it is storage.
     let destination: String?
 
-    init(_ following: Following, of store: SQLiteStore, desk: BackupDesk, _ broker: EgressBroker) {
+    init(_ following: Following, of store: any StreamedStore, desk: BackupDesk, _ broker: EgressBroker) {
         stream = following.stream
         start = following.start
         path = following.choice.path

@@ -26,6 +26,11 @@ struct DataFolder: Sendable {
     var standbyFence: String { "\(path)/standby.fenced" }
     /// Where an interrupted restore has made a key file.
     var restoredKey: String { "\(path)/restored.key-place" }
+    /// Held by a server that only reads.
+    var emergencyLock: String { "\(path)/emergency.lock" }
+    /// Outside the data folder, so that it stays when that is emptied: what was looked at while a copy with so many events
+    /// was served for reading.
+    func spool(after size: Int64) -> String { "\(path).emergency-\(size).spool" }
     /// Outside the data folder: keys never lie beside the data unnoticed.
     var defaultKeyFile: String { "\(path).key" }
 
@@ -72,8 +77,13 @@ struct DataFolder: Sendable {
 final class FolderLock: Sendable {
     private let descriptor: Int32
 
-    init(_ folder: DataFolder) throws {
-        descriptor = unsafe open(folder.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    convenience init(_ folder: DataFolder) throws {
+        try self.init(file: folder.lock, of: folder)
+    }
+
+    /// A lock of its own beside that one.
+    init(file: String, of folder: DataFolder) throws {
+        descriptor = unsafe open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0, ward_lock_file(descriptor) == 0 else {
             throw CommandFailure("another ward process holds \(folder.path)")
         }
@@ -109,7 +119,7 @@ struct StoreHeader: Sendable {
     }
 
     /// Reads the header of an opened file; a format that this version does not know is refused with what to do.
-    init(of store: SQLiteStore) throws {
+    init(of store: any SealedStore) throws {
         guard
             let bytes = try store.metadata(.header), let root = (try? JSONTape(parsing: bytes))?.root,
             let format = root["format"].flatMap({ Int(root.tape.text($0.index)) })

@@ -99,7 +99,7 @@ struct EffectiveConfiguration: Hashable {
 
 /// The configuration of the last start, sealed; an event tells how it changed, in one transaction with it.
 struct SealedConfiguration: Sendable {
-    let store: SQLiteStore
+    let store: any SealedStore
     let key: SealingKey
     private static let context = Array("ward/configuration/1".utf8)
     private static let place = Locator(high: 0, low: 3)

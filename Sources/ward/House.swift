@@ -22,7 +22,7 @@ import WardWatch
 struct House: Sendable {
     let folder: DataFolder
     let header: StoreHeader
-    let store: SQLiteStore
+    let store: any StreamedStore
     let log: AuditLog
     let authenticator: Authenticator
     let people: People
@@ -49,6 +49,9 @@ struct House: Sendable {
     let standbyKey: SealingKey
     /// The lease under which the store is written; nil where no standby follows it.
     var standby: StandbyPrimary?
+    let reconciliation: SpoolReconciliation
+    /// Whether this is a copy that is only read, with a spool beside it.
+    let isReadOnly: Bool
 
     /// Makes a store and its keys; the folder must not hold one yet.
     static func create(
@@ -181,7 +184,7 @@ struct House: Sendable {
     }
 
     /// Refuses a store that is not what its log says.
-    private func check() async throws {
+    func check() async throws {
         let result: StartVerification
         do throws(VaultFailure) {
             result = try await vault.verifyAtStart {
@@ -198,21 +201,16 @@ struct House: Sendable {
             isDamage: true)
     }
 
-    private static func wire(
-        _ folder: DataFolder, _ header: StoreHeader, _ store: SQLiteStore, _ tenant: KeyMaterial, origin: String,
-        way: Keyring.Unlock?, following: Following? = nil, officeOrigin: String? = nil
+    /// - Parameter readOnly: how the log of a copy that is only read names itself; nil for a store.
+    static func wire(
+        _ folder: DataFolder, _ header: StoreHeader, _ store: any StreamedStore, _ tenant: KeyMaterial, origin: String,
+        way: Keyring.Unlock?, following: Following? = nil, officeOrigin: String? = nil, readOnly: String? = nil
     ) throws(AuditFailure) -> House {
-        let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
-        let signing: SigningKey?
-        do {
-            signing = try store.metadata(.signingKey)
-                .flatMap { try? sealing.open($0, boundTo: header.encoded()) }.flatMap(SigningKey.init(seed:))
-        } catch {
-            throw .storage
-        }
-        guard let signing else { throw .damaged }
+        let signing = try signingKey(header, store, tenant)
         let audit = AuditKeys(tenant.derived("ward/audit/1"), signing: signing, tenant: .single)
-        let log = try AuditLog(store: store, keys: audit, origin: "ward/\(header.id)")
+        let log = try AuditLog(
+            store: store, keys: audit, origin: readOnly ?? "ward/\(header.id)",
+            writable: readOnly == nil ? nil : EmergencyStore.kinds)
         let adopted = try PolicyInForce(store, log, tenant, signing)
         let (authenticator, people): (Authenticator, People)
         do throws(IdentityFailure) {
@@ -274,7 +272,24 @@ struct House: Sendable {
             register: doors.register, broker: doors.broker, postman: doors.postman,
             backups: backups,
             continuous: following.map { ContinuousBackup($0, of: store, desk: backups, doors.broker) },
-            standbyKey: StandbyRecord.key(tenant))
+            standbyKey: StandbyRecord.key(tenant),
+            reconciliation: SpoolReconciliation(store: store, material: tenant, log: log), isReadOnly: readOnly != nil)
+    }
+
+    /// Signs the log's checkpoints.
+    static func signingKey(
+        _ header: StoreHeader, _ store: any SealedStore, _ tenant: KeyMaterial
+    ) throws(AuditFailure) -> SigningKey {
+        let sealing = SealingKey(tenant.derived("ward/signing-key/1"))
+        let signing: SigningKey?
+        do {
+            signing = try store.metadata(.signingKey)
+                .flatMap { try? sealing.open($0, boundTo: header.encoded()) }.flatMap(SigningKey.init(seed:))
+        } catch {
+            throw .storage
+        }
+        guard let signing else { throw .damaged }
+        return signing
     }
 
     /// Finishes what was taken and closes the files.
@@ -300,11 +315,11 @@ extension AuditEvent {
 
 /// The local certificates, sealed in the store.
 struct SealedCertificates: Sendable {
-    private let store: SQLiteStore
+    private let store: any SealedStore
     private let key: SealingKey
     private static let context = Array("ward/certificates/1".utf8)
 
-    init(store: SQLiteStore, key: SealingKey) {
+    init(store: any SealedStore, key: SealingKey) {
         self.store = store
         self.key = key
     }
@@ -332,7 +347,7 @@ struct SealedCertificates: Sendable {
 
 /// Under which address people found the server last, so that a link made while none runs leads there.
 struct SealedOrigin: Sendable {
-    let store: SQLiteStore
+    let store: any SealedStore
     let key: SealingKey
     private static let context = Array("ward/origin/1".utf8)
 

@@ -25,7 +25,7 @@ enum KeyServiceAccess {
     /// Reads it, and believes it as far as that is possible before the store is open: it is the one that the keyring
     /// names, of this store, to the byte as it was signed, and signed by whoever signed the log's checkpoint.
     static func boot(
-        _ keyring: Keyring, _ header: StoreHeader, _ folder: DataFolder, _ store: SQLiteStore
+        _ keyring: Keyring, _ header: StoreHeader, _ folder: DataFolder, _ store: any SealedStore
     ) throws(CommandFailure) -> BootFile {
         guard let service = keyring.service else { throw CommandFailure(KeyFailure.malformedKeyring.text) }
         let path = path(folder, service.boot)

@@ -5,7 +5,7 @@ import WardAudit
 import WardCore
 import WardEgress
 import WardKeys
-import WardSQLite
+import WardStorage
 import WardTelemetry
 
 /// Asks the security module or key service again and again whether it is there.
@@ -14,7 +14,7 @@ import WardTelemetry
 /// start again before the module is back.
 final class KeyWatch: Sendable {
     private let keys: StoreKeys
-    private let store: SQLiteStore
+    private let store: any SealedStore
     private let folder: DataFolder
     private let register: EgressRegister
     private let audit: AuditLog

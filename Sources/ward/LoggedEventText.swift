@@ -16,6 +16,7 @@ extension LoggedEvent {
         return
             "\(index)  \(event.time.text)  \(event.kind.rawValue)\(count)  \(event.outcome.rawValue)  \(who)\(app)\(whom)\(why) "
             + "from \(event.source.address)  \(event.decision)  \(records)\(more)\(emergency)"
+            + (event.spooled.map { "  spool \($0.spool.prefix(8)) \($0.index)" } ?? "")
     }
 
     /// One JSON object for programs.
@@ -40,6 +41,10 @@ extension LoggedEvent {
         }
         if let query = event.query { writer.member("query", query) }
         if let recipient = event.recipient { writer.member("recipient", recipient) }
+        if let spooled = event.spooled {
+            writer.member("spool", spooled.spool)
+            writer.member("spoolIndex", spooled.index)
+        }
         if let type = event.type { writer.member("type", type.name) }
         if let emergency = event.emergency { writer.member("emergency", emergency) }
         if let purpose = event.purpose { writer.member("why", purpose.rawValue) }

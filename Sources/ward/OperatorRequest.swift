@@ -17,7 +17,7 @@ struct OperatorRequest: Codable, Sendable {
             verify, verifyStatus
         case auditClock, auditDiscover, auditHoldEnd, auditHoldList, auditHoldPlace, auditPrune, auditRetention
         case destinationAdd, destinationRemove, destinationTest, noticeClear, noticeList, noticeSet, noticeTest
-        case standbyEnd, standbyPair, standbyPromote, standbyStatus
+        case standbyEnd, standbyPair, standbyPromote, standbyReconcile, standbyStatus
         case vendorAdd, vendorFirewall, vendorList, vendorRevoke, vendorSign
         case backupConclude, backupDrill, backupKit, backupList, backupNow, backupSigner, backupStatus, backupVerify
         case posture

@@ -21,6 +21,10 @@ struct OperatorService: Sendable {
     /// Answers with replies, the last of which is `finished` or `failure`.
     func run(_ request: OperatorRequest, reply: @escaping Reply, finished: @Sendable () -> Void) async {
         do {
+            guard !house.isReadOnly || request.command.isForReadOnly else {
+                throw CommandFailure(
+                    "read-only emergency mode: the copy is not changed; do this where the store is written")
+            }
             switch request.command {
             case .activityList: try listActivity(request, reply)
             case .activityShow: try await showActivity(request, reply)
@@ -97,6 +101,7 @@ struct OperatorService: Sendable {
             case .standbyEnd: try await endStandby(request, reply)
             case .standbyPair: try await pairStandby(request, reply)
             case .standbyPromote: throw CommandFailure("a promotion is carried out on the standby's machine")
+            case .standbyReconcile: try await reconcileSpool(request, reply)
             case .standbyStatus: try standbyStatus(request, reply)
             case .posture: try await lookAtPosture(request, reply)
             case .verify: try await verify(request, reply)

@@ -6,6 +6,7 @@ import WardCore
 import WardFHIR
 import WardPolicy
 import WardSQLite
+import WardStorage
 import WardVault
 
 /// Destroying patients' keys, and how far each destruction reaches.

@@ -76,7 +76,10 @@ extension OperatorService {
     func standbyStatus(_ request: OperatorRequest, _ reply: Reply) throws {
         let record = try StandbyRecord(of: house.store, house.standbyKey)
         let status = house.standby?.feed.status
-        let isGood = record?.follower == nil || (status.map { $0.follower == .following && !$0.hasFallenBack } ?? false)
+        let spools = KnownSpools(house.folder, house.store)
+        let isGood =
+            spools.waiting.isEmpty
+            && (record?.follower == nil || (status.map { $0.follower == .following && !$0.hasFallenBack } ?? false))
         if request.options["json"] != nil {
             var writer = JSONWriter()
             writer.beginObject()
@@ -95,6 +98,7 @@ extension OperatorService {
                 writer.member("lagMilliseconds", Int64(status.lagSeconds * 1000))
                 if let epoch = status.fencedBy { writer.member("fencedBy", epoch) }
             }
+            spools.write(to: &writer)
             writer.key("good")
             writer.bool(isGood)
             writer.endObject()
@@ -102,6 +106,7 @@ extension OperatorService {
         } else {
             reply(.output("epoch     \(record?.epoch ?? 1)"))
             reply(.output("standby   \(record?.follower.map { hex($0) } ?? "none is paired")"))
+            for line in spools.lines { reply(.output(line)) }
             if let status {
                 reply(.output("follower  \(status.follower.rawValue)"))
                 reply(

@@ -17,7 +17,7 @@ struct PolicyInForce: Sendable {
     private static let place = Locator(high: 0, low: 1)
     private static let context = Array("ward/policy/1".utf8)
 
-    init(_ store: SQLiteStore, _ log: AuditLog, _ tenant: KeyMaterial, _ signing: SigningKey) throws(AuditFailure) {
+    init(_ store: any SealedStore, _ log: AuditLog, _ tenant: KeyMaterial, _ signing: SigningKey) throws(AuditFailure) {
         sealing = SealingKey(tenant.derived("ward/policy/1"))
         self.signing = signing
         let entry: StoredEntry?

@@ -23,7 +23,7 @@ struct StandbyRecord: Sendable {
     static func key(_ tenant: KeyMaterial) -> SealingKey { SealingKey(tenant.derived("ward/standby/1")) }
 
     /// That of a store; nil where none was ever paired.
-    init?(of store: SQLiteStore, _ key: SealingKey) throws {
+    init?(of store: any SealedStore, _ key: SealingKey) throws {
         guard let entry = try store.entry(Self.place, kind: .standby) else { return nil }
         guard let bytes = try? key.open(entry.sealed, boundTo: Self.context),
             let root = (try? JSONTape(parsing: bytes))?.root, let epoch = root["epoch"]?.integer,

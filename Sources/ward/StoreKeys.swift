@@ -13,7 +13,7 @@ import WardStorage
 /// The keyring is an entry of the store, so that the log accounts for every change of it, and an older one put back
 /// stops the start.
 final class StoreKeys: Sendable {
-    private let store: SQLiteStore
+    private let store: any SealedStore
     let storeID: String
     let module: LockedModule
     private let broker: EgressBroker
@@ -28,7 +28,7 @@ final class StoreKeys: Sendable {
         var service: (boot: Digest, service: KeyManagementService)?
     }
 
-    init(store: SQLiteStore, storeID: String, way: Keyring.Unlock?, broker: EgressBroker) {
+    init(store: any SealedStore, storeID: String, way: Keyring.Unlock?, broker: EgressBroker) {
         self.store = store
         self.storeID = storeID
         self.broker = broker
@@ -38,7 +38,7 @@ final class StoreKeys: Sendable {
     }
 
     /// The keyring of a store, which needs no key to be read.
-    static func ring(of store: SQLiteStore) throws -> Keyring {
+    static func ring(of store: any SealedStore) throws -> Keyring {
         guard let entry = try store.entry(place, kind: .keyring) else {
             if try earlierRing(of: store) != nil {
                 throw CommandFailure("an earlier version of ward wrote this store; bring it to this one: ward upgrade")
@@ -51,7 +51,7 @@ final class StoreKeys: Sendable {
     }
 
     /// The keyring of an earlier version; nil where there is none, or it was brought to this one.
-    static func earlierRing(of store: SQLiteStore) throws -> [UInt8]? {
+    static func earlierRing(of store: any SealedStore) throws -> [UInt8]? {
         try store.metadata(.keyring).flatMap { $0.isEmpty ? nil : $0 }
     }
 

@@ -19,6 +19,8 @@ import pytest
 import requests
 
 from conftest import FHIR, House, free_port, wait_until
+from enrolment import enrol_by_password
+from test_people import LINK
 
 LEASE = 3
 
@@ -788,3 +790,40 @@ def test_a_fenced_primary_makes_no_backup_beside_those_of_its_successor(pair):
     done = pair.primary.ward("backup", "now")
     assert done.returncode != 0
     assert sorted(each.relative_to(place) for each in place.rglob("*")) == before
+
+
+def test_a_promotion_is_confirmed_by_a_person_where_there_is_one(pair):
+    pair.pair().follow().serve()
+    primary = pair.primary
+    assert primary.client("integration").put("Patient/p1", patient(1)).status_code == 201
+
+    def enrol(login, role):
+        done = primary.ward("user", "add", login, "--name", login.capitalize(), "--role", role)
+        assert done.returncode == 0, done.stderr
+        return enrol_by_password(primary, LINK.search(done.stdout).group(0))[2]
+
+    auditor, chief = enrol("nora", "nurse"), enrol("chief", "administrator")
+    pair.caught_up()
+    primary.kill()
+    pair.kill_follower()
+    # Nobody, somebody without the right, a wrong code, and a code of somebody else.
+    for options in ([], primary.confirming("nora", auditor[0]), primary.confirming("chief", "000000"),
+                    primary.confirming("chief", auditor[1])):
+        done = pair.promote(*options, check=False)
+        assert done.returncode == 1, done.stdout
+        assert options or "--as LOGIN" in done.stderr
+        assert not (pair.folder / "copy.key").exists() and (pair.copy / "standby.json").exists()
+    # It has begun, so it is a copy no more that follows; but nobody serves it before it is done.
+    refused = primary.ward_program("serve", "--data", pair.copy, "--listen", f"127.0.0.1:{free_port()}")
+    assert refused.returncode == 1
+    assert pair.promote(*primary.confirming("chief", chief[0])).returncode == 0
+    new = pair.promoted()
+    new.port = None
+    new.confirmers = []
+    new.start()
+    promoted, = new.events("--kind", "standby-promoted")
+    assert promoted["who"].startswith("person/") and promoted["outcome"] == "success"
+    # The code was good once, there too.
+    done = new.ward("client", "remove", "front-desk", *new.confirming("chief", chief[0]))
+    assert done.returncode == 1 and "not recognised" in done.stderr
+    new.stop()

@@ -90,12 +90,27 @@ extension Visit {
                 Markup.element(
                     "p", [("class", "demo")], .text("Demo – not for real patients. Everybody here is invented.")))
         }
+        if settings.isReadOnly {
+            body.append(Markup.element("p", [("class", "demo"), ("role", "status")], .text(Self.readOnlyBanner)))
+        }
         body += [top, main]
         if isInside { body.append(idleDialog) }
         let shown = problems.first?.status ?? status
         var answer = WebAnswer.html(.page(language: "en", .all(head), .all(body)), status: shown)
         if let seconds = problems.compactMap(\.retryAfter).max() { answer = answer.adding("Retry-After", "\(seconds)") }
         return newTicket.map { answer.setting(Cookie.ticket.set($0)) } ?? answer
+    }
+
+    private static let readOnlyBanner =
+        "Read-only emergency mode: a copy without its primary. It may be behind, and nothing can be changed or entered."
+
+    /// 503: what the form asks for would change something.
+    var readOnlyRefusal: WebAnswer {
+        if route.isForScript { return .json(#"{"error":"read-only"}"#, status: 503) }
+        return notice(
+            "Read-only emergency mode",
+            "Nothing was changed. While this copy stands in for its primary it is only read; keep what is to be entered on paper, and enter it when the primary is back or this copy was promoted.",
+            status: 503)
     }
 
     /// A page that says one thing.

@@ -195,10 +195,16 @@ enum FollowStatus {
         guard let bytes = try? PrivateFile.read(folder.standbyStatus, secret: false),
             let root = (try? JSONTape(parsing: bytes))?.root
         else { throw CommandFailure("this standby has not run yet") }
+        let isReading =
+            PrivateFile.exists(folder.emergencyLock)
+            && (try? FolderLock(file: folder.emergencyLock, of: folder)) == nil
         // Whether a process keeps this up.
-        let isRunning = (try? FolderLock(folder)) == nil
+        let isRunning = !isReading && (try? FolderLock(folder)) == nil
+        let store = try? SQLiteStore(reading: folder.database)
+        defer { store?.close() }
+        let spools = KnownSpools(folder, store)
         func isSet(_ name: StaticString) -> Bool { root[name].map { root.tape.text($0.index) == "true" } ?? false }
-        let isGood = isRunning && isSet("connected") && isSet("whole")
+        let isGood = isRunning && isSet("connected") && isSet("whole") && spools.waiting.isEmpty
         if json {
             var writer = JSONWriter()
             writer.beginObject()
@@ -212,18 +218,22 @@ enum FollowStatus {
             writer.member("events", root["events"]?.integer ?? 0)
             writer.member("upTo", root["upTo"]?.string ?? "")
             writer.member("leaseGranted", root["leaseGranted"]?.string ?? "")
+            writer.key("emergency")
+            writer.bool(isReading)
+            spools.write(to: &writer)
             writer.key("good")
             writer.bool(isGood)
             writer.endObject()
             Terminal.say(String(decoding: writer.bytes, as: UTF8.self))
         } else {
             Terminal.say(
-                "follower  \(isRunning ? (isSet("connected") ? "follows" : "cannot reach the primary") : "does not run")"
+                "follower  \(isReading ? "does not run: READ-ONLY EMERGENCY MODE" : isRunning ? (isSet("connected") ? "follows" : "cannot reach the primary") : "does not run")"
             )
             Terminal.say("copy      \(isSet("whole") ? "whole" : "not whole yet: it cannot be promoted")")
             Terminal.say("events    \(root["events"]?.integer ?? 0)")
             Terminal.say("up to     \(root["upTo"]?.string ?? "nothing yet")")
             Terminal.say("lease     granted last at \(root["leaseGranted"]?.string ?? "no time")")
+            for line in spools.lines { Terminal.say(line) }
         }
         if !isGood { Glibc.exit(2) }
     }

@@ -127,8 +127,12 @@ struct ServeCommand: AsyncParsableCommand {
     var backupEvery = 2
 
     @OptionGroup var standby: StandbyServeOptions
+    @OptionGroup var emergency: EmergencyOptions
 
     func validate() throws {
+        guard !emergency.emergencyReadOnly || (backup == nil && standby.standbyListen == nil) else {
+            throw ValidationError("--emergency-read-only goes without --backup and --standby-listen")
+        }
         guard (1...3600).contains(backupEvery) else { throw ValidationError("--backup-every is 1 to 3600") }
     }
 
@@ -136,6 +140,17 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try listen.settings(isDemo: false)
         let lock = try lockedFolder(store.folder)
         defer { withExtendedLifetime(lock) {} }
+        if emergency.emergencyReadOnly {
+            var readOnly = settings
+            readOnly.isReadOnly = true
+            let mark = try FolderLock(file: store.folder.emergencyLock, of: store.folder)
+            defer { withExtendedLifetime(mark) {} }
+            let house = try await House.openReadOnly(
+                store, emergency, origin: settings.origin, officeOrigin: settings.officeOrigin)
+            return try await Serving(house: house, settings: readOnly, listen: listen).runReadOnly {
+                Terminal.note("serving \(settings.origin)/fhir, read-only  (trust: \(store.folder.authority))")
+            }
+        }
         let choice = try backup.map {
             try BackupChoice(
                 $0, credentials: storage.backupCredentials, lockDays: storage.backupLockDays, outside: store.folder)
@@ -175,6 +190,18 @@ struct Serving: Sendable {
     /// Where the key file lies, if the store opens with one.
     var keyFile: String?
 
+    /// The operator's own, or one of the store's authority.
+    func certificate() throws -> ServerCertificate {
+        if let chain = listen.tlsCertificate, let key = listen.tlsKey { return .files(certificate: chain, key: key) }
+        let authority = try house.certificates.authority(for: settings.names)
+        do throws(FileFailure) {
+            try PrivateFile.replace(house.folder.authority, Array(authority.authorityPEM.utf8))
+        } catch {
+            throw CommandFailure("\(house.folder.authority) cannot be written")
+        }
+        return .local(authority)
+    }
+
     func run(ready: @escaping @Sendable () async -> Void) async throws {
         let log = OperationalLog(isQuiet: false)
         let isMemoryLocked = ward_lock_process() == 0
@@ -185,18 +212,7 @@ struct Serving: Sendable {
         try await house.configuration.note(
             EffectiveConfiguration(
                 house, settings, listen, isMemoryLocked: isMemoryLocked, backup: house.continuous?.path), house.log)
-        let certificate: ServerCertificate
-        if let chain = listen.tlsCertificate, let key = listen.tlsKey {
-            certificate = .files(certificate: chain, key: key)
-        } else {
-            let authority = try house.certificates.authority(for: settings.names)
-            do throws(FileFailure) {
-                try PrivateFile.replace(house.folder.authority, Array(authority.authorityPEM.utf8))
-            } catch {
-                throw CommandFailure("\(house.folder.authority) cannot be written")
-            }
-            certificate = .local(authority)
-        }
+        let certificate = try certificate()
         let server = HTTPServer(
             clinic: house.clinic, authenticator: house.authenticator, people: house.people, settings: settings,
             certificate: certificate, auditLog: house.log, log: log, watch: house.watch,

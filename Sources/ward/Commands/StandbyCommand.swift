@@ -7,7 +7,9 @@ struct StandbyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "standby",
         abstract: "Pair a second machine that follows this store, and promote it; docs/standby.md.",
-        subcommands: [Prepare.self, Pair.self, Status.self, StandbyPromoteCommand.self, End.self])
+        subcommands: [
+            Prepare.self, Pair.self, Status.self, StandbyPromoteCommand.self, StandbyReconcileCommand.self, End.self,
+        ])
 
     struct Prepare: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -35,10 +35,24 @@ extension PostureScene {
                 covers: [.ongoing], clause: "164.308(a)(1)(ii)(D)", limits: "how carefully somebody looked",
                 look: { try $0.activity() }),
             PostureProbe(
+                id: "emergency-spool",
+                checks:
+                    "whether what was looked at in a read-only emergency waits beside the store to be taken into the log",
+                covers: [.auditOfAccess, .ongoing], clause: "164.308(a)(7)(ii)(C)",
+                limits: "spools that lie elsewhere, or were taken away", look: { $0.spools() }),
+            PostureProbe(
                 id: "alerts", checks: "whether odd access is watched for, and alerts of high severity wait",
                 covers: [.alerts], clause: "164.308(a)(1)(ii)(D)",
                 limits: "how well the rules find odd access: make watch-bench", look: { $0.alerts() }),
         ])
+
+    private func spools() -> PostureFinding {
+        let known = KnownSpools(house.folder, house.store)
+        guard known.waiting.isEmpty else {
+            return .broken("\(known.waiting.count) not in the log: ward standby reconcile")
+        }
+        return .holds(known.spools.isEmpty ? "there is none" : "\(known.spools.count), all in the log")
+    }
 
     private func eventIsThere() async throws -> PostureFinding {
         _ = try server()

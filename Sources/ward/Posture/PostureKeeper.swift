@@ -8,7 +8,7 @@ import WardTelemetry
 
 /// What the last look of a running server found, by row; sealed, put with the event that tells of it.
 struct SealedPosture: Sendable {
-    let store: SQLiteStore
+    let store: any SealedStore
     let key: SealingKey
     private static let context = Array("ward/posture/1".utf8)
     private static let place = Locator(high: 0, low: 4)
