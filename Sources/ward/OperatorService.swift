@@ -49,6 +49,7 @@ struct OperatorService: Sendable {
             case .export: try await export(request, reply)
             case .importFiles: try await importFiles(request, reply)
             case .keysRotate: try await rotateKeys(request, reply)
+            case .keysRotatePatients: try await rotatePatientKeys(request, reply)
             case .keysShred: try await shred(request, reply)
             case .keysShredStatus: try await shredStatus(request, reply)
             case .keysStatus: try keysStatus(request, reply)

@@ -237,6 +237,11 @@ struct Serving: Sendable {
                 await BackupService(house: house, continuous: continuous, log: log, interval: backupEvery).run()
             }
         }
+        let reseal = ResealService(house: house, log: log)
+        let resealing = Task.detached {
+            await rebuild.value
+            await reseal.run()
+        }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -265,6 +270,8 @@ struct Serving: Sendable {
             notices.cancel()
             heralding.cancel()
             backing?.cancel()
+            resealing.cancel()
+            reseal.end()
             daily.end()
             await house.close()
             throw ExitCode.failure
@@ -278,12 +285,15 @@ struct Serving: Sendable {
         notices.cancel()
         heralding.cancel()
         backing?.cancel()
+        resealing.cancel()
+        reseal.end()
         daily.end()
         await house.closeDoors()
         await looking.value
         await notices.value
         await verification.value
         await backing?.value
+        await resealing.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.
         if house.vault.isReady { await watching.value }
