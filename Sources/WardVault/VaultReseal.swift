@@ -169,6 +169,7 @@ struct ResealRun {
         for start in stride(from: 0, to: ids.count, by: Self.keysAtATime) {
             let some = Array(ids[start..<min(start + Self.keysAtATime, ids.count)])
             let began = ContinuousClock.now
+            var isNew = false
             for attempt in 1... {
                 let (replacements, fresh) = try await onQueue { [vault] () throws(VaultFailure) in
                     try Self.replacements(of: some, vault, other)
@@ -178,12 +179,15 @@ struct ResealRun {
                     _ = try await vault.log.commit(event(decision), replacedKeys: replacements) { [vault] _ in
                         for (id, keys) in fresh { vault.keys.replace(keys, of: id) }
                     }
+                    isNew = true
                     break
                 } catch {
                     // One of them was destroyed meanwhile.
                     guard error == .conflict, attempt < 16 else { throw .log }
                 }
             }
+            // What was done before the last stop is passed by.
+            guard isNew else { continue }
             guard await rest(ContinuousClock.now - began) else { return isStopped = true }
         }
     }
@@ -236,7 +240,11 @@ struct ResealRun {
             progress(state)
             // About as much at a time as fits into some megabytes.
             limit = max(1, min(Self.recordsAtATime, Self.bytesAtATime / max(1, batch.bytes / batch.rows)))
-            guard await rest(ContinuousClock.now - began) else { return isStopped = true }
+            guard await rest(ContinuousClock.now - began) else {
+                isStopped = true
+                if state.position != saved { try await commit(state, "stopped") }
+                return
+            }
         }
         var next = state
         next.phase = .ending

@@ -4,6 +4,7 @@ import WardContinuity
 import WardCore
 import WardFHIR
 import WardPolicy
+import WardSQLite
 import WardTelemetry
 import WardVault
 

@@ -218,8 +218,9 @@ def test_a_record_that_was_altered_is_named_and_stays(houses):
     assert bodies(house.data)[2] == bytes(body)
     assert status(house)["faults"] == ["Patient/p0/_history/2"]
     fhir = house.client("integration")
-    # Its earlier versions are readable, and everybody else.
-    assert fhir.get("Patient/p0/_history/1").status_code == 200 and fhir.get("Patient/p1").status_code == 200
+    # It is not served; the patient's other records are, and everybody else.
+    assert fhir.get("Patient/p0").status_code == 500
+    assert fhir.get("Observation/o0").status_code == 200 and fhir.get("Patient/p1").status_code == 200
     found = house.ward("verify", "--client", "administrator")
     assert found.returncode == 2 and "Patient/p0/_history/2" in found.stdout
 

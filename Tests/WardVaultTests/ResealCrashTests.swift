@@ -177,10 +177,10 @@ import WardVault
         #expect(try !ward.house.store.isErasureDue())
         let files = try ["", "-wal"].map { try PrivateFile.read(path + $0, secret: false, limit: 1 << 26) }
         for (record, body) in try ward.sealed() {
-            #expect(files.contains { $0.holds(Array(body.suffix(48))) })
+            #expect(files.contains { $0.holds(Array(body.suffix(28))) })
             guard let old = sealed[record], old != body else { continue }
-            #expect(!files.contains { $0.holds(Array(old.suffix(48))) }, "\(record)")
-            #expect(!files.contains { $0.holds(Array(old[14..<62])) }, "\(record)")
+            #expect(!files.contains { $0.holds(Array(old.suffix(28))) }, "\(record)")
+            #expect(!files.contains { $0.holds(Array(old.dropFirst(14).prefix(28))) }, "\(record)")
         }
         for old in wrapped.values { #expect(!files.contains { $0.holds(old) }) }
         ward.house.store.close()
@@ -190,9 +190,22 @@ import WardVault
 extension [UInt8] {
     /// Whether a part of it is `needle`.
     fileprivate func holds(_ needle: [UInt8]) -> Bool {
-        unsafe withUnsafeBytes { all in
-            unsafe needle.withUnsafeBytes { part in
-                unsafe memmem(all.baseAddress, all.count, part.baseAddress, part.count) != nil
+        unsafe withUnsafeBytes { all -> Bool in
+            unsafe needle.withUnsafeBytes { part -> Bool in
+                guard let first = unsafe part.first, let base = all.baseAddress, let wanted = part.baseAddress else {
+                    return false
+                }
+                var at = 0
+                while all.count - at >= part.count,
+                    let hit = unsafe memchr(base + at, Int32(first), all.count - at)
+                {
+                    let place = unsafe base.distance(to: UnsafeRawPointer(hit))
+                    if all.count - place >= part.count, unsafe memcmp(base + place, wanted, part.count) == 0 {
+                        return true
+                    }
+                    at = place + 1
+                }
+                return false
             }
         }
     }

@@ -5,6 +5,7 @@ import WardCore
 import WardCrypto
 import WardEgress
 import WardKeys
+import WardPolicy
 
 /// What a first start with the root key at AWS KMS needs: the agreement that covers it, and where it is.
 struct KeyServiceInitOptions: ParsableArguments {
