@@ -75,7 +75,8 @@ struct VaultKeys: Sendable {
     /// A stored wrapped key with another one beside it: the newer is for what is written from now on.
     ///
     /// Nil for one that has two already: its exchange goes on.
-    func exchanged(_ wrapped: [UInt8], of owner: Locator) throws(VaultFailure) -> (wrapped: [UInt8], keys: PatientKeys)? {
+    func exchanged(_ wrapped: [UInt8], of owner: Locator) throws(VaultFailure) -> (wrapped: [UInt8], keys: PatientKeys)?
+    {
         guard let opened = WrappedKeys(opening: wrapped, wrapping, boundTo: context(owner)) else { throw .damaged }
         guard opened.earlier == nil else { return nil }
         let next = WrappedKeys(number: opened.number + 1, newest: .random(), earlier: opened.newest)

@@ -100,7 +100,8 @@ struct FaultSearch {
             let stored: StoredVersion?
             do throws(StorageFailure) { stored = try vault.store.version(head.record) } catch { throw .storage }
             guard
-                !written.isForeign, let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
+                !written.isForeign, let stored, stored.version == version,
+                hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
                 let opened = try? Opened(stored, at: locator, in: vault),
                 opened.body.map({ $0.id == written.record.id && $0.isDeleted == head.isDeleted }) ?? true
             else {

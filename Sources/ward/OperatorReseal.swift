@@ -40,7 +40,7 @@ extension OperatorService {
                 throw CommandFailure(error.text)
             }
         }
-        try report(request, reply)
+        try await report(request, reply)
     }
 
     /// Shows how far it is; whoever hangs up does not end it.
@@ -57,29 +57,32 @@ extension OperatorService {
         reply(.progress(done: Int(min(state.position, total)), total: Int(total), what: "versions looked at"))
     }
 
-    private func report(_ request: OperatorRequest, _ reply: Reply) throws {
+    private func report(_ request: OperatorRequest, _ reply: Reply) async throws {
         guard let state = try state() else { return }
         if request.options["json"] != nil {
             var writer = JSONWriter()
             writer.beginObject()
-            try write(state, to: &writer)
+            try await write(state, isConfirmed: true, to: &writer)
             writer.endObject()
             reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
         } else {
-            for line in try lines(state) { reply(.output(line)) }
+            for line in try await lines(state, isConfirmed: true) { reply(.output(line)) }
         }
         if !state.faults.isEmpty { reply(.unsound) }
     }
 
     /// What `ward keys status` says of it; nothing where there never was an exchange.
-    func resealingLines() throws -> [String] { try state().map { try lines($0) } ?? [] }
+    func resealingLines() async throws -> [String] {
+        guard let state = try state() else { return [] }
+        return try await lines(state, isConfirmed: false)
+    }
 
     /// The same as a member of an object.
-    func writeResealing(to writer: inout JSONWriter) throws {
+    func writeResealing(to writer: inout JSONWriter) async throws {
         guard let state = try state() else { return }
         writer.key("patientKeys")
         writer.beginObject()
-        try write(state, to: &writer)
+        try await write(state, isConfirmed: false, to: &writer)
         writer.endObject()
     }
 
@@ -89,8 +92,9 @@ extension OperatorService {
         }
     }
 
-    private func lines(_ state: Resealing) throws -> [String] {
-        let whose = state.patient.map { "of Patient/\($0)" } ?? "of all patients"
+    /// - Parameter isConfirmed: whether somebody who may keep keys asks; nobody else is told who it is about.
+    private func lines(_ state: Resealing, isConfirmed: Bool) async throws -> [String] {
+        let whose = state.patient.map { isConfirmed ? "of Patient/\($0)" : "of one patient" } ?? "of all patients"
         guard let ended = state.ended else {
             return [
                 "patients' keys: exchange \(whose) under way since \(state.started.text), by \(state.by): "
@@ -103,35 +107,61 @@ extension OperatorService {
                 + "\(state.resealed) versions sealed anew"
         ]
         if !state.faults.isEmpty {
+            let names = state.names.prefix(20).joined(separator: ", ") + (state.names.count > 20 ? ", ..." : "")
             lines.append(
-                "FAULT  \(state.faults.count) versions do not open; they and their patients' earlier keys stay: "
-                    + state.names.prefix(20).joined(separator: ", ") + (state.names.count > 20 ? ", ..." : ""))
+                "FAULT  \(state.faults.count) versions do not open; they and their patients' earlier keys stay"
+                    + (isConfirmed ? ": \(names)" : "; ward verify names them"))
         }
         lines.append(
             try house.store.isErasureDue()
                 ? "database: a reader holds on to an older state; the earlier keys are written over when it has ended"
                 : "database: every place in its files where an earlier key lay is written over")
+        if let (place, holding) = await held(since: state) {
+            lines.append("backups: \(Self.text(holding, at: place))")
+        }
         lines.append(
-            "backups from before \(ended.text) hold the earlier keys, sealed to the recovery kit, until they are let go of")
+            "backups from before \(ended.text) hold the earlier keys, sealed to the recovery kit, until they are let go of"
+        )
         return lines
     }
 
-    private func write(_ state: Resealing, to writer: inout JSONWriter) throws {
-        if let patient = state.patient { writer.member("patient", patient) }
+    private func write(_ state: Resealing, isConfirmed: Bool, to writer: inout JSONWriter) async throws {
+        writer.member("scope", state.patient == nil ? "all" : "one")
+        if isConfirmed, let patient = state.patient { writer.member("patient", patient) }
         writer.member("phase", state.phase.rawValue)
         writer.member("started", state.started.text)
         writer.member("by", state.by)
         writer.member("done", state.position)
         writer.member("total", house.vault.lastRecord)
         writer.member("sealedAnew", state.resealed)
-        writer.key("faults")
-        writer.beginArray()
-        for name in state.names.isEmpty ? state.faults.map({ "record \($0)" }) : state.names { writer.string(name) }
-        writer.endArray()
+        writer.member("faults", state.faults.count)
+        if isConfirmed {
+            writer.key("names")
+            writer.beginArray()
+            for name in state.names { writer.string(name) }
+            writer.endArray()
+        }
         guard let ended = state.ended else { return }
         writer.member("ended", ended.text)
         writer.key("databaseErased")
         writer.bool(try !house.store.isErasureDue())
+        guard let (place, holding) = await held(since: state) else { return }
+        writer.member("backup", place)
+        writer.key("heldBy")
+        writer.beginArray()
+        for number in holding.numbers { writer.number(number) }
+        writer.endArray()
+        if let until = holding.until { writer.member("heldUntil", until.text) }
+    }
+
+    /// Which of the backups that the server keeps still hold the earlier keys, and until when.
+    private func held(since state: Resealing) async -> (place: String, holding: Backup.Holding)? {
+        guard let ended = state.ended, let continuous = house.continuous else { return nil }
+        let id = state.patient.map { house.vault.keyID(ofPatient: $0) } ?? .none
+        guard let holding = try? await continuous.backup.holding(id, destroyedAt: ended, now: .now()) else {
+            return nil
+        }
+        return (continuous.path, holding)
     }
 
     /// That it was tried is in the log before it is answered.
@@ -192,7 +222,8 @@ struct ResealService: Sendable {
                 if let state = try await house.vault.reseal(rest: rest), !state.isUnfinished {
                     state.faults.isEmpty
                         ? log.info("patients' keys exchanged")
-                        : log.error("patients' keys exchanged, but for versions that do not open; see: ward keys status")
+                        : log.error(
+                            "patients' keys exchanged, but for versions that do not open; see: ward keys status")
                     isTold = false
                 }
             } catch {

@@ -52,7 +52,7 @@ struct OperatorService: Sendable {
             case .keysRotatePatients: try await rotatePatientKeys(request, reply)
             case .keysShred: try await shred(request, reply)
             case .keysShredStatus: try await shredStatus(request, reply)
-            case .keysStatus: try keysStatus(request, reply)
+            case .keysStatus: try await keysStatus(request, reply)
             case .accessReview: try await reviewAccess(request, reply)
             case .emergencyList: listEmergencies(request, reply)
             case .emergencyReview: try await reviewEmergency(request)

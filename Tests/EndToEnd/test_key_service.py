@@ -392,7 +392,7 @@ def test_a_first_start_that_the_key_service_or_the_register_refuses_leaves_nothi
     for words, more in [
             ("refuses the credentials", {"credentials": ["--kms-credentials", bad]}),
             ("--kms-credentials", {"credentials": ["--kms-credentials", fresh.folder / "none"]}),
-            ("clause", {"without": fresh.all[0]}), ("ended", {"kms-ends": day(-1), "kms-effective": day(-9)}),
+            ("does not say", {"without": fresh.all[0]}), ("after today", {"kms-ends": day(-1), "kms-effective": day(-9)}),
             ("--kms-key", {"kms-key": "alias/mine"}), ("--kms-key", {"kms-region": "eu-west-1"}),
             ("no such key", {"kms-key": fresh.arn[:-4] + "0000"}), ("document", {"kms-agreement": fresh.folder / "no"})]:
         done = fresh.first(**more)

@@ -187,7 +187,8 @@ func version(
             try transaction.reseal(RecordNumber(1), at: a, body: [11], card: [12])
             try transaction.reseal(RecordNumber(3), at: a, body: [31, 32, 33], card: [34])
         }
-        #expect(try store.version(RecordNumber(1))?.body == [11] && store.version(RecordNumber(3))?.body == [31, 32, 33])
+        #expect(
+            try store.version(RecordNumber(1))?.body == [11] && store.version(RecordNumber(3))?.body == [31, 32, 33])
         #expect(try store.current(of: a)?.body == [31, 32, 33])
         #expect(try store.version(RecordNumber(2)) == before[1])
         #expect(try store.version(RecordNumber(3))?.maskedOwner == before[2]?.maskedOwner)

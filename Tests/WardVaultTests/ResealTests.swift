@@ -113,7 +113,9 @@ import WardVault
         return (ward, before, done)
     }
 
-    @Test func `a version that was altered is named and not sealed anew, and its patient's earlier key stays`() async throws {
+    @Test func `a version that was altered is named and not sealed anew, and its patient's earlier key stays`()
+        async throws
+    {
         let (ward, before, done) = try await altered { content in
             let old = content.versions[2]
             guard let old, var body = Optional(old.body) else { return }
@@ -210,7 +212,8 @@ import WardVault
             }
         }
         #expect(try await !house.vault.verifyAtStart().isWhole)
-        let found = try await house.verify(as: try await house.signIn("v", role: .administrator, purpose: .systemAdministration))
+        let found = try await house.verify(
+            as: try await house.signIn("v", role: .administrator, purpose: .systemAdministration))
         #expect(found.faults.contains { $0.record == "Patient/p1/_history/1" && $0.fault == .altered })
         #expect(found.faults.contains { $0.record == "a patient's key" })
     }
