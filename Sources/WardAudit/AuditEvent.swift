@@ -42,6 +42,8 @@ public struct AuditEvent: Sendable {
     public internal(set) var sharePlace: Int?
     /// Accounts, sessions, registrations and the like that were put or removed with the event; the log fills it in.
     public internal(set) var entries: [AuditedEntry] = []
+    /// Versions that were sealed anew with the event, without another content; the log fills it in.
+    public internal(set) var resealed: [ResealedVersion] = []
 
     public init(
         kind: AuditEventKind, time: Instant, outcome: AuditOutcome, actor: AuditActor?, purpose: PurposeOfUse?,
@@ -144,6 +146,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     case keysRotated = "keys-rotated"
     /// The log could not be written for a while.
     case logInterrupted = "log-interrupted"
+    /// An exchange of patients' keys, which seals anew what they had sealed, was begun or has ended.
+    case patientKeysRotated = "patient-keys-rotated"
     case personAdded = "person-added"
     case personChanged = "person-changed"
     case personDisabled = "person-disabled"
@@ -152,6 +156,8 @@ public enum AuditEventKind: String, CaseIterable, Sendable {
     /// That list was opened for printing. No page shows the records themselves.
     case print
     case read
+    /// A part of an exchange of patients' keys: keys that were put in place, or versions that were sealed anew.
+    case recordsResealed = "records-resealed"
     case recoveryApproved = "recovery-approved"
     case recoveryAsked = "recovery-asked"
     /// A request of somebody known that was refused before any record was looked for: malformed, not offered.
@@ -302,4 +308,17 @@ public struct AuditedEntry: Hashable, Sendable {
         self.id = id
         self.hash = hash
     }
+}
+
+/// A version that an event sealed anew: the same content under another key.
+public struct ResealedVersion: Hashable, Sendable {
+    public let locator: Locator
+    public let version: Int64
+    public let isDeleted: Bool
+    /// The first half of the SHA-256 of the sealed version, before and after.
+    public let old: Locator
+    public let new: Locator
+
+    /// So many fit into one leaf.
+    public static let most = 500
 }

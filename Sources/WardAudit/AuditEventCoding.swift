@@ -22,7 +22,7 @@ extension AuditEvent {
                 continue
             }
             var part = self
-            (part.records, part.entries, part.patients) = ([], [], some)
+            (part.records, part.entries, part.resealed, part.patients) = ([], [], [], some)
             parts.append(part)
         }
         return parts
@@ -32,6 +32,7 @@ extension AuditEvent {
         var part = self
         part.entries = Array(entries.dropFirst(start).prefix(Self.recordsPerLeaf))
         part.records = []
+        if start > 0 { part.resealed = [] }
         var here: [Int: Int] = [:]
         part.patients = []
         for record in records.dropFirst(start).prefix(Self.recordsPerLeaf) {
@@ -117,6 +118,7 @@ extension AuditEvent {
             }
             writer.endArray()
         }
+        if !resealed.isEmpty { writer.member("resealed", base64URL(resealed.flatMap(\.bytes))) }
         writer.endObject()
         return writer.bytes
     }
@@ -153,6 +155,10 @@ extension AuditEvent {
             spooled = SpoolPlace(spool: spool, index: index)
         }
         entries = (root["entries"]?.elements ?? []).compactMap(AuditedEntry.init(decoding:))
+        if let text = root["resealed"]?.string {
+            guard let versions = base64URLDecoded(text).flatMap({ ResealedVersion.list($0) }) else { return nil }
+            resealed = versions
+        }
     }
 }
 
@@ -171,6 +177,14 @@ extension AuditedEntry {
     /// A patient's key that was destroyed: by the hash of what was stored, so that the sum over the keys can go on.
     init(_ removal: KeyRemoval) {
         self.init(kind: .patientKeyRemoved, id: removal.id, sealed: removal.wrapped)
+    }
+
+    /// A patient's key and the one in its place.
+    static func replacing(_ replacement: KeyReplacement) -> [AuditedEntry] {
+        [
+            AuditedEntry(kind: .patientKeyRemoved, id: replacement.id, sealed: replacement.old),
+            AuditedEntry(kind: .patientKey, id: replacement.id, sealed: replacement.new),
+        ]
     }
 
     init(_ write: EntryWrite) {
@@ -209,5 +223,38 @@ extension AuditedRecord {
 
     fileprivate func owned(by owners: [Int]?) -> AuditedRecord {
         AuditedRecord(type: type, id: id, version: version, hash: hash, interaction: interaction, owners: owners)
+    }
+}
+
+extension ResealedVersion {
+    /// Locator, version, whether it is a deletion, and both hashes: 57 bytes, of which 500 fit a leaf in base 64.
+    private static let size = 57
+
+    init(_ reseal: RecordReseal) {
+        self.init(
+            locator: reseal.stored.locator, version: reseal.stored.version, isDeleted: reseal.stored.isDeleted,
+            old: sha256(reseal.stored.body).locator, new: sha256(reseal.body).locator)
+    }
+
+    fileprivate var bytes: [UInt8] {
+        locator.bytes + (0..<8).map { UInt8(truncatingIfNeeded: version >> Int64(56 - 8 * $0)) }
+            + [isDeleted ? 1 : 0] + old.bytes + new.bytes
+    }
+
+    fileprivate static func list(_ bytes: [UInt8]) -> [ResealedVersion]? {
+        guard bytes.count % size == 0 else { return nil }
+        var found: [ResealedVersion] = []
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            let part = bytes[start..<start + size]
+            guard
+                let locator = Locator(bytes: part.prefix(16)), let old = Locator(bytes: part.dropFirst(25).prefix(16)),
+                let new = Locator(bytes: part.suffix(16))
+            else { return nil }
+            found.append(
+                ResealedVersion(
+                    locator: locator, version: part.dropFirst(16).prefix(8).reduce(0) { $0 << 8 | Int64($1) },
+                    isDeleted: part[start + 24] == 1, old: old, new: new))
+        }
+        return found
     }
 }

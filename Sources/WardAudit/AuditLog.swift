@@ -70,12 +70,15 @@ public final class AuditLog: Sendable {
     ///   - pruned: leaves whose payloads go with the event.
     ///   - removedKeys: patients' keys that go; nothing that is sealed under them commits afterwards.
     ///   - endedKeys: ids of keys that are not there, and shall not be made again.
+    ///   - reseals: at most ``ResealedVersion/most`` of them; the event names each by its hash before and after.
+    ///   - replacedKeys: patients' keys in whose place others come.
     ///   - adopted: what the event accounts for without writing it: see ``StoreReplay``.
     /// - Throws: ``SubmissionFailure/conflict`` if a record's current version is not the expected one;
     ///   ``SubmissionFailure/unavailable`` if the log cannot be written, in which case nobody may be answered.
     public func commit(
         _ event: AuditEvent, writes: [RecordWrite] = [], entries: [EntryWrite] = [], pruned: [Int64] = [],
-        removedKeys: [KeyRemoval] = [], endedKeys: [Locator] = [], adopted: [AuditedEntry] = [],
+        removedKeys: [KeyRemoval] = [], endedKeys: [Locator] = [], reseals: [RecordReseal] = [],
+        replacedKeys: [KeyReplacement] = [], adopted: [AuditedEntry] = [],
         applied: @escaping @Sendable ([RecordNumber]) -> Void = { _ in }
     ) async throws(SubmissionFailure) -> Committed {
         // One of several that commit together would fail all of them.
@@ -87,14 +90,17 @@ public final class AuditLog: Sendable {
         var event = event
         event.entries =
             adopted + entries.map(AuditedEntry.init) + writes.compactMap(AuditedEntry.init)
-            + removedKeys.map(AuditedEntry.init)
+            + removedKeys.map(AuditedEntry.init) + replacedKeys.flatMap(AuditedEntry.replacing)
+        guard reseals.count <= ResealedVersion.most else { throw .unavailable }
+        event.resealed = reseals.map(ResealedVersion.init)
         guard let leaves = try? keys.seal(event) else { throw .unavailable }
         // Detached from the caller's cancellation: a client that hangs up never takes its audit record along.
         let result: Result<Committed, SubmissionFailure> = await withCheckedContinuation { continuation in
             submit(
                 Submission(
                     leaves: leaves, writes: writes, entries: entries, pruned: pruned, removedKeys: removedKeys,
-                    endedKeys: endedKeys + removedKeys.map(\.id), applied: applied,
+                    endedKeys: endedKeys + removedKeys.map(\.id), reseals: reseals, replacedKeys: replacedKeys,
+                    applied: applied,
                     answer: { continuation.resume(returning: $0) }))
         }
         clock.note()

@@ -151,7 +151,7 @@ extension AuditLog {
 extension AuditEvent {
     /// Whether a verification of the store or of the log rests on it.
     fileprivate var isNeededByStore: Bool {
-        if !entries.isEmpty || records.contains(where: { $0.hash != nil }) { return true }
+        if !entries.isEmpty || !resealed.isEmpty || records.contains(where: { $0.hash != nil }) { return true }
         switch kind {
         case .auditPruned, .clockJumped, .holdEnded, .holdPlaced, .keysCreated, .policyAdopted, .retentionSet:
             return true

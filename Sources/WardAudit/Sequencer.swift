@@ -45,6 +45,8 @@ final class Sequencer: Sendable {
     let isTroubled = Mutex(false)
     /// Patients' keys that were destroyed since the start.
     private let endedKeys = Mutex<Set<Locator>>([])
+    /// The number of the newest key of each patient whose key was exchanged since the start.
+    private let keyNumbers = Mutex<[Locator: UInt32]>([:])
     private let doubt = Mutex<Doubt?>(nil)
     private let store: any SealedStore
     private let keys: AuditKeys
@@ -67,25 +69,35 @@ final class Sequencer: Sendable {
         var added: [PlacedLeaf] = []
         let chunks = index.pendingChunks()
         var ended = endedKeys.withLock { $0 }
+        var numbers = keyNumbers.withLock { $0 }
         var isComplete = false
         do throws(StorageFailure) {
             try store.commit { transaction throws(StorageFailure) in
                 for submission in batch {
                     guard
                         !submission.writes.contains(where: { $0.keyID.map(ended.contains) ?? false }),
+                        !submission.reseals.contains(where: { ended.contains($0.keyID) }),
+                        !submission.writes.contains(where: { $0.isLate(numbers) }),
                         try Self.areCurrent(submission.writes, transaction),
-                        try Self.areThere(submission.removedKeys, transaction)
+                        try Self.areThere(submission.removedKeys, transaction),
+                        try Self.areThere(submission.replacedKeys.map(KeyRemoval.init), transaction)
                     else {
                         outcomes.append(.failure(.conflict))
                         continue
                     }
                     let records = try Self.write(submission, transaction, &next)
                     ended.formUnion(submission.endedKeys)
+                    for key in submission.replacedKeys { numbers[key.id] = key.number }
                     let first = next.frontier.size
                     for leaf in submission.leaves {
                         added.append(
                             PlacedLeaf(index: next.frontier.size, tokens: leaf.tokens, event: leaf.event))
                         try Self.append(leaf, transaction, &next)
+                    }
+                    if !submission.reseals.isEmpty {
+                        let size = next.frontier.size
+                        try transaction.putMetadata(
+                            .resealed, (0..<8).map { UInt8(truncatingIfNeeded: size >> Int64(56 - 8 * $0)) })
                     }
                     let receipt = AuditReceipt(
                         index: first, leafHash: submission.leaves.first?.hash ?? MerkleHash.empty)
@@ -156,6 +168,7 @@ final class Sequencer: Sendable {
         { [self] in
             for (submission, outcome) in zip(batch, outcomes) {
                 guard case .success(let committed) = outcome else { continue }
+                for key in submission.replacedKeys { keyNumbers.withLock { $0[key.id] = key.number } }
                 if !submission.endedKeys.isEmpty { endedKeys.withLock { $0.formUnion(submission.endedKeys) } }
                 submission.applied(committed.records)
             }
@@ -209,6 +222,14 @@ final class Sequencer: Sendable {
             case .put(let entry, let kind): try transaction.putEntry(entry, kind: kind)
             case .remove(let id, let kind): try transaction.removeEntry(id, kind: kind)
             }
+        }
+        for reseal in submission.reseals {
+            try transaction.reseal(
+                reseal.stored.record, at: reseal.stored.locator, body: reseal.body, card: reseal.card)
+        }
+        for key in submission.replacedKeys {
+            try transaction.removePatientKey(key.id)
+            try transaction.putPatientKey(key.id, wrapped: key.new)
         }
         for removal in submission.removedKeys { try transaction.removePatientKey(removal.id) }
         for index in submission.pruned { try transaction.prunePayload(of: index) }
@@ -297,5 +318,19 @@ extension Sequencer {
     static func digests(of tile: [UInt8]) throws(AuditFailure) -> [Digest] {
         guard tile.count == TileBuilder.width * 32 else { throw .damaged }
         return stride(from: 0, to: tile.count, by: 32).compactMap { Digest(bytes: tile[$0..<$0 + 32]) }
+    }
+}
+
+extension RecordWrite {
+    /// Whether its patient has a later key than the one that it was sealed under.
+    fileprivate func isLate(_ numbers: [Locator: UInt32]) -> Bool {
+        guard let keyID, let newest = numbers[keyID] else { return false }
+        return keyNumber < newest
+    }
+}
+
+extension KeyRemoval {
+    fileprivate init(_ replacement: KeyReplacement) {
+        self.init(id: replacement.id, wrapped: replacement.old)
     }
 }

@@ -14,10 +14,12 @@ public struct RecordWrite: Sendable {
     public let newKey: (id: Locator, wrapped: [UInt8])?
     /// The patient key that it is sealed under; nil for none. Not stored: it does not commit once the key is destroyed.
     public let keyID: Locator?
+    /// Which of that patient's keys it is. Not stored either: it does not commit once there is a later one.
+    public let keyNumber: UInt32
 
     public init(
         locator: Locator, expectedVersion: Int64, isDeleted: Bool, maskedOwner: Locator, body: [UInt8], card: [UInt8]?,
-        newKey: (id: Locator, wrapped: [UInt8])?, keyID: Locator? = nil
+        newKey: (id: Locator, wrapped: [UInt8])?, keyID: Locator? = nil, keyNumber: UInt32 = 1
     ) {
         self.locator = locator
         self.expectedVersion = expectedVersion
@@ -27,6 +29,41 @@ public struct RecordWrite: Sendable {
         self.card = card
         self.newKey = newKey
         self.keyID = keyID
+        self.keyNumber = keyNumber
+    }
+}
+
+/// A stored version, sealed anew under another of its patient's keys; its content stays.
+public struct RecordReseal: Sendable {
+    public let stored: StoredVersion
+    public let body: [UInt8]
+    /// Of a current version.
+    public let card: [UInt8]?
+    /// The patient key that it was under and is under.
+    public let keyID: Locator
+
+    public init(stored: StoredVersion, body: [UInt8], card: [UInt8]?, keyID: Locator) {
+        self.stored = stored
+        self.body = body
+        self.card = card
+        self.keyID = keyID
+    }
+}
+
+/// Another wrapped key in the place of a patient's.
+public struct KeyReplacement: Sendable {
+    public let id: Locator
+    /// As it is stored: another one under that id is a conflict.
+    public let old: [UInt8]
+    public let new: [UInt8]
+    /// From now on nothing is written under one of the patient's keys with a lower number.
+    public let number: UInt32
+
+    public init(id: Locator, old: [UInt8], new: [UInt8], number: UInt32) {
+        self.id = id
+        self.old = old
+        self.new = new
+        self.number = number
     }
 }
 
@@ -73,6 +110,8 @@ struct Submission: Sendable {
     var removedKeys: [KeyRemoval] = []
     /// Patients' keys under which nothing is written any more, whether there was one or not.
     var endedKeys: [Locator] = []
+    var reseals: [RecordReseal] = []
+    var replacedKeys: [KeyReplacement] = []
     /// Runs on the sequencer after the commit and before anybody is answered: the index learns of the write here.
     let applied: @Sendable ([RecordNumber]) -> Void
     let answer: @Sendable (Result<Committed, SubmissionFailure>) -> Void

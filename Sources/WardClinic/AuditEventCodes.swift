@@ -74,7 +74,7 @@ struct AuditCodes: Sendable {
                 .appRegistered, .appRemoved:
                 (alert, .dicom("110137", "User Security Attributes Changed"), "E")
             case .configurationChanged, .policyAdopted, .keysAway, .keysBack, .keysCreated, .keysOpened, .keysRecovered,
-                .keysRotated, .storeUpgraded:
+                .keysRotated, .patientKeysRotated, .recordsResealed, .storeUpgraded:
                 (alert, .dicom("110131", "Security Configuration"), "E")
             case .keyDestroyed: (alert, .dicom("110131", "Security Configuration"), "D")
             case .activityReviewOverdue, .alertAnswered, .alertRaised, .clockJumped, .logInterrupted, .postureRed:

@@ -276,6 +276,8 @@ struct RestoreRun {
         case .patientKey(let id, let wrapped): try transaction.putPatientKey(id, wrapped: wrapped)
         case .patientKeyRemoved(let id): try transaction.removePatientKey(id)
         case .payloadPruned(let index): try transaction.prunePayload(of: index)
+        case .resealed(let record, let locator, let body, let card):
+            try transaction.reseal(record, at: locator, body: body, card: card)
         case .tile: break
         case .version(let version, let card):
             let old = version.version == 1 ? nil : try transaction.head(of: version.locator)

@@ -44,14 +44,27 @@ extension SQLiteStore {
     }
 }
 
+/// Whether a transaction has asked for freed places to be zeroed.
+final class PageCare {
+    fileprivate var isOn = false
+
+    /// Ends it when the transaction has ended.
+    func end(_ connection: Connection) {
+        if isOn { try? connection.execute("PRAGMA secure_delete = OFF") }
+        isOn = false
+    }
+}
+
 /// The statements of one transaction.
 struct SQLiteTransaction: StoreTransaction {
     private let connection: Connection
     private let known: CurrentVersions
+    private let care: PageCare
 
-    init(_ connection: Connection, known: CurrentVersions) {
+    init(_ connection: Connection, known: CurrentVersions, care: PageCare) {
         self.connection = connection
         self.known = known
+        self.care = care
     }
 
     func head(of locator: Locator) throws(StorageFailure) -> Head? { try connection.head(of: locator) }
@@ -87,6 +100,22 @@ struct SQLiteTransaction: StoreTransaction {
             "INSERT INTO card (record, locator, version, owner, card) VALUES (?, ?, ?, ?, ?)",
             .integer(version.record.value), .locator(version.locator), .integer(version.version),
             .locator(version.maskedOwner), .bytes(card))
+    }
+
+    func reseal(
+        _ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?
+    ) throws(StorageFailure) {
+        if !care.isOn {
+            try connection.execute("PRAGMA secure_delete = ON")
+            care.isOn = true
+        }
+        known.willChange(locator)
+        try connection.query(
+            "UPDATE version SET body = ? WHERE record = ? AND locator = ?", .bytes(body), .integer(record.value),
+            .locator(locator))
+        guard try connection.integer("SELECT changes()") == 1 else { throw .corrupt }
+        guard let card else { return }
+        try connection.query("UPDATE card SET card = ? WHERE record = ?", .bytes(card), .integer(record.value))
     }
 
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {

@@ -315,13 +315,15 @@ public final class SQLiteStore: StreamedStore {
             guard let connection else { return .failure(.closed) }
             defer { known.settle() }
             let tap = tap.withLock { $0 }
-            let recording =
-                tap == nil && gate == nil ? nil : RecordingTransaction(SQLiteTransaction(connection, known: known))
+            let care = PageCare()
+            defer { care.end(connection) }
+            let writing = SQLiteTransaction(connection, known: known, care: care)
+            let recording = tap == nil && gate == nil ? nil : RecordingTransaction(writing)
             var isWritten = false
             do throws(StorageFailure) {
                 try connection.execute("BEGIN IMMEDIATE")
                 do throws(StorageFailure) {
-                    try body(recording ?? SQLiteTransaction(connection, known: known))
+                    try body(recording ?? writing)
                     isWritten = true
                     try connection.execute("COMMIT")
                     guard let recording else { return .success(nil) }

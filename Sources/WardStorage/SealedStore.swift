@@ -82,6 +82,12 @@ public protocol StoreTransaction {
     func hasPatientKey(_ id: Locator) throws(StorageFailure) -> Bool
     func lastRecordNumber() throws(StorageFailure) -> RecordNumber
     func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure)
+    /// Puts the same content, sealed anew, in the place of a stored version's body, and of its card if it has one.
+    ///
+    /// What lay there before is written over in its page.
+    ///
+    /// - Throws: ``StorageFailure/corrupt`` if there is no such version.
+    func reseal(_ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?) throws(StorageFailure)
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure)
     /// Destroys a patient's wrapped key, and notes that its place is to be written over (``SealedStore/erase()``).
     func removePatientKey(_ id: Locator) throws(StorageFailure)
@@ -119,6 +125,8 @@ public enum MetadataKey: String, CaseIterable, Sendable {
     case erasure
     /// That this store is a copy which follows a primary, and how far it is; empty or absent for any other.
     case standby
+    /// How long the log was when a record was sealed anew last: 8 bytes, for copies that may lack it.
+    case resealed
     /// The keyring of versions before its format 2; empty once the store was upgraded.
     case keyring
 }
@@ -172,6 +180,8 @@ public enum EntryKind: Int64, CaseIterable, Sendable {
     case notice = 62
     /// Where notices go, and which alerts were told already.
     case noticeSettings = 63
+    /// How far the exchange of patients' keys is, or how the last one ended.
+    case resealing = 64
     /// To which recovery kit backups are sealed.
     case backupRecipient = 70
     /// The newest full backup, and the newest drill.

@@ -10,6 +10,7 @@ public enum StoreChange: Hashable, Sendable {
     case patientKey(Locator, wrapped: [UInt8])
     case patientKeyRemoved(Locator)
     case payloadPruned(Int64)
+    case resealed(RecordNumber, at: Locator, body: [UInt8], card: [UInt8]?)
     case tile(level: Int, number: Int64, hashes: [UInt8])
     case version(StoredVersion, card: [UInt8]?)
 }
@@ -75,6 +76,13 @@ public final class RecordingTransaction: StoreTransaction {
     public func put(_ version: StoredVersion, card: [UInt8]?, replacing old: Head?) throws(StorageFailure) {
         try inner.put(version, card: card, replacing: old)
         changes.append(.version(version, card: card))
+    }
+
+    public func reseal(
+        _ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?
+    ) throws(StorageFailure) {
+        try inner.reseal(record, at: locator, body: body, card: card)
+        changes.append(.resealed(record, at: locator, body: body, card: card))
     }
 
     public func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {

@@ -191,6 +191,13 @@ private struct FailingTransaction: StoreTransaction {
         try inner.put(version, card: card, replacing: old)
     }
 
+    func reseal(
+        _ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?
+    ) throws(StorageFailure) {
+        try store.step()
+        try inner.reseal(record, at: locator, body: body, card: card)
+    }
+
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {
         try store.step()
         try inner.putPatientKey(id, wrapped: wrapped)

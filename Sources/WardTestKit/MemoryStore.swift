@@ -195,6 +195,18 @@ private final class MemoryTransaction: StoreTransaction {
         try insert(stored, at: version.record.value, of: \.cards)
     }
 
+    func reseal(
+        _ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?
+    ) throws(StorageFailure) {
+        guard let old = content.versions[record.value], old.locator == locator else { throw .corrupt }
+        content.versions[record.value] = StoredVersion(
+            record: record, locator: locator, version: old.version, isDeleted: old.isDeleted,
+            maskedOwner: old.maskedOwner, body: body)
+        guard let card, content.cards[record.value] != nil else { return }
+        content.cards[record.value] = StoredCard(
+            record: record, locator: locator, version: old.version, maskedOwner: old.maskedOwner, card: card)
+    }
+
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) {
         try insert(wrapped, at: id, of: \.patientKeys)
     }

@@ -79,6 +79,12 @@ struct StoreReplay: Equatable, Sendable {
             heads.add(keys.verification.head(locator, record.version))
             if record.version > 1 { heads.remove(keys.verification.head(locator, record.version - 1)) }
         }
+        for sealed in event.resealed {
+            let (place, isDeleted) = (sealed.locator, sealed.isDeleted)
+            versions.remove(
+                keys.verification.version(place, sealed.version, isDeleted: isDeleted, hash: sealed.old))
+            versions.add(keys.verification.version(place, sealed.version, isDeleted: isDeleted, hash: sealed.new))
+        }
         let isAdoption = event.kind == .storeVerified && event.decision == Self.adoption
         if isAdoption, !isCovered {
             // It names every key, those too that were named before.

@@ -26,6 +26,8 @@ public final class Vault: Sendable {
     let watching: MacKey
     let marked = MarksCache()
     private let readiness = Mutex(false)
+    /// Whether an exchange of patients' keys runs in this process.
+    let resealingWork = Mutex(false)
     /// The cards that the check at the start says there are.
     private let expectedCards = Mutex<DigestSum?>(nil)
 
@@ -91,28 +93,69 @@ public final class Vault: Sendable {
 
     /// Opens a card after checking what it is bound to.
     func open(_ stored: StoredCard) throws(VaultFailure) -> IndexCard {
-        let owner = keys.masked(stored.maskedOwner, locator: stored.locator, version: stored.version)
-        let context = RecordContext(
-            tenant: keys.tenant, locator: stored.locator, version: stored.version, owner: owner, isDeleted: false)
-        guard
-            let keys = try keys.keys(of: owner, store: store),
-            let bytes = try? keys.card.open(stored.card, boundTo: context.bytes("ward/card/1")),
-            let card = try? IndexCard(decoding: bytes)
+        if let card = try opened(stored) { return card }
+        // Sealed anew since it was read, perhaps.
+        keys.reconsider(context(of: stored).owner)
+        let again: StoredCard?
+        do throws(StorageFailure) {
+            again = try store.cards(after: RecordNumber(stored.record.value - 1), limit: 1).first
+        } catch {
+            throw .storage
+        }
+        guard let again, again.record == stored.record, again.locator == stored.locator,
+            again.version == stored.version, again.maskedOwner == stored.maskedOwner, let card = try opened(again)
         else { throw .damaged }
         return card
     }
 
+    private func opened(_ stored: StoredCard) throws(VaultFailure) -> IndexCard? {
+        let context = context(of: stored)
+        guard let keys = try keys.keys(of: context.owner, store: store) else { throw .damaged }
+        let bound = context.bytes("ward/card/1")
+        for key in keys.all {
+            guard let bytes = try? key.card.open(stored.card, boundTo: bound) else { continue }
+            return try? IndexCard(decoding: bytes)
+        }
+        return nil
+    }
+
+    func context(of stored: StoredCard) -> RecordContext {
+        RecordContext(
+            tenant: keys.tenant, locator: stored.locator, version: stored.version,
+            owner: keys.masked(stored.maskedOwner, locator: stored.locator, version: stored.version),
+            isDeleted: false)
+    }
+
+    func context(of stored: StoredVersion) -> RecordContext {
+        RecordContext(
+            tenant: keys.tenant, locator: stored.locator, version: stored.version,
+            owner: keys.masked(stored.maskedOwner, locator: stored.locator, version: stored.version),
+            isDeleted: stored.isDeleted)
+    }
+
     /// Opens a version; the context comes from what was asked for, so a swapped, rolled-back or flipped row fails.
     func open(_ stored: StoredVersion, at locator: Locator) throws(VaultFailure) -> RecordBody {
-        let owner = keys.masked(stored.maskedOwner, locator: locator, version: stored.version)
-        let context = RecordContext(
-            tenant: keys.tenant, locator: locator, version: stored.version, owner: owner, isDeleted: stored.isDeleted)
-        guard
-            stored.locator == locator, let keys = try keys.keys(of: owner, store: store),
-            let bytes = try? keys.body.open(stored.body, boundTo: context.bytes("ward/body/1")),
-            let body = RecordBody(decoding: bytes), body.isDeleted == stored.isDeleted
+        guard stored.locator == locator else { throw .damaged }
+        if let body = try opened(stored) { return body }
+        // Sealed anew since it was read, or since the keys were, perhaps.
+        keys.reconsider(context(of: stored).owner)
+        let again = try version(stored.record)
+        guard again.locator == locator, again.version == stored.version, again.isDeleted == stored.isDeleted,
+            again.maskedOwner == stored.maskedOwner, let body = try opened(again)
         else { throw .damaged }
         return body
+    }
+
+    private func opened(_ stored: StoredVersion) throws(VaultFailure) -> RecordBody? {
+        let context = context(of: stored)
+        guard let keys = try keys.keys(of: context.owner, store: store) else { throw .damaged }
+        let bound = context.bytes("ward/body/1")
+        for key in keys.all {
+            guard let bytes = try? key.body.open(stored.body, boundTo: bound) else { continue }
+            guard let body = RecordBody(decoding: bytes), body.isDeleted == stored.isDeleted else { throw .damaged }
+            return body
+        }
+        return nil
     }
 
     /// The same; nil for one whose key was destroyed.

@@ -40,7 +40,9 @@ struct FaultSearch {
 
     private struct Written {
         let record: AuditedRecord
-        let hash: String
+        var hash: String
+        /// Whether what was sealed anew was not what the log had written.
+        var isForeign = false
 
         var name: String { "\(record.type.name)/\(record.id)" }
     }
@@ -56,6 +58,12 @@ struct FaultSearch {
                         let locator = vault.keys.locators.locator(type: record.type, id: record.id)
                         guard isWanted(locator) else { continue }
                         written[locator, default: [:]][record.version] = Written(record: record, hash: hash)
+                    }
+                    for sealed in logged.event.resealed where isWanted(sealed.locator) {
+                        guard var known = written[sealed.locator]?[sealed.version] else { continue }
+                        if known.hash != hex(sealed.old.bytes) { known.isForeign = true }
+                        known.hash = hex(sealed.new.bytes)
+                        written[sealed.locator]?[sealed.version] = known
                     }
                 })
         } catch {
@@ -92,7 +100,8 @@ struct FaultSearch {
             let stored: StoredVersion?
             do throws(StorageFailure) { stored = try vault.store.version(head.record) } catch { throw .storage }
             guard
-                let stored, stored.version == version, hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
+                !written.isForeign, let stored, stored.version == version,
+                hex(Array(sha256(stored.body).bytes.prefix(16))) == written.hash,
                 let opened = try? Opened(stored, at: locator, in: vault),
                 opened.body.map({ $0.id == written.record.id && $0.isDeleted == head.isDeleted }) ?? true
             else {

@@ -171,6 +171,7 @@ final class FullCheck {
             for record in event.records where record.hash != nil {
                 places.insert(vault.keys.locators.locator(type: record.type, id: record.id))
             }
+            for sealed in event.resealed { places.insert(sealed.locator) }
         }
         return places
     }

@@ -102,6 +102,8 @@ extension Vault {
                 return (Disclosure(records: draft.disclosed, receipt: committed.receipt), draft.results)
             } catch {
                 if error == .unavailable { throw .auditUnavailable }
+                // A key was exchanged meanwhile, perhaps.
+                for write in draft.writes { write.keyID.map(keys.reconsider) }
             }
         }
         throw .conflict
@@ -188,7 +190,7 @@ extension Vault {
     ) throws(VaultFailure) {
         let owner = body.patients.count == 1 ? keys.owner(ofPatient: body.patients[0]) : .none
         var newKey: (id: Locator, wrapped: [UInt8])?
-        let recordKeys: RecordKeys
+        let recordKeys: PatientKeys
         if let fresh = draft.newKeys[owner] {
             recordKeys = fresh
         } else if let known = try keys.keys(of: owner, store: store) {
@@ -204,8 +206,12 @@ extension Vault {
         let sealed: [UInt8]
         var sealedCard: [UInt8]?
         do throws(SealFailure) {
-            sealed = try recordKeys.body.seal(body.encoded(), boundTo: context.bytes("ward/body/1"))
-            if let card { sealedCard = try recordKeys.card.seal(card.encoded(), boundTo: context.bytes("ward/card/1")) }
+            sealed = try recordKeys.newest.body.seal(
+                body.encoded(), boundTo: context.bytes("ward/body/1"))
+            if let card {
+                sealedCard = try recordKeys.newest.card.seal(
+                    card.encoded(), boundTo: context.bytes("ward/card/1"))
+            }
         } catch {
             throw .damaged
         }
@@ -213,7 +219,7 @@ extension Vault {
             RecordWrite(
                 locator: locator, expectedVersion: version - 1, isDeleted: body.isDeleted,
                 maskedOwner: keys.masked(owner, locator: locator, version: version), body: sealed, card: sealedCard,
-                newKey: newKey, keyID: owner == .none ? nil : owner))
+                newKey: newKey, keyID: owner == .none ? nil : owner, keyNumber: recordKeys.number))
         draft.cards.append(CardEntry(locator: locator, card: card, ended: ended))
     }
 }
@@ -255,7 +261,7 @@ struct WriteDraft {
     let now: Instant
     var writes: [RecordWrite] = []
     var cards: [CardEntry] = []
-    var newKeys: [Locator: RecordKeys] = [:]
+    var newKeys: [Locator: PatientKeys] = [:]
     var disclosed: [DisclosedRecord] = []
     var results: [ChangeResult] = []
     /// The change being prepared, for the account of a refusal.

@@ -16,14 +16,14 @@ extension AuditEventKind {
         case .agreementRevoked, .agreementSigned, .appApproved, .appRemoved, .auditPruned, .backupKitMade,
             .backupRestored, .clientAdded, .clientRemoved, .configurationChanged, .destinationAdded,
             .destinationRemoved, .holdEnded, .holdPlaced, .keyDestroyed, .keysCreated, .keysRecovered, .keysRotated,
-            .noticeSet,
+            .noticeSet, .patientKeysRotated,
             .policyAdopted, .retentionSet, .spoolReconciled, .standbyEnded, .standbyPaired, .standbyPromoted, .start,
             .storeUpgraded,
             .vendorAdded,
             .witnessAdded, .witnessRemoved:
             .system
         case .activityReviewOverdue, .auditVerified, .backupDrilled, .backupFailed, .clockJumped, .keysAway, .keysBack,
-            .logInterrupted, .noticeEnded, .postureRed, .storeVerified:
+            .logInterrupted, .noticeEnded, .postureRed, .recordsResealed, .storeVerified:
             .trouble
         case .accountingMade, .disclosureRecorded, .egressDisclosed: .disclosures
 
@@ -47,7 +47,7 @@ extension AuditEventKind {
 
     /// Whether it is counted only where it failed, or found something.
     var isReviewedOnFailure: Bool {
-        [.auditVerified, .backupDrilled, .noticeEnded, .storeVerified].contains(self)
+        [.auditVerified, .backupDrilled, .noticeEnded, .recordsResealed, .storeVerified].contains(self)
     }
 }
 

@@ -9,9 +9,9 @@ import WardPolicy
 /// Keys: where they are, how old they are, and other ones in their place.
 extension OperatorService {
     /// Says where the root key lives, and what that does and does not protect.
-    func keysStatus(_ request: OperatorRequest, _ reply: Reply) throws {
+    func keysStatus(_ request: OperatorRequest, _ reply: Reply) async throws {
         let ring = try house.keys.ring()
-        if request.options["json"] != nil { return reply(.output(json(ring, request))) }
+        if request.options["json"] != nil { return reply(.output(try await json(ring, request))) }
         reply(.output("root key: \(ring.provider.words)"))
         if let place = ring.place {
             reply(.output("module: \(place.library), token \(place.token), key \(place.key)"))
@@ -31,6 +31,7 @@ extension OperatorService {
             let due = today - day > Self.yearly ? "   (older than a year: ward keys rotate \(name))" : ""
             reply(.output("\(name) made: \(CalendarDay(daysSinceEpoch: day).text)\(due)"))
         }
+        for line in try await resealingLines() { reply(.output(line)) }
         reply(
             .output(
                 "ciphers: AES-256-GCM, HMAC-SHA-256, Ed25519, X25519; the module is BoringSSL as bundled, not a FIPS-validated build"
@@ -38,7 +39,7 @@ extension OperatorService {
         reply(.output("without the way in above, the recovery code is the only one: a lost key is lost data"))
     }
 
-    private func json(_ ring: Keyring, _ request: OperatorRequest) -> String {
+    private func json(_ ring: Keyring, _ request: OperatorRequest) async throws -> String {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("store", house.header.id)
@@ -66,6 +67,7 @@ extension OperatorService {
         writer.member("algorithm", "AES-256-GCM")
         writer.key("fipsValidatedModule")
         writer.bool(false)
+        try await writeResealing(to: &writer)
         writer.endObject()
         return String(decoding: writer.bytes, as: UTF8.self)
     }

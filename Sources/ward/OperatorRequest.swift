@@ -11,6 +11,7 @@ struct OperatorRequest: Codable, Sendable {
         case auditMirror, auditProve, auditStatus, auditWitnesses
         case export
         case keysShred, keysShredStatus
+        case keysRotatePatients
         case importFiles, keysRotate, keysStatus, policyAdopt, policyShow, policyWhy, userAdd, userDisable, userLink,
             userList,
             userRecover, userRename, userRoles,

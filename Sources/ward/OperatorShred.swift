@@ -148,7 +148,7 @@ extension OperatorService {
         return "records of several patients stay readable, with their histories: \(names.count) (\(shown))"
     }
 
-    private static func text(_ holding: Backup.Holding, at place: String) -> String {
+    static func text(_ holding: Backup.Holding, at place: String) -> String {
         guard let until = holding.until else { return "nothing at \(place) holds the key any more" }
         let numbers = holding.numbers.map(String.init).joined(separator: ", ")
         let what = holding.numbers.isEmpty ? "the stream" : "full backups \(numbers)"

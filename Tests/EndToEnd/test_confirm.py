@@ -59,6 +59,7 @@ GUARDED = [
     ("policy", "adopt", "--built-in"), ("user", "add", "late", "--name", "Late", "--role", "nurse"),
     ("user", "roles", "tom", "--role", "administrator"), ("user", "disable", "tom"), ("user", "link", "tom"),
     ("user", "recover", "chief"), ("keys", "shred", "Patient/x", "--reason", "r"), ("keys", "shred", "--status"),
+    ("keys", "rotate", "patients"), ("keys", "rotate", "patients", "--patient", "x", "--json"),
 ]
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from conftest import House, wait_until
 from probes import database, refusal_of
 from shifted_clock import ShiftedClock
-from test_egress import DAY, Doors
+from test_egress import DAY, Doors, clauses, day
 from test_security_module import code_in, patient, private
 from test_storage_door import Storage
 from wires import Relay
@@ -240,8 +240,10 @@ def test_an_ended_agreement_refuses_the_start_and_there_is_a_way_out(house, tmp_
     code = private(house.folder / "code", code_in(house.printed) + "\n")
     recovered = house.folder / "recovered.key"
     shifted = {"environment": clock.environment}
+    assert house.boot()
     done = house.ward("keys", "recover", "--code-file", code, "--key-file", recovered, **shifted)
     assert done.returncode == 0, done.stderr
+    assert not list(house.data.glob("boot-*.txt"))
     with house.sending_nothing():
         assert "the agreement has ended" in house.move_in(None, "--key-file", recovered, **shifted).stderr
     (house.folder / "data.key").unlink()
@@ -311,3 +313,101 @@ def test_moving_in_asks_for_an_agreement_for_this_service_and_a_key_of_its_regio
         assert done.returncode == 1 and "service" in done.stderr
     # Nothing of all that changed the way in.
     assert house.ward("audit", "checkpoint").returncode == 0
+
+
+class FirstStart(House):
+    """A folder without a store yet, and what a first start at the key service needs."""
+
+    def __init__(self, ward, binary, folder, cloud):
+        super().__init__(ward, binary, folder)
+        self.folder.mkdir()
+        self.relay = Relay(cloud.port, cloud.authority)
+        self.credentials = ["--kms-credentials", private(self.folder / "kms", cloud.file.read_text())]
+        self.document = self.folder / "agreement.pdf"
+        self.document.write_bytes(b"signed")
+        self.arn = cloud.kms.create_key()["KeyMetadata"]["Arn"]
+        self.authority_file = cloud.authority.pem
+        self.all = clauses(self)
+
+    def options(self, **changes):
+        options = {
+            "kms": "keys", "kms-key": self.arn, "kms-host": "localhost", "kms-port": self.relay.port,
+            "kms-region": "us-east-1", "kms-address": "127.0.0.1", "kms-ca": self.authority_file,
+            "kms-agreement": self.document, "kms-effective": day(-1), "kms-ends": day(30), "kms-signed-by": "A. Officer",
+            "kms-signed-for-vendor": "B. Vendor", **changes}
+        return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
+
+    def clauses(self, without=None):
+        return [word for clause in self.all if clause != without for word in ("--kms-clause", clause)]
+
+    def first(self, *more, without=None, credentials=None, **changes):
+        return self.ward("init", *self.options(**changes), *self.clauses(without), *(credentials or self.credentials), *more)
+
+    def left(self):
+        """Everything beside what was there before."""
+        known = {"kms", "agreement.pdf", "data", "bad"}
+        return [path for path in self.folder.iterdir() if path.name not in known] + (
+            list(self.data.iterdir()) if self.data.exists() else [])
+
+
+@pytest.fixture
+def fresh(ward, binary, tmp_path, cloud):
+    made = FirstStart(ward, binary, tmp_path / "fresh", cloud)
+    yield made
+    made.kill()
+    made.relay.shutdown()
+
+
+def test_a_first_start_at_the_key_service_makes_no_key_file(fresh):
+    done = fresh.first()
+    assert done.returncode == 0, done.stderr
+    assert "no key file was made" in done.stdout and "recovery code" in done.stdout
+    assert sorted(path.name for path in fresh.folder.iterdir()) == ["agreement.pdf", "data", "kms"]
+    assert len(list(fresh.data.glob("boot-*.txt"))) == 1
+    said = json.loads(fresh.ward("keys", "status", "--json", *fresh.credentials).stdout)
+    assert (said["provider"], said["key"], said["answers"]) == ("aws-kms", fresh.arn, True)
+    assert "--kms-credentials" in refusal_of(fresh)
+    for role in ("administrator", "integration"):
+        options = ["--purpose", "TREAT"] if role == "integration" else []
+        done = fresh.ward("client", "add", role, "--role", role, *options, *fresh.credentials)
+        assert done.returncode == 0, done.stderr
+    fresh.start(*fresh.credentials)
+    fhir = fresh.client("integration")
+    assert fhir.put("Patient/anna", patient("anna")).status_code == 201
+    fresh.restart(*fresh.credentials)
+    assert fresh.client("integration").get("Patient/anna").status_code == 200
+    fresh.stop()
+    assert fresh.ward("verify", "--client", "administrator", *fresh.credentials).returncode == 0
+    # A wrapped key each time, never a bare one.
+    for body in fresh.relay.seen:
+        asked = json.loads(body)
+        assert len(base64.b64decode(asked.pop("Plaintext", None) or asked.pop("CiphertextBlob"))) >= 60
+    # There is one store: another is refused, and nothing is sent for it.
+    before = len(fresh.relay.seen)
+    assert "already holds a store" in fresh.first().stderr and len(fresh.relay.seen) == before
+
+
+def test_a_first_start_that_the_key_service_or_the_register_refuses_leaves_nothing(fresh):
+    bad = private(fresh.folder / "bad", "id\nsecret\n")
+    for words, more in [
+            ("refuses the credentials", {"credentials": ["--kms-credentials", bad]}),
+            ("--kms-credentials", {"credentials": ["--kms-credentials", fresh.folder / "none"]}),
+            ("does not say", {"without": fresh.all[0]}), ("after today", {"kms-ends": day(-1), "kms-effective": day(-9)}),
+            ("--kms-key", {"kms-key": "alias/mine"}), ("--kms-key", {"kms-region": "eu-west-1"}),
+            ("no such key", {"kms-key": fresh.arn[:-4] + "0000"}), ("document", {"kms-agreement": fresh.folder / "no"})]:
+        done = fresh.first(**more)
+        assert done.returncode == 1, (words, done.stdout)
+        assert words in done.stderr, (words, done.stderr)
+        assert fresh.left() == [], words
+    fresh.relay.answer = DISABLED
+    assert "disabled" in fresh.first().stderr and fresh.left() == []
+    fresh.relay.answer = None
+    for missing in ("kms-key", "kms-host", "kms-region", "kms-agreement", "kms-ends", "kms-signed-by"):
+        assert f"--{missing}" in fresh.first(**{missing: None}).stderr
+    assert "one of them" in fresh.first("--passphrase").stderr
+    assert "goes with --kms" in fresh.first(kms=None).stderr
+    assert fresh.left() == []
+    (fresh.data / "other").touch()
+    assert "must be empty" in fresh.first().stderr
+    (fresh.data / "other").unlink()
+    assert fresh.first().returncode == 0

@@ -172,6 +172,41 @@ func version(
     }
 
     @Test(arguments: Engine.allCases)
+    func `seals a version and its card anew in their place, and no other`(engine: Engine) throws {
+        let (store, _) = try engine.make()
+        let (a, b) = (place(1), place(2))
+        try store.commit { transaction throws(StorageFailure) in
+            try transaction.put(version(1, at: a, 1), card: [1], replacing: nil)
+            try transaction.put(version(2, at: b, 1), card: [2], replacing: nil)
+            try transaction.put(version(3, at: a, 2), card: [3], replacing: try transaction.head(of: a))
+        }
+        #expect(try store.current(of: a)?.record == RecordNumber(3))
+        let before = try (1...3).map { try store.version(RecordNumber($0)) }
+        try store.commit { transaction throws(StorageFailure) in
+            // Without a card any more: only its body.
+            try transaction.reseal(RecordNumber(1), at: a, body: [11], card: [12])
+            try transaction.reseal(RecordNumber(3), at: a, body: [31, 32, 33], card: [34])
+        }
+        #expect(
+            try store.version(RecordNumber(1))?.body == [11] && store.version(RecordNumber(3))?.body == [31, 32, 33])
+        #expect(try store.current(of: a)?.body == [31, 32, 33])
+        #expect(try store.version(RecordNumber(2)) == before[1])
+        #expect(try store.version(RecordNumber(3))?.maskedOwner == before[2]?.maskedOwner)
+        #expect(try store.cards(after: RecordNumber(0), limit: 9).map(\.card) == [[2], [34]])
+        #expect(try store.head(of: a)?.version == 2 && store.history(of: a).map(\.version) == [2, 1])
+        // What is not there is not made, and nothing of that transaction stays.
+        for (record, locator) in [(9, a), (2, a), (3, b)] {
+            #expect(throws: StorageFailure.corrupt) {
+                try store.commit { transaction throws(StorageFailure) in
+                    try transaction.reseal(RecordNumber(1), at: a, body: [99], card: nil)
+                    try transaction.reseal(RecordNumber(Int64(record)), at: locator, body: [98], card: [97])
+                }
+            }
+        }
+        #expect(try store.version(RecordNumber(1))?.body == [11])
+    }
+
+    @Test(arguments: Engine.allCases)
     func `shows every version, head and patient key once`(engine: Engine) throws {
         let (first, reopen) = try engine.make()
         try first.commit { transaction throws(StorageFailure) in

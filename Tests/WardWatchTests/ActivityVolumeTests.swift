@@ -139,7 +139,9 @@ struct ActivityVolumeTests {
 
     @Test func `counts every kind where it belongs, checks only where they found something`() async throws {
         let office = try Office()
-        let onFailure: Set<AuditEventKind> = [.auditVerified, .backupDrilled, .noticeEnded, .storeVerified]
+        let onFailure: Set<AuditEventKind> = [
+            .auditVerified, .backupDrilled, .noticeEnded, .recordsResealed, .storeVerified,
+        ]
         for kind in AuditEventKind.allCases { try await office.put(kind, at: week.start) }
         for line in try await look(office).lines {
             let kinds = AuditEventKind.allCases.filter {

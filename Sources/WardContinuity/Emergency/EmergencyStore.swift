@@ -42,7 +42,7 @@ public final class EmergencyStore: StreamedStore {
             case .metadata(let key, let value): metadata[key] = value
             case .tile(let level, let number, let hashes):
                 tiles[Place(group: Int64(level), number: number)] = hashes
-            case .patientKey, .patientKeyRemoved, .payloadPruned, .version: break
+            case .patientKey, .patientKeyRemoved, .payloadPruned, .resealed, .version: break
             }
         }
     }
@@ -130,7 +130,7 @@ public final class EmergencyStore: StreamedStore {
         case .auditChunk, .leaf, .tile: true
         case .entry(_, let kind), .entryRemoved(_, let kind): kinds.contains(kind)
         case .metadata(let key, _): values.contains(key)
-        case .patientKey, .patientKeyRemoved, .payloadPruned, .version: false
+        case .patientKey, .patientKeyRemoved, .payloadPruned, .resealed, .version: false
         }
     }
 
@@ -254,6 +254,7 @@ public final class EmergencyStore: StreamedStore {
 
     // MARK: What a copy does not do
 
+    public var mayCommit: Bool { false }
     public func isErasureDue() throws(StorageFailure) -> Bool { false }
     public func erase() throws(StorageFailure) {}
     public func follow(_ tap: (@Sendable (StoreCommit) -> Void)?) {}

@@ -21,6 +21,12 @@ final class EmergencyTransaction: StoreTransaction {
         throw .locked
     }
 
+    func reseal(
+        _ record: RecordNumber, at locator: Locator, body: [UInt8], card: [UInt8]?
+    ) throws(StorageFailure) {
+        throw .locked
+    }
+
     func putPatientKey(_ id: Locator, wrapped: [UInt8]) throws(StorageFailure) { throw .locked }
     func removePatientKey(_ id: Locator) throws(StorageFailure) { throw .locked }
     func prunePayload(of index: Int64) throws(StorageFailure) { throw .locked }

@@ -17,6 +17,7 @@ extension StoreChange {
         case .leaf(let leaf): 32 + leaf.leaf.count + leaf.payload.count
         case .metadata(_, let value): 32 + value.count
         case .patientKey(_, let wrapped): 32 + wrapped.count
+        case .resealed(_, _, let body, let card): 48 + body.count + (card?.count ?? 0)
         case .tile(_, _, let hashes): 32 + hashes.count
         case .version(let version, let card): 80 + version.body.count + (card?.count ?? 0)
         }
@@ -57,6 +58,12 @@ extension StoreChange {
         case .payloadPruned(let index):
             writer.byte(7)
             writer.number(index)
+        case .resealed(let record, let locator, let body, let card):
+            writer.byte(card == nil ? 14 : 15)
+            writer.number(record.value)
+            writer.locator(locator)
+            writer.blob(body)
+            if let card { writer.blob(card) }
         case .tile: break
         case .version(let version, let card):
             writer.byte(card == nil ? 8 : 9)
@@ -99,6 +106,11 @@ extension StoreChange {
             let version = try Self.version(&reader)
             self = .version(version, card: try reader.blob())
         case 10: self = .patientKeyRemoved(try reader.locator())
+        case let tag where tag == 14 || tag == 15:
+            let record = RecordNumber(try reader.number())
+            let locator = try reader.locator()
+            let body = try reader.blob()
+            self = .resealed(record, at: locator, body: body, card: tag == 15 ? try reader.blob() : nil)
         default: throw ByteReader.Malformed()
         }
     }

@@ -201,8 +201,12 @@ public struct StandbyCopy {
                             checkpoint = Checkpoint(note: String(decoding: value, as: UTF8.self), publicKey: publicKey)
                         }
                         try transaction.putMetadata(key, value)
-                    case .patientKey(let id, _) where isFilling:
-                        if try !transaction.hasPatientKey(id) { try RestoreRun.apply(change, transaction, &tree) }
+                    case .patientKey(let id, let wrapped) where isFilling:
+                        let own = try transaction.patientKey(id)
+                        guard own != wrapped else { continue }
+                        // Another took its place while nobody followed.
+                        if own != nil { try transaction.removePatientKey(id) }
+                        try RestoreRun.apply(change, transaction, &tree)
                     default: try RestoreRun.apply(change, transaction, &tree)
                     }
                 }

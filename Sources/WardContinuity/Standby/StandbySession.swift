@@ -169,11 +169,15 @@ public struct StandbySession: Sendable {
 /// The rows of a store that a copy of an earlier moment lacks, page by page.
 ///
 /// Versions and leaves are never changed, so those after the newest ones are what is new; the rest is small and comes whole.
+/// If any was sealed anew since the copy's newest leaf, all versions come again, before any leaf: a copy that has the leaves
+/// has them too.
 private struct LackingRows {
     private let store: any SealedStore
     private let hello: StandbyHello
     private var step = 0
     private var record: Int64
+    private var resealed: Int64 = 0
+    private var hasReseals: Bool?
     private var leaf: Int64
     private var pruned: Int64 = 0
     private var segment: Int64
@@ -196,17 +200,18 @@ private struct LackingRows {
             let page: [StoreChange]
             switch step {
             case 0: page = try versions()
-            case 1: page = try leaves()
-            case 2: page = try prunings()
-            case 3: page = try chunks()
-            case 4:
+            case 1: page = try reseals()
+            case 2: page = try leaves()
+            case 3: page = try prunings()
+            case 4: page = try chunks()
+            case 5:
                 var keys: [StoreChange] = []
                 try store.eachPatientKey { keys.append(.patientKey($0, wrapped: $1)) }
                 page = keys
                 step += 1
                 if page.isEmpty { continue }
                 return page
-            case 5:
+            case 6:
                 guard let kind = kinds.popFirst() else {
                     step += 1
                     continue
@@ -214,7 +219,7 @@ private struct LackingRows {
                 page = try store.entries(kind).map { .entry($0, kind) }
                 if page.isEmpty { continue }
                 return page
-            case 6:
+            case 7:
                 step += 1
                 var rows: [StoreChange] = []
                 for key in MetadataKey.allCases where key != .restoration && key != .standby {
@@ -244,6 +249,24 @@ private struct LackingRows {
         let own = Dictionary(cards.map { ($0.record, $0.card) }) { first, _ in first }
         cards.removeAll { $0.record.value <= record }
         return page.map { .version($0, card: own[$0.record]) }
+    }
+
+    private mutating func reseals() throws(StorageFailure) -> [StoreChange] {
+        if hasReseals == nil {
+            let size = try store.metadata(.resealed)?.reduce(Int64(0)) { $0 << 8 | Int64($1) } ?? 0
+            hasReseals = size > hello.logSize
+        }
+        guard hasReseals == true else { return [] }
+        if resealed < hello.lastRecord {
+            let page = try store.versions(after: RecordNumber(resealed), limit: 256)
+                .filter { $0.record.value <= hello.lastRecord }
+            guard let first = page.first, let last = page.last else { return [] }
+            resealed = last.record.value
+            let cards = try store.cards(after: RecordNumber(first.record.value - 1), limit: page.count)
+            let own = Dictionary(cards.map { ($0.record, $0.card) }) { first, _ in first }
+            return page.map { .resealed($0.record, at: $0.locator, body: $0.body, card: own[$0.record]) }
+        }
+        return []
     }
 
     private mutating func leaves() throws(StorageFailure) -> [StoreChange] {

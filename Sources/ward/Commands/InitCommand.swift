@@ -11,7 +11,9 @@ struct InitCommand: AsyncParsableCommand {
         discussion: """
             By default a new key file is made beside the data folder. Move it to other media: whoever has both has \
             the records. With --passphrase nothing that opens the store lies on the disk. With --pkcs11-token the \
-            root key is made in a security module and never leaves it; the PIN is asked for, or read from --pin-file.
+            root key is made in a security module and never leaves it; the PIN is asked for, or read from --pin-file. \
+            With --kms it is wrapped by a key in AWS KMS from the first start on, which a signed agreement must cover; no \
+            key file is ever on a disk.
             """)
 
     @OptionGroup var store: StoreOptions
@@ -25,7 +27,12 @@ struct InitCommand: AsyncParsableCommand {
     @Option(name: .customLong("pkcs11-key"), help: "Label of the root key to make there.")
     var tokenKey = "ward-root"
 
+    @OptionGroup var service: KeyServiceInitOptions
+
     func validate() throws {
+        guard !service.isAsked || (token == nil && !passphrase && store.passphraseFile == nil) else {
+            throw ValidationError("AWS KMS, a passphrase or a security module: one of them")
+        }
         guard token == nil || !(passphrase || store.passphraseFile != nil) else {
             throw ValidationError("a passphrase or a security module, not both")
         }
@@ -40,7 +47,9 @@ struct InitCommand: AsyncParsableCommand {
         guard !PrivateFile.exists(folder.database) else { throw CommandFailure("\(folder.path) already holds a store") }
         let storeID = randomUUID()
         let recovery = RecoveryCode()
-        if let token {
+        if service.isAsked {
+            try await create(folder, storeID, recovery, atService: service)
+        } else if let token {
             try await create(folder, storeID, recovery, inTokenOf: token)
         } else if passphrase || store.passphraseFile != nil {
             let phrase = try store.newPassphrase()

@@ -45,6 +45,7 @@ struct KeysCommand: AsyncParsableCommand {
                 let house = try await House.open(
                     store.folder, kind: nil, unlock: { _, _, _ in .recovery(code) }, origin: nil, isChecked: false)
                 let storeID = house.header.id
+                let before = try house.keys.ring().service
                 let way = Keyring.Unlock.keyFile(try KeyFile.create(path, storeID: storeID))
                 var made: Keyring?
                 do {
@@ -57,6 +58,8 @@ struct KeysCommand: AsyncParsableCommand {
                     if made.map(house.keys.mayBeInForce) != true { unsafe unlink(path) }
                     throw error
                 }
+                // It says where a key service is that is not asked any more.
+                if let before { unsafe unlink(KeyServiceAccess.path(house.folder, before.boot)) }
                 await house.close()
             } catch let failure as KeyFailure {
                 throw CommandFailure(failure.text)

@@ -5,19 +5,26 @@ import WardKeys
 /// Another key in the place of one there is.
 struct KeysRotateCommand: AsyncParsableCommand {
     enum What: String, CaseIterable, ExpressibleByArgument {
-        case root, tenant, recovery
+        case root, tenant, recovery, patients
     }
 
     static let configuration = CommandConfiguration(
         commandName: "rotate",
-        abstract: "Exchange the root key, the tenant key or the recovery code, while the store serves.",
+        abstract: "Exchange the root key, the tenant key, the recovery code or patients' keys, while the store serves.",
         discussion: """
-            Wrapping keys are exchanged; no record is sealed anew. A new root or tenant key needs a new way in: \
+            With patients, each patient (or one, --patient) gets another key, every version and index card is sealed anew \
+            under it, and the earlier key is destroyed; the server does it in the background and goes on after a restart, \
+            without a server this command does it. Exits with 2 if versions were found that do not open: they are named and \
+            stay. With the others wrapping keys are exchanged and no record is sealed anew. A new root or tenant key needs a new way in: \
             --new-key-file, --new-passphrase --new-key with a security module, or --new-kms. The old way in ends with it; \
             a copy of the store made before still opens with it.
             """)
 
-    @Argument(help: "root, tenant or recovery.") var what: What
+    @Argument(help: "root, tenant, recovery or patients.") var what: What
+    @Option(name: .long, help: "With patients: the one whose key alone is exchanged.") var patient: String?
+    @Flag(name: .long, help: "With patients: do not wait for the server to end it; see ward keys status.")
+    var noWait = false
+    @Flag(name: .long, help: "With patients: JSON instead of text.") var json = false
     @OptionGroup var store: StoreOptions
     @OptionGroup var confirm: ConfirmOptions
     @Flag(name: .long, help: "Ask for the passphrase or PIN that opens the store now.") var ask = false
@@ -43,7 +50,11 @@ struct KeysRotateCommand: AsyncParsableCommand {
         guard (newKMS == nil) == (newKMSKey == nil) else {
             throw ValidationError("--new-kms and --new-kms-key go together")
         }
+        guard what == .patients || (patient == nil && !noWait && !json) else {
+            throw ValidationError("--patient, --no-wait and --json go with patients")
+        }
         switch what {
+        case .patients where ways != 0 || ask: throw ValidationError("patients' keys need no new way in")
         case .recovery where ways != 0: throw ValidationError("a new recovery code needs no new way in")
         case .root where ways != 1, .tenant where ways != 1:
             throw ValidationError("exactly one new way in: --new-key-file, --new-passphrase, --new-key or --new-kms")
@@ -52,6 +63,14 @@ struct KeysRotateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if what == .patients {
+            var options: [String: String] = [:]
+            options["patient"] = patient
+            if noWait { options["no-wait"] = "" }
+            if json { options["json"] = "" }
+            let request = OperatorRequest(command: .keysRotatePatients, options: options)
+            return try await Operator.perform(store, confirm: confirm, isChecked: true) { _ in request }
+        }
         var options = ["what": what.rawValue, "keyFile": absolutePath(try store.keyFilePath())]
         if let file = store.passphraseFile {
             options["passphrase"] = try secret(file)

@@ -253,6 +253,11 @@ struct Serving: Sendable {
                 await BackupService(house: house, continuous: continuous, log: log, interval: backupEvery).run()
             }
         }
+        let reseal = ResealService(house: house, log: log)
+        let resealing = Task.detached {
+            await rebuild.value
+            await reseal.run()
+        }
         let watching = Task.detached {
             await rebuild.value
             await house.watch.run()
@@ -281,6 +286,8 @@ struct Serving: Sendable {
             notices.cancel()
             heralding.cancel()
             backing?.cancel()
+            resealing.cancel()
+            reseal.end()
             daily.end()
             await house.close()
             throw ExitCode.failure
@@ -294,6 +301,8 @@ struct Serving: Sendable {
         notices.cancel()
         heralding.cancel()
         backing?.cancel()
+        resealing.cancel()
+        reseal.end()
         daily.end()
         // What is under way outside comes to its end, or is cut.
         let limit = Task.detached {
@@ -303,6 +312,7 @@ struct Serving: Sendable {
         await notices.value
         await verification.value
         await backing?.value
+        await resealing.value
         house.watch.stop()
         // Without an index it has not begun; what it missed is judged at the next start.
         if house.vault.isReady { await watching.value }
