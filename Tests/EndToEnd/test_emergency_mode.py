@@ -658,3 +658,24 @@ def test_a_restored_store_can_be_read_with_its_key_file(houses, tmp_path):
     house.start()
     assert house.client("clinician").get("Patient/p1").status_code == 200
     house.stop()
+
+
+def test_a_primary_that_has_lost_its_standby_can_be_read(pair):  # noqa: F811
+    pair.pair().follow().serve()
+    primary = pair.primary
+    assert primary.client("integration").put("Patient/p1", patient(1)).status_code == 201
+    pair.caught_up()
+    primary.stop()
+    pair.kill_follower()
+    primary.start("--emergency-read-only", timeout=120)
+    assert primary.client("clinician").get("Patient/p1").status_code == 200
+    assert primary.client("integration").put("Patient/p1", patient(1)).status_code == 503
+    primary.stop()
+    spool, = primary.folder.glob("data.emergency-*.spool")
+    # Its log is written under the lease alone, also then.
+    done = primary.ward("standby", "reconcile", spool)
+    assert done.returncode == 1 and "lease" in done.stderr
+    pair.follow().serve()
+    done = primary.ward("standby", "reconcile", spool)
+    assert done.returncode == 0, done.stderr
+    assert "Patient/p1/_history/1" in reads(spooled(primary))
