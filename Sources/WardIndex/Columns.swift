@@ -162,7 +162,7 @@ struct QuantityColumn: EntryColumn {
 }
 
 /// References to records here, by number of the target's locator.
-struct LinkColumn {
+struct LinkColumn: EntryColumn {
     private(set) var slots: [Slot] = []
     private var targets: [UInt32] = []
 
@@ -170,6 +170,9 @@ struct LinkColumn {
         slots.append(slot)
         targets.append(target)
     }
+
+    /// - Parameter marked: by number of the target's locator.
+    func verdict(at index: Int, _ marked: [Bool]) -> SearchVerdict { SearchVerdict(marked[Int(targets[index])]) }
 
     func targets(of slot: Slot) -> [UInt32] {
         var result: [UInt32] = []

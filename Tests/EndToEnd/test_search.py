@@ -68,6 +68,8 @@ CORPUS = [
      "prediction": [{"probabilityDecimal": Literal("0.50")}]},
     {"resourceType": "RiskAssessment", "id": "r2", "status": "final", "subject": {"reference": "Patient/p2"},
      "prediction": [{"probabilityDecimal": Literal("0.05")}]},
+    {"resourceType": "List", "id": "l1", "status": "current", "mode": "working",
+     "entry": [{"item": {"reference": f"{each}"}} for each in ("Patient/p1", "Patient/p3", "Observation/o2")]},
     {"resourceType": "ValueSet", "id": "v1", "status": "active", "url": "http://example.org/vs/one"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs"},
     {"resourceType": "ValueSet", "id": "v3", "status": "draft", "url": "urn:oid:1.2.3"},
@@ -158,6 +160,24 @@ CASES = [
     # composite
     (f"Observation?code-value-quantity={LOINC}|1-1$gt50", "o3"), ("Observation?code-value-quantity=1-2$5.4||g", "o2"),
     ("Observation?code-value-quantity=1-2$gt50", ""), ("Observation?code-value-concept=1-3$pos", "o4"),
+    # chained (search.html#chaining)
+    ("Observation?subject:Patient.family=mueller", "o3"), ("Observation?subject.family=M", "o1 o2 o3"),
+    ("Observation?patient.gender=female&code=1-1", "o1"), ("Observation?subject:Patient.organization.name=general", "o1 o2"),
+    ("Observation?subject:Patient.general-practitioner:Practitioner.family=doctor", "o1 o2"),
+    ("Observation?subject:Group.code=x", ""), ("Observation?subject:Patient.family=nobody", ""),
+    ("Observation?subject:Patient._id=p1,p3", "o1 o2 o4"), ("Observation?subject:Patient.gender:not=female", "o3 o4"),
+    ("Observation?subject:Patient.birthdate=lt1975", "o1 o2"), ("Observation?subject:Patient.name:missing=true", ""),
+    ("Patient?link:Patient.family:exact=Müller", "p2"), ("Patient?general-practitioner.family=doctor", "p1"),
+    ("Patient?_has:Observation:patient:code=1-1", "p1 p2"), ("Patient?_has:Observation:subject:code=1-3", "p3"),
+    ("Patient?_has:Observation:patient:code=1-1&gender=male", "p2"), ("Patient?_has:Patient:link:_id=p2", "p1"),
+    ("Organization?_has:Patient:organization:_has:Observation:patient:code=1-2", "g1"),
+    ("Organization?_has:Patient:organization:_has:Observation:patient:code=1-3", ""),
+    ("Encounter?patient._has:Observation:patient:code=1-2", "e1"), ("Encounter?_has:Observation:encounter:patient=p1", "e1"),
+    ("Patient?_has:Encounter:patient:date=ge2021", "p2"),
+    ("Patient?_has:Observation:patient:value-quantity=gt50", "p2"),
+    # of a list (lists.html), of contained resources
+    ("Patient?_list=l1", "p1 p3"), ("Observation?_list=l1", "o2"), ("Patient?_list=none", ""),
+    ("Patient?_list=l1&gender=female", "p1"), ("Patient?_contained=false&_id=p1", "p1"),
     # nothing to find
     ("Patient?family=Nobody", ""), ("Account", ""), ("Patient", "p1 p2 p3 p4"),
 ]
@@ -214,7 +234,8 @@ def test_a_malformed_measure_is_a_400(integration, query):
 @pytest.mark.parametrize("query", [
     "family:below=x", "birthdate:exact=1980", "gender:contains=x", "gender:in=http://x", "identifier:above=1",
     "birthdate:not=1980", "family:not=x", "organization:above=g1", "_id:exact=x", "_lastUpdated:not=2020",
-    "family:nonsense=x", "_sort=family", "_sort=gender",
+    "family:nonsense=x", "birthdate.year=1", "general-practitioner:Practitioner.name:not=x", "_contained=true",
+    "_has:Patient:gender:_id=1",
 ])
 def test_a_modifier_or_sort_key_that_is_not_offered_is_refused_clearly(integration, query):
     answer = integration.get(f"Patient?{query}")
@@ -281,6 +302,12 @@ def test_every_entry_says_where_it_lies_and_why_it_is_there(integration):
     ("Patient?_sort=-birthdate&_id=p1,p3", "p3 p1"),
     ("Observation?_sort=date", "o1 o2 o3 o4"), ("Observation?_sort=-date", "o4 o3 o2 o1"),
     ("Encounter?_sort=-date", "e2 e1"),
+    ("Patient?_sort=family", "p3 p2 p1 p4"), ("Patient?_sort=-family", "p3 p1 p2 p4"),
+    ("Patient?_sort=gender,-birthdate", "p1 p2 p3 p4"), ("Patient?_sort=-gender", "p3 p2 p1 p4"),
+    ("Patient?_sort=_id", "p1 p2 p3 p4"), ("Patient?_sort=-_id", "p4 p3 p2 p1"),
+    ("Observation?_sort=-value-quantity", "o2 o3 o1 o4"), ("Observation?_sort=subject,-date", "o2 o1 o3 o4"),
+    ("Observation?_sort=-code,date&_count=2", "o4 o2 o1 o3"), ("RiskAssessment?_sort=probability", "r2 r1"),
+    ("ValueSet?_sort=url", "v2 v1 v3"), ("ValueSet?_sort=status,-url", "v1 v3 v2"),
 ])
 def test_results_stand_in_the_order_asked_for(integration, query, expected):
     assert integration.ids(query) == expected.split()
@@ -321,6 +348,19 @@ def test_last_updated_sorts_both_ways(integration):
     ("Patient?_id=p4&_revinclude=Observation:subject", ""),
     ("Encounter?_id=e1&_revinclude=Observation:encounter&_include=Encounter:subject", "Observation/o1 Patient/p1"),
     ("Organization?_id=g1&_revinclude=Patient:organization", "Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:subject&_include:iterate=Patient:organization",
+     "Organization/g1 Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:subject&_include=Patient:organization", "Patient/p1"),
+    ("Observation?_id=o1&_include:iterate=Observation:subject&_include:iterate=Patient:general-practitioner"
+     "&_include:iterate=Patient:organization", "Organization/g1 Patient/p1 Practitioner/d1"),
+    ("Organization?_id=g1&_revinclude:iterate=Patient:organization&_revinclude:iterate=Encounter:subject",
+     "Encounter/e1 Patient/p1"),
+    ("Organization?_id=g1&_revinclude=Patient:organization&_revinclude=Encounter:subject", "Patient/p1"),
+    ("Patient?_id=p2&_include:iterate=Patient:link&_include:iterate=Patient:organization", "Organization/g1 Patient/p1"),
+    ("Observation?_id=o1&_include=*", "Encounter/e1 Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:*:Encounter", "Encounter/e1"),
+    ("Observation?_id=o1&_include:iterate=*", "Encounter/e1 Organization/g1 Patient/p1 Practitioner/d1"),
+    ("Encounter?_id=e1&_revinclude=*", "Observation/o1"), ("Patient?_id=p2&_revinclude=Observation:*", "Observation/o3"),
 ])
 def test_includes_add_each_linked_resource_once(integration, query, expected):
     bundle = integration.search(query)
@@ -343,6 +383,53 @@ def test_a_deleted_target_is_not_included(integration):
     assert len(included(integration.search(query))) == 1
     integration.delete(f"Organization/{organization['id']}")
     assert included(integration.search(query)) == []
+
+
+# MARK: System and compartments
+
+
+def named(bundle):
+    return sorted(f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in matches(bundle))
+
+
+@pytest.mark.parametrize("query,expected", [
+    ("?_type=Patient,Encounter&_id=p1,e1", "Encounter/e1 Patient/p1"),
+    ("?_type=Observation,Encounter&patient=p1", "Encounter/e1 Observation/o1 Observation/o2"),
+    ("?_type=Patient&_tag=vip", "Patient/p1"), ("?_tag=urn:tags|vip", "Patient/p1"), ("?_id=g1", "Organization/g1"),
+    ("?_profile=http://example.org/profile/a", "Patient/p1"), ("?_type=Patient&_id=o1", ""),
+    ("?_type=Observation,Condition&subject:Patient.family=mueller", "Observation/o3"),
+    ("Patient/p1/Observation", "Observation/o1 Observation/o2"), ("Patient/p1/Observation?code=1-2", "Observation/o2"),
+    ("Patient/p1/Encounter", "Encounter/e1"), ("Patient/p4/Observation", ""), ("Patient/none/Observation", ""),
+    ("Patient/p1/Patient", "Patient/p1 Patient/p2"),
+    ("Patient/p2/*?_type=Observation,Encounter", "Encounter/e2 Observation/o3"),
+    ("Patient/p1/*", "Encounter/e1 List/l1 Observation/o1 Observation/o2 Patient/p1 Patient/p2 RiskAssessment/r1"),
+    ("Encounter/e1/Observation", "Observation/o1"), ("Encounter/e1/*", "Encounter/e1 Observation/o1"),
+    ("Practitioner/d1/Patient", "Patient/p1"),
+])
+def test_the_system_and_compartments_are_searched(integration, query, expected):
+    bundle = integration.search(query)
+    assert named(bundle) == expected.split()
+    assert link(bundle, "self").startswith(f"{integration.base}" + ("?" if query[0] == "?" else f"/{query.split('?')[0]}"))
+
+
+def test_pages_of_the_system_and_of_compartments_lead_on(integration):
+    for query, expected in (("?_type=Patient,Encounter&_count=2", 6), ("Patient/p1/*?_count=2", 7)):
+        assert len(set(integration.ids(query))) == expected
+
+
+def test_the_system_is_searched_by_post(integration):
+    answer = integration.post(
+        "_search", "_type=Patient&_id=p1", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert named(answer.json()) == ["Patient/p1"]
+
+
+@pytest.mark.parametrize("query,status", [
+    ("Organization/g1/Patient", 404), ("Patient/p1/Medication", 404), ("Patient/p_1/Observation", 404),
+    ("Patient/p1/*?_type=Medication", 400), ("?_type=Nothing", 400), ("?gender=male", 400), ("?_type=Patient&date=2020", 400),
+    ("Patient?_type=Patient", 400),
+])
+def test_what_is_no_compartment_or_no_common_parameter_is_refused(integration, query, status):
+    assert integration.get(query).status_code == status
 
 
 # MARK: Pages

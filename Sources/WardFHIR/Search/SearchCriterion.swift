@@ -14,6 +14,14 @@ public indirect enum SearchCriterion: Hashable, Sendable {
     case missing(parameter: UInt16)
     /// At least one value under the parameter with that number passes.
     case matches(parameter: UInt16, ValueTest)
+    /// The parameter refers to a record of those (`subject.name`). To be resolved into ``linked(parameter:_:)``.
+    case chain(parameter: UInt16, SearchTie)
+    /// A record of those refers to this one by its parameter (`_has`). To be resolved into ``among(_:)``.
+    case reverseChain(parameter: UInt16, SearchTie)
+    /// The parameter refers to one of these records.
+    case linked(parameter: UInt16, RecordSet)
+    /// The record is one of these.
+    case among(RecordSet)
 }
 
 /// What one value must satisfy. Texts are unescaped, not folded.

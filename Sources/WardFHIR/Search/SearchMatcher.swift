@@ -4,22 +4,39 @@ public import WardCore
 public enum SearchMatcher {
     /// Whether the record certainly matches. A value that cannot be judged does not match, under `not` neither.
     ///
-    /// - Parameter values: all values the record has, as the extractor gave them.
+    /// - Parameters:
+    ///   - values: all values the record has, as the extractor gave them.
+    ///   - locating: for criteria that name records by where they lie; without it they are not to be known.
     public static func matches(
-        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion
+        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion, locating: Locating? = nil
     ) -> Bool {
-        verdict(values, of: record, criterion) == .yes
+        verdict(values, of: record, criterion, locating) == .yes
     }
 
+    /// Where a record lies.
+    public typealias Locating = (ResourceType, String) -> Locator
+
     static func verdict(
-        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion
+        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion, _ locating: Locating?
     ) -> SearchVerdict {
         switch criterion {
         case .always: .yes
         case .never: .no
-        case .all(let parts): parts.lazy.map { verdict(values, of: record, $0) }.min() ?? .yes
-        case .any(let parts): parts.lazy.map { verdict(values, of: record, $0) }.max() ?? .no
-        case .not(let part): verdict(values, of: record, part).negated
+        case .all(let parts): parts.lazy.map { verdict(values, of: record, $0, locating) }.min() ?? .yes
+        case .any(let parts): parts.lazy.map { verdict(values, of: record, $0, locating) }.max() ?? .no
+        case .not(let part): verdict(values, of: record, part, locating).negated
+        case .chain, .reverseChain: .unsure
+        case .among(let set):
+            locating.map { SearchVerdict(set.locators.contains($0(record.type, record.id))) } ?? .unsure
+        case .linked(let parameter, let set):
+            values.lazy.filter { $0.parameter == parameter }.map { value in
+                switch value.value {
+                case .reference(let type, let id, _):
+                    locating.map { SearchVerdict(set.locators.contains($0(type, id))) } ?? .unsure
+                case .undecidable: .unsure
+                default: .no
+                }
+            }.max() ?? .no
         case .types(let types): SearchVerdict(types.contains(record.type))
         case .id(let id): SearchVerdict(record.id == id)
         case .lastUpdated(let test):
