@@ -79,8 +79,8 @@ extension Clinic {
             type: type, parameters: parameters, handling: request.preference.handling ?? .strict,
             context: searchContext())
         // The log's part knows nothing of other records.
-        if let tie = query.plans.flatMap(\.criterion.ties).first {
-            throw SearchQueryFailure.unsupported(parameter: tie.name, .chaining)
+        if let name = query.tiedName {
+            throw SearchQueryFailure.unsupported(parameter: name, .chaining)
         }
         guard query.sort.allSatisfy({ ($0.code == "date" || $0.code == "_lastUpdated") && $0.isDescending }) else {
             throw Rejection(400, "not-supported", "the log is read newest first", expression: "_sort")

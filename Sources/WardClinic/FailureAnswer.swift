@@ -74,6 +74,9 @@ extension ClinicAnswer {
             self = .failure(400, "too-costly", "the search finds too many resources to decide on; narrow it")
         case .tooManyIncluded:
             self = .failure(400, "too-costly", "the includes add too many resources; ask for smaller pages")
+        case .noCodes(let parameter, let trouble):
+            self = .failure(
+                400, trouble == .tooLarge ? "too-costly" : "not-supported", trouble.text, expression: parameter)
         case .tooManyTied(let parameter):
             self = .failure(
                 400, "too-costly", "this parameter leads to more than 100,000 other resources; narrow it",
@@ -135,6 +138,18 @@ extension ClinicAnswer {
         .failure(
             503, "transient", "the audit log cannot be written, so nothing is released",
             headers: [(name: "Retry-After", value: "5")])
+    }
+}
+
+extension CodeSetTrouble {
+    var text: StaticString {
+        switch self {
+        case .noValueSet: "no ValueSet with this url can be found here"
+        case .noCodeSystem: "no CodeSystem with this url, and content complete, can be found here"
+        case .noHierarchy: "the CodeSystem does not say that its hierarchy means is-a"
+        case .notEnumerable: "the ValueSet is not one of codes listed, or derived by is-a, descendent-of or is-not-a"
+        case .tooLarge: "more than 10,000 codes, or value sets more than 8 deep"
+        }
     }
 }
 

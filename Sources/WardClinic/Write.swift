@@ -147,8 +147,8 @@ extension Clinic {
         }
         let parsed = try SearchQuery.parse(
             type: type, parameters: pairs, handling: .strict, context: searchContext())
-        if let tie = parsed.plans.flatMap(\.criterion.ties).first {
-            throw SearchQueryFailure.unsupported(parameter: tie.name, .chaining)
+        if let name = parsed.tiedName {
+            throw SearchQueryFailure.unsupported(parameter: name, .chaining)
         }
         return parsed
     }

@@ -52,7 +52,7 @@ extension IndexState {
             return .hits(Hits(maybe: locators.slot(of: locatorKey.locator(type: type, id: id)).map { [$0] } ?? []))
         case .lastUpdated(let test): return .updated(test)
         // Unresolved: to be decided by whoever opens them, and there they are not to be known.
-        case .chain, .reverseChain:
+        case .chain, .reverseChain, .codes:
             return .hits(Hits(maybe: slotsOfType[Int(type.code)], unsure: slotsOfType[Int(type.code)]))
         case .among(let set):
             let slots = set.locators.compactMap(locators.slot).filter { typeCode($0) == type.code }
@@ -87,6 +87,11 @@ extension IndexState {
             hits = texts[number]?.hits(.startsWith, wanted) ?? .none
         case .token(let token):
             hits = (codes[number]?.hits(token) ?? .none).or(postings(test.forms ?? [], parameter, keys))
+        case .codes(let set):
+            let forms = set.pairs.map { pair in
+                pair.system.map { TokenForm(.coded, $0, pair.code) } ?? TokenForm(.uncoded, pair.code)
+            }
+            hits = (codes[number]?.hits(set) ?? .none).or(postings(forms, parameter, keys))
         case .logicalReference(.system(let system)): hits = codes[number]?.hits(.system(system)) ?? .none
         case .composite(let tests): hits = composite(tests, parameter, keys)
         default: hits = postings(test.forms ?? [], parameter, keys)

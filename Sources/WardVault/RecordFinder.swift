@@ -15,6 +15,9 @@ struct RecordFinder {
     private var opened = 0
     /// Those of them that are not found.
     private(set) var leftOut = 0
+    /// Far ends that were looked up, and the records found there.
+    private var lookups = 0
+    private var walked = 0
 
     init(_ vault: Vault, _ access: RecordAccess) {
         self.vault = vault
@@ -26,7 +29,8 @@ struct RecordFinder {
         guard query.isTied else { return query }
         var plans: [SearchPlan] = []
         for plan in query.plans {
-            let criterion = try await resolved(plan.criterion, of: plan.type, among: nil)
+            let coded = try await withCodes(plan.criterion)
+            let criterion = try await resolved(coded, of: plan.type, among: nil)
             plans.append(SearchPlan(type: plan.type, criterion: criterion, sortParameters: plan.sortParameters))
         }
         return query.with(plans: plans)
@@ -61,6 +65,44 @@ struct RecordFinder {
             if needsValues { order.add(values, of: vault.searched(body), number: hit.record.value) }
         }
         return needsValues ? order.sorted().map { hits[$0] } : hits
+    }
+
+    /// The criterion with the codes of its modifiers told, also at the far ends: before any record is looked at, so that
+    /// what cannot be told is refused whatever there is.
+    private mutating func withCodes(_ criterion: SearchCriterion) async throws(VaultFailure) -> SearchCriterion {
+        guard criterion.isTied else { return criterion }
+        switch criterion {
+        case .codes(let number, let question, let name):
+            guard let parameter = Definitions.r4.searchParameter(number: number) else { return .never }
+            var sets = CodeSets(self, for: name)
+            let codes = try await sets.codes(question)
+            self = sets.finder
+            return .matches(parameter: number, .codes(CodeSet(codes, under: parameter)))
+        case .all(let parts): return .all(try await withCodes(parts))
+        case .any(let parts): return .any(try await withCodes(parts))
+        case .not(let part): return .not(try await withCodes(part))
+        case .chain(let parameter, let tie): return .chain(parameter: parameter, try await withCodes(tie))
+        case .reverseChain(let parameter, let tie):
+            return .reverseChain(parameter: parameter, try await withCodes(tie))
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: return criterion
+        }
+    }
+
+    private mutating func withCodes(_ parts: [SearchCriterion]) async throws(VaultFailure) -> [SearchCriterion] {
+        var result: [SearchCriterion] = []
+        for part in parts { result.append(try await withCodes(part)) }
+        return result
+    }
+
+    private mutating func withCodes(_ tie: SearchTie) async throws(VaultFailure) -> SearchTie {
+        var plans: [SearchPlan] = []
+        for plan in tie.plans {
+            plans.append(
+                SearchPlan(
+                    type: plan.type, criterion: try await withCodes(plan.criterion),
+                    sortParameters: plan.sortParameters))
+        }
+        return SearchTie(plans: plans, isNamed: tie.isNamed, name: tie.name)
     }
 
     /// - Parameter candidates: all records that can match the whole, where they are few: nothing further away than what
@@ -99,7 +141,7 @@ struct RecordFinder {
                 found.formUnion(vault.index.targets(of: hits.map(\.record), parameter: parameter))
             }
             return .among(RecordSet(found))
-        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: return criterion
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among, .codes: return criterion
         }
     }
 
@@ -113,7 +155,11 @@ struct RecordFinder {
         let criterion = try await resolved(.all(parts), of: plan.type, among: nil)
         let hits = try await found(
             .tied(SearchPlan(type: plan.type, criterion: criterion, sortParameters: [])))
-        guard hits.count <= Self.tieLimit else { throw .tooManyTied(parameter: tie.name) }
+        lookups += 1
+        walked += hits.count
+        guard hits.count <= Self.tieLimit, lookups <= Self.lookupLimit, walked <= Self.walkLimit else {
+            throw .tooManyTied(parameter: tie.name)
+        }
         return hits
     }
 
@@ -129,6 +175,9 @@ struct RecordFinder {
     private static let openLimit = 50_000
     /// Records at the far end of one tie.
     private static let tieLimit = 100_000
+    /// Far ends of one search, and records at all of them.
+    private static let lookupLimit = 2_000
+    private static let walkLimit = 1_000_000
     /// Candidates that are walked from instead of towards.
     private static let fewLimit = 5_000
 }

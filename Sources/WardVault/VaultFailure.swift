@@ -44,6 +44,8 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case tooManyToDecide
     /// One step of a chain, or of `_has`, would lead to more than 100,000 records. The parameter as it was named.
     case tooManyTied(parameter: String)
+    /// The codes that a modifier speaks of cannot be told. The parameter as it was named.
+    case noCodes(parameter: String, CodeSetTrouble)
     /// Includes would add more than 10,000 records to one page.
     case tooManyIncluded
 }

@@ -484,7 +484,8 @@ def test_an_unknown_type_is_a_404(integration, path):
     ("POST", "metadata", {"GET"}),
     ("PUT", "", {"POST"}),
     ("DELETE", "", {"POST"}),
-    ("GET", "Patient/_search", {"POST"}),
+    ("GET", "Patient/_search", {"POST"}), ("GET", "_search", {"POST"}), ("PUT", "", {"GET", "POST"}),
+    ("DELETE", "Patient/a/Observation", {"GET"}),
     ("POST", "Patient/a", {"GET", "PUT", "DELETE"}),
     ("PUT", "Patient/a/_history", {"GET"}),
     ("DELETE", "Patient/a/_history/1", {"GET"}),
@@ -499,7 +500,7 @@ def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(
 @pytest.mark.parametrize("method,path", [
     ("GET", "$meta"), ("POST", "Patient/$match"), ("GET", "Patient/a/$everything"), ("GET", "_history"),
     ("GET", "Patient/_history"), ("PATCH", "Patient/a"), ("PUT", "Patient"), ("DELETE", "Patient"),
-    ("PUT", "Patient?identifier=1"), ("DELETE", "Patient?identifier=1"), ("POST", "_search"),
+    ("PUT", "Patient?identifier=1"), ("DELETE", "Patient?identifier=1"),
 ])
 def test_an_interaction_that_is_not_offered_is_a_501(integration, method, path):
     answer = integration.request(method, path, patient() if method in ("PUT", "POST", "PATCH") else None)

@@ -19,6 +19,8 @@ public struct SearchTie: Hashable, Sendable {
     public static let depthLimit = 8
     /// Most types that the untyped steps of one parameter may lead to, counted over all of its steps.
     public static let planLimit = 500
+    /// The same with types that do not have what is asked.
+    static let visitLimit = 2_000
 }
 
 /// Records by where they lie: what a tie came down to.
@@ -34,7 +36,7 @@ extension SearchCriterion {
     /// Whether something in it must be looked up in other records before it can be decided.
     public var isTied: Bool {
         switch self {
-        case .chain, .reverseChain: true
+        case .chain, .reverseChain, .codes: true
         case .all(let parts), .any(let parts): parts.contains(where: \.isTied)
         case .not(let part): part.isTied
         case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: false
@@ -47,7 +49,18 @@ extension SearchCriterion {
         case .chain(_, let tie), .reverseChain(_, let tie): [tie] + tie.plans.flatMap(\.criterion.ties)
         case .all(let parts), .any(let parts): parts.flatMap(\.ties)
         case .not(let part): part.ties
-        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: []
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among, .codes: []
+        }
+    }
+
+    /// A parameter as given that makes it tied; nil if nothing does.
+    public var tiedName: String? {
+        switch self {
+        case .chain(_, let tie), .reverseChain(_, let tie): tie.name
+        case .codes(_, _, let name): name
+        case .all(let parts), .any(let parts): parts.lazy.compactMap(\.tiedName).first
+        case .not(let part): part.tiedName
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: nil
         }
     }
 
@@ -65,6 +78,9 @@ extension SearchCriterion {
 extension SearchQuery {
     /// Whether other records must be looked up first.
     public var isTied: Bool { plans.contains { $0.criterion.isTied } }
+
+    /// A parameter as given that needs other records; nil if none does.
+    public var tiedName: String? { plans.lazy.compactMap(\.criterion.tiedName).first }
 
     /// Types that the request names for other records than its matches: policy decides on each by name.
     public var namedTypes: [ResourceType] {

@@ -4,6 +4,8 @@ struct SearchTieReader {
     let name: String
     let context: SearchContext
     private var planCount = 0
+    /// Steps tried, also those that lead nowhere: names that branch at every step would have no end.
+    private var visitCount = 0
 
     init(name: String, context: SearchContext) {
         self.name = name
@@ -15,6 +17,8 @@ struct SearchTieReader {
         _ text: Substring, of type: ResourceType, value: String, depth: Int = 0
     ) throws(SearchQueryFailure) -> SearchCriterion? {
         guard depth <= SearchTie.depthLimit else { throw .tooDeep(parameter: name) }
+        visitCount += 1
+        guard visitCount <= SearchTie.visitLimit else { throw .tooManyTypes(parameter: name) }
         if text.hasPrefix("_has:") { return try reverse(text, of: type, value: value, depth: depth) }
         guard let dot = text.firstIndex(of: ".") else { return try term(text, of: type, value: value) }
         let (code, target) = Self.split(text[..<dot])

@@ -9,7 +9,7 @@ public enum UnitTable {
     /// What a unit measures, and how many of the dimension's own unit it is.
     public struct Unit: Sendable {
         let dimension: Int
-        let factor: ExactDecimal
+        public let factor: ExactDecimal
 
         /// Whether the two measure the same.
         public func isComparable(with other: Unit) -> Bool { dimension == other.dimension }

@@ -102,7 +102,8 @@ extension SearchPlan {
         switch criterion {
         case .all(let parts), .any(let parts): for part in parts { collect(part, into: &found) }
         case .not(let part): collect(part, into: &found)
-        case .matches(let parameter, _), .missing(let parameter), .chain(let parameter, _), .linked(let parameter, _):
+        case .matches(let parameter, _), .missing(let parameter), .chain(let parameter, _), .linked(let parameter, _),
+            .codes(let parameter, _, _):
             found.insert(parameter)
         case .always, .id, .lastUpdated, .never, .types, .reverseChain, .among: break
         }
