@@ -107,7 +107,8 @@ enum FHIRRoute {
     var type: ResourceType? {
         switch self {
         case .create(let type), .delete(let type, _), .history(let type, _), .read(let type, _), .search(let type),
-            .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _), .versionRead(let type, _, _):
+            .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _),
+            .versionRead(let type, _, _):
             type
         case .accounting, .bundle, .metadata, .methodNotAllowed, .searchCompartment, .searchSystem, .searchSystemByPost,
             .unknown, .unknownType, .unsupported:

@@ -81,12 +81,14 @@ struct TiedWorld {
     /// What may be referred to, by parameter.
     static let links: [String: [String: [String]]] = [
         "Patient": [
-            "organization": ["Organization"], "general-practitioner": ["Practitioner", "Organization"], "link": ["Patient"],
+            "organization": ["Organization"], "general-practitioner": ["Practitioner", "Organization"],
+            "link": ["Patient"],
         ],
         "Organization": ["partof": ["Organization"]],
         "Practitioner": [:],
         "Encounter": [
-            "subject": ["Patient"], "patient": ["Patient"], "service-provider": ["Organization"], "part-of": ["Encounter"],
+            "subject": ["Patient"], "patient": ["Patient"], "service-provider": ["Organization"],
+            "part-of": ["Encounter"],
         ],
         "Observation": [
             "subject": ["Patient"], "patient": ["Patient"], "encounter": ["Encounter"],
@@ -104,7 +106,8 @@ struct TiedWorld {
     init(seed: UInt64, size: Int) {
         random = SeededNumbers(seed: seed)
         for (type, count) in [
-            ("Organization", 4), ("Practitioner", 3), ("Patient", size), ("Encounter", size * 2), ("Observation", size * 4),
+            ("Organization", 4), ("Practitioner", 3), ("Patient", size), ("Encounter", size * 2),
+            ("Observation", size * 4),
             ("Condition", size),
         ] {
             for number in 0..<count { records.append(make(type, "\(type.lowercased().prefix(3))\(number)")) }

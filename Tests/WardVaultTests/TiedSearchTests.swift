@@ -27,7 +27,8 @@ import WardVault
         for patient in ["pat0", "pat1", "pat2"] {
             try await house.put(
                 #"{"resourceType":"CareTeam","id":"team-\#(patient)","status":"active","subject":{"reference":"#
-                    + #""Patient/\#(patient)"},"participant":[{"member":{"reference":"Practitioner/doc"}}]}"#, as: loader)
+                    + #""Patient/\#(patient)"},"participant":[{"member":{"reference":"Practitioner/doc"}}]}"#,
+                as: loader)
         }
         var actors: [(role: Role, principal: Principal)] = [(.integration, loader)]
         for role in [
@@ -95,8 +96,9 @@ import WardVault
                 hits += expected.count
                 let all = Set(world.records.map(\.name))
                 let unfiltered = world.records.filter { record in
-                    expected.contains(record.name) != (record.type == type && visible.contains(record.name)
-                        && steps.allSatisfy { world.answers(record, $0, seeing: all) })
+                    expected.contains(record.name)
+                        != (record.type == type && visible.contains(record.name)
+                            && steps.allSatisfy { world.answers(record, $0, seeing: all) })
                 }
                 narrowed += unfiltered.count
                 let isPartly = try steps.contains { try isHidden($0, type, principal) }

@@ -64,7 +64,8 @@ enum SearchSortValue: Comparable {
             self = .decimal(UnitTable.basic(number, system: system, code: code) ?? number)
             return
         case .string(let string): text = SearchFold.folded(string)
-        case .token(_, let code, let texts): text = code.map(SearchFold.foldedCode) ?? texts.first.map(SearchFold.folded)
+        case .token(_, let code, let texts):
+            text = code.map(SearchFold.foldedCode) ?? texts.first.map(SearchFold.folded)
         case .identifier(_, let value, _): text = value
         case .contact(let value): text = SearchFold.foldedCode(value)
         case .reference(let type, let id, _): text = "\(type.name)/\(id)"

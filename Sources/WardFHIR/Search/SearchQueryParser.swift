@@ -132,7 +132,11 @@ struct SearchControls {
             sort = try sortKeys(value, types)
         default:
             let reader = SearchIncludeReader(name: code, isIterated: isIterated, types: types)
-            if code == "_include" { includes += try reader.forward(value) } else { reverseIncludes += try reader.reverse(value) }
+            if code == "_include" {
+                includes += try reader.forward(value)
+            } else {
+                reverseIncludes += try reader.reverse(value)
+            }
         }
     }
 
