@@ -176,7 +176,7 @@ struct RecordFinder {
     /// Records at the far end of one tie.
     private static let tieLimit = 100_000
     /// Far ends of one search, and records at all of them.
-    private static let lookupLimit = 2_000
+    private static let lookupLimit = 500
     private static let walkLimit = 1_000_000
     /// Candidates that are walked from instead of towards.
     private static let fewLimit = 5_000

@@ -555,6 +555,37 @@ def test_pages_neither_repeat_nor_skip_while_others_write(integration, crowd):
     assert sorted(seen) == sorted(ids)
 
 
+def test_pages_of_a_chain_stay_as_they_were_found_while_its_far_end_changes(integration):
+    family = f"Chained{uuid.uuid4().hex}"
+    person = integration.create({"resourceType": "Patient", "name": [{"family": family}]})
+    made = [integration.create({
+        "resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": f"Patient/{person['id']}"}})["id"]
+        for _ in range(7)]
+    bundle = integration.search(f"Basic?subject:Patient.family={family}&_count=2&_sort=_id")
+    assert bundle["total"] == 7
+    seen = [each["resource"]["id"] for each in matches(bundle)]
+    integration.put(f"Patient/{person['id']}", {"resourceType": "Patient", "id": person["id"], "active": True})
+    while link(bundle, "next"):
+        bundle = integration.search(link(bundle, "next"))
+        assert bundle["total"] == 7
+        seen += [each["resource"]["id"] for each in matches(bundle)]
+    assert seen == sorted(made)
+    assert integration.ids(f"Basic?subject:Patient.family={family}") == []
+
+
+@pytest.mark.parametrize("query", [
+    "Observation?" + "subject:Patient.link:" + "Patient.link:" * 8 + "Patient.name=quizzical", "Observation?focus.focus.focus._id=quizzical",
+    "Observation?" + "focus." * 7 + "nothing=quizzical",
+    "Observation?" + "&".join(["focus.identifier=quizzical"] * 300),
+])
+def test_a_chain_that_is_too_long_or_too_wide_is_refused_by_its_name(integration, query):
+    answer = integration.get(query)
+    assert answer.status_code == 400
+    assert outcome(answer)[0]["code"] == "too-costly"
+    assert expressions(answer) == [query.split("?")[1].split("=")[0]]
+    assert "quizzical" not in answer.text
+
+
 def test_what_is_deleted_meanwhile_is_on_no_later_page_and_on_no_page_before(integration, crowd):
     family, ids = crowd
     first = integration.search(f"Patient?family={family}&_count=10")

@@ -29,7 +29,7 @@ import WardFHIR
                     "subject:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name"
             )
         ),
-        ("focus.subject.subject.subject.nothing=x", .tooManyTypes(parameter: "focus.subject.subject.subject.nothing")),
+        ("focus.focus.focus.nothing=x", .tooManyTypes(parameter: "focus.focus.focus.nothing")),
         ("focus.focus.focus._id=x", .tooManyTypes(parameter: "focus.focus.focus._id")),
         ("_text=x", .unsupported(parameter: "_text", .parameter)),
         ("_content=x", .unsupported(parameter: "_content", .parameter)),
@@ -209,6 +209,22 @@ import WardFHIR
         #expect(some.count > 2 && some.allSatisfy { $0.source.name == "Observation" })
         let iterated = try parse("Patient", "_revinclude:iterate=Observation:encounter&_include:iterate=Patient:link")
         #expect(iterated.reverseIncludes.map(\.isIterated) == [true] && iterated.includes.map(\.isIterated) == [true])
+    }
+
+    @Test func `ends soon with names that branch at every step, however many`() {
+        let name = "focus.focus.focus.focus.focus.focus.focus.nothing"
+        let many = (0..<900).map { _ in "\(name)=x" }.joined(separator: "&")
+        for type in [nil, "Observation"] {
+            let clock = ContinuousClock()
+            let spent = clock.measure {
+                #expect(throws: SearchQueryFailure.self) { try parse(type, many) }
+            }
+            #expect(spent < .seconds(20))
+        }
+        let wide = (0..<900).map { _ in "focus.identifier=x" }.joined(separator: "&")
+        #expect(throws: SearchQueryFailure.tooManyTypes(parameter: "focus.identifier")) {
+            try parse("Observation", wide)
+        }
     }
 
     @Test func `refuses more than it will look at`() {

@@ -9,6 +9,8 @@ struct SearchQueryParser {
     private var controls = SearchControls()
     private var unknown: [String] = []
     private var applied: [SearchPair] = []
+    /// Steps of chains that were tried.
+    private var visited = 0
 
     init(
         type: ResourceType?, handling: SearchHandling, context: SearchContext, compartment: SearchCompartment? = nil
@@ -83,8 +85,10 @@ struct SearchQueryParser {
         }
         var found: [SearchCriterion] = []
         for type in types {
-            var reader = SearchTieReader(name: pair.name, context: context)
-            guard let criterion = try reader.criterion(pair.name[...], of: type, value: pair.value) else { break }
+            var reader = SearchTieReader(name: pair.name, context: context, visited: visited)
+            let criterion = try reader.criterion(pair.name[...], of: type, value: pair.value)
+            visited += reader.visitCount
+            guard let criterion else { break }
             found.append(criterion)
         }
         guard found.count == types.count, !types.isEmpty else {

@@ -21,6 +21,7 @@ public struct SearchTie: Hashable, Sendable {
     public static let planLimit = 500
     /// The same with types that do not have what is asked.
     static let visitLimit = 2_000
+    static let visitLimitOfRequest = 20_000
 }
 
 /// Records by where they lie: what a tie came down to.

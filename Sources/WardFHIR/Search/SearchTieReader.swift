@@ -5,9 +5,13 @@ struct SearchTieReader {
     let context: SearchContext
     private var planCount = 0
     /// Steps tried, also those that lead nowhere: names that branch at every step would have no end.
-    private var visitCount = 0
+    private(set) var visitCount = 0
+    /// Steps that may still be tried.
+    private let visitLimit: Int
 
-    init(name: String, context: SearchContext) {
+    /// - Parameter visited: steps that other parameters of the request tried, or the same for other types.
+    init(name: String, context: SearchContext, visited: Int = 0) {
+        visitLimit = min(SearchTie.visitLimit, SearchTie.visitLimitOfRequest - visited)
         self.name = name
         self.context = context
     }
@@ -17,8 +21,8 @@ struct SearchTieReader {
         _ text: Substring, of type: ResourceType, value: String, depth: Int = 0
     ) throws(SearchQueryFailure) -> SearchCriterion? {
         guard depth <= SearchTie.depthLimit else { throw .tooDeep(parameter: name) }
-        visitCount += 1
-        guard visitCount <= SearchTie.visitLimit else { throw .tooManyTypes(parameter: name) }
+        if depth > 0 { visitCount += 1 }
+        guard visitCount <= visitLimit else { throw .tooManyTypes(parameter: name) }
         if text.hasPrefix("_has:") { return try reverse(text, of: type, value: value, depth: depth) }
         guard let dot = text.firstIndex(of: ".") else { return try term(text, of: type, value: value) }
         let (code, target) = Self.split(text[..<dot])

@@ -30,7 +30,8 @@ public enum UnitTable {
         var units: [String: Unit] = [:]
         for (dimension, line) in table.enumerated() {
             for item in line.split(separator: " ") {
-                guard let equals = item.lastIndex(of: "="), let factor = ExactDecimal(item[item.index(after: equals)...])
+                guard let equals = item.lastIndex(of: "="),
+                    let factor = ExactDecimal(item[item.index(after: equals)...])
                 else { continue }
                 units[String(item[..<equals])] = Unit(dimension: dimension, factor: factor)
             }
