@@ -42,11 +42,14 @@ private func query(_ bytes: [UInt8]) {
         let halves = part.split(separator: "=", maxSplits: 1).map(String.init)
         return SearchPair(name: halves.first ?? "", value: halves.count > 1 ? halves[1] : "")
     }
+    let context = SearchContext(
+        baseURL: "https://localhost/fhir", now: .init(microseconds: 0), zoneOffsetMinutes: 0)
     for name in ["Patient", "Observation"] {
         guard let type = ResourceType(name) else { continue }
+        _ = try? SearchQuery.parse(type: type, parameters: pairs, handling: .strict, context: context)
+        guard let compartment = SearchCompartment(type, "1") else { continue }
         _ = try? SearchQuery.parse(
-            type: type, parameters: pairs, handling: .strict,
-            context: SearchContext(baseURL: "https://localhost/fhir", now: .init(microseconds: 0), zoneOffsetMinutes: 0))
+            type: nil, parameters: pairs, handling: .lenient, context: context, compartment: compartment)
     }
 }
 

@@ -78,6 +78,10 @@ extension Clinic {
         let query = try SearchQuery.parse(
             type: type, parameters: parameters, handling: request.preference.handling ?? .strict,
             context: searchContext())
+        // The log's part knows nothing of other records.
+        if let name = query.tiedName {
+            throw SearchQueryFailure.unsupported(parameter: name, .chaining)
+        }
         guard query.sort.allSatisfy({ ($0.code == "date" || $0.code == "_lastUpdated") && $0.isDescending }) else {
             throw Rejection(400, "not-supported", "the log is read newest first", expression: "_sort")
         }
@@ -173,7 +177,7 @@ extension Clinic {
         _ found: LogFound, _ query: SearchQuery, _ sorted: SearchQuery, _ type: ResourceType, size: Int,
         _ request: ClinicRequest
     ) async throws -> ClinicAnswer {
-        let named = [type] + query.includes.compactMap(\.target) + query.reverseIncludes.map(\.source)
+        let named = [type] + query.namedTypes
         let grant = try await gate.authorize(
             Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
         let stored = try await vault.search(sorted, type: type, pageSize: size, with: grant)

@@ -38,8 +38,13 @@ extension Clinic {
         writer.endArray()
         writer.key("interaction")
         writer.beginArray()
-        for code in ["transaction", "batch"] { writer.coded(code) }
+        for code in ["transaction", "batch", "search-system"] { writer.coded(code) }
         writer.endArray()
+        writer.strings(
+            "compartment",
+            CompartmentTable.types.map {
+                "http://hl7.org/fhir/CompartmentDefinition/\($0.name.prefix(1).lowercased())\($0.name.dropFirst())"
+            })
         writer.endObject()
         writer.endArray()
         writer.endObject()
@@ -111,9 +116,9 @@ extension Clinic {
         writer.strings("referencePolicy", ["literal", "local", "logical"])
         let parameters = Definitions.r4.searchParameters(of: type).filter { $0.type != .special }
         let references = parameters.filter { $0.type == .reference }.map { "\(type.name):\($0.code)" }
-        if !references.isEmpty { writer.strings("searchInclude", references) }
+        if !references.isEmpty { writer.strings("searchInclude", ["*", "\(type.name):*"] + references) }
         let referrers = Self.referrers[Int(type.code)]
-        if !referrers.isEmpty { writer.strings("searchRevInclude", referrers) }
+        if !referrers.isEmpty { writer.strings("searchRevInclude", ["*"] + referrers) }
         writer.key("searchParam")
         writer.beginArray()
         for parameter in parameters {

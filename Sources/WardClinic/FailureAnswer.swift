@@ -73,7 +73,14 @@ extension ClinicAnswer {
         case .tooManyToDecide:
             self = .failure(400, "too-costly", "the search finds too many resources to decide on; narrow it")
         case .tooManyIncluded:
-            self = .failure(400, "too-costly", "_revinclude adds too many resources; ask for smaller pages")
+            self = .failure(400, "too-costly", "the includes add too many resources; ask for smaller pages")
+        case .noCodes(let parameter, let trouble):
+            self = .failure(
+                400, trouble == .tooLarge ? "too-costly" : "not-supported", trouble.text, expression: parameter)
+        case .tooManyTied(let parameter):
+            self = .failure(
+                400, "too-costly", "this parameter leads to more than 100,000 other resources; narrow it",
+                expression: parameter)
         }
     }
 
@@ -94,6 +101,12 @@ extension ClinicAnswer {
             self = .failure(400, "invalid", "this parameter may be given once only", expression: parameter)
         case .tooMany(let parameter):
             self = .failure(400, "too-costly", "more than 1,000 parameters or alternatives", expression: parameter)
+        case .tooDeep(let parameter):
+            self = .failure(400, "too-costly", "more than 8 steps in a chain", expression: parameter)
+        case .tooManyTypes(let parameter):
+            self = .failure(
+                400, "too-costly", "the chain leads to too many types; name them, as in subject:Patient.name",
+                expression: parameter)
         }
     }
 
@@ -128,16 +141,28 @@ extension ClinicAnswer {
     }
 }
 
+extension CodeSetTrouble {
+    var text: StaticString {
+        switch self {
+        case .noValueSet: "no ValueSet with this url can be found here"
+        case .noCodeSystem: "no CodeSystem with this url, and content complete, can be found here"
+        case .noHierarchy: "the CodeSystem does not say that its hierarchy means is-a"
+        case .notEnumerable: "the ValueSet is not one of codes listed, or derived by is-a, descendent-of or is-not-a"
+        case .tooLarge: "more than 10,000 codes, or value sets more than 8 deep"
+        }
+    }
+}
+
 extension SearchFeature {
     var text: StaticString {
         switch self {
-        case .chaining: "chained parameters are not supported"
-        case .reverseChaining: "_has is not supported"
+        case .chaining: "chains are not followed here: not in conditions, and by references alone"
+        case .reverseChaining: "_has is not followed here: not in conditions, and by references alone"
         case .modifier: "this modifier is not supported here"
-        case .iteration: ":iterate is not supported"
-        case .wildcardInclude: "wildcard includes are not supported"
+        case .iteration: "_revinclude:iterate takes no wildcard for the type"
+        case .wildcardInclude: "this wildcard is not supported"
         case .parameter: "this search parameter is not supported"
-        case .sortKey: "only _lastUpdated and date parameters can be sorted by"
+        case .sortKey: "composite and special parameters cannot be sorted by"
         }
     }
 }

@@ -1,5 +1,8 @@
+import WardCore
 public import WardFHIR
 import WardGate
+import WardIdentity
+import WardPolicy
 import WardVault
 
 extension Clinic {
@@ -12,34 +15,71 @@ extension Clinic {
         }
     }
 
+    /// `GET ?_type=...` and `POST _search`: every type, or those of `_type` (FHIR R4 http.html#search).
+    public func searchSystem(_ request: ClinicRequest) async -> ClinicAnswer {
+        await search(within: SearchScope(type: nil, compartment: nil), request)
+    }
+
+    /// `GET Patient/23/Observation?...` and `GET Patient/23/*?...` (FHIR R4 http.html#vsearch, compartmentdefinition.html).
+    public func search(
+        _ type: ResourceType?, inCompartmentOf owner: ResourceType, _ id: String, _ request: ClinicRequest
+    ) async -> ClinicAnswer {
+        await answering {
+            guard let compartment = SearchCompartment(owner, id) else {
+                throw Rejection(404, "not-supported", "this type has no compartments, or that is no logical id")
+            }
+            guard type.map(compartment.holds) ?? true else {
+                throw Rejection(404, "not-supported", "resources of this type are not in such a compartment")
+            }
+            return await search(within: SearchScope(type: type, compartment: compartment), request)
+        }
+    }
+
     func searchStored(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
+        await search(within: SearchScope(type: type, compartment: nil), request)
+    }
+
+    private func search(within scope: SearchScope, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             if let link = request.parameters.first(where: { $0.name == "_page" }) {
                 guard request.parameters.count == 1 else {
                     throw Rejection(400, "invalid", "a page link stands alone", expression: "_page")
                 }
                 let grant = try await gate.authorize(
-                    Search.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
-                return bundle(try await vault.page(link.value, type: type, with: grant), type: type)
+                    Search.self, on: GrantSubject(types: scope.type.map { [$0] } ?? searchable(by: request.principal)),
+                    principal: request.principal, source: request.source)
+                return bundle(try await vault.page(link.value, type: scope.type, with: grant), scope)
             }
             let query = try SearchQuery.parse(
-                type: type, parameters: request.parameters, handling: request.preference.handling ?? .strict,
-                context: searchContext())
+                type: scope.type, parameters: request.parameters, handling: request.preference.handling ?? .strict,
+                context: searchContext(), compartment: scope.compartment)
+            let isListed = request.parameters.contains { $0.name == "_type" }
+            let searched =
+                scope.type == nil && !isListed
+                ? searchable(by: request.principal) : query.plans.map(\.type)
             // Types a client names are decided on by name; targets it does not name are filtered record by record.
-            let named = [type] + query.includes.compactMap(\.target) + query.reverseIncludes.map(\.source)
+            let named = searched + query.namedTypes
             let grant = try await gate.authorize(
                 Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
             let answer = try await vault.search(
-                query, type: type, pageSize: min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
-            return bundle(answer, type: type)
+                query, type: scope.type, pageSize: min(query.count ?? Self.defaultPageSize, Self.largestPage),
+                with: grant)
+            return bundle(answer, scope)
         }
+    }
+
+    /// Types that a search over all leaves to somebody; all where there is none, so that it is refused.
+    private func searchable(by principal: Principal) -> [ResourceType] {
+        let filter = gate.filter(explaining: principal.standpoint(at: .now()))
+        let types = ResourceType.allCases.filter { filter.outlook(.search, on: $0).isPermitted }
+        return types.isEmpty ? ResourceType.allCases : types
     }
 
     static let defaultPageSize = 50
     static let largestPage = 1000
 
-    private func bundle(_ answer: SearchAnswer, type: ResourceType) -> ClinicAnswer {
-        let url = "\(base)/\(type.name)"
+    private func bundle(_ answer: SearchAnswer, _ scope: SearchScope) -> ClinicAnswer {
+        let url = base + scope.path
         let applied = answer.query.appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
         let body = answer.disclosure.framed { writer, place in
             writer.beginBundle("searchset", total: answer.total)
@@ -65,6 +105,19 @@ extension Clinic {
             writer.endObject()
         }
         return ClinicAnswer(status: 200, body: .released(body))
+    }
+}
+
+/// Where a search looks.
+private struct SearchScope {
+    /// Nil: every type.
+    let type: ResourceType?
+    let compartment: SearchCompartment?
+
+    /// Below the base.
+    var path: String {
+        let owner = compartment.map { "/\($0.owner.name)/\($0.id)" } ?? ""
+        return owner + (type.map { "/\($0.name)" } ?? (compartment == nil ? "" : "/*"))
     }
 }
 

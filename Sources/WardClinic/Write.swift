@@ -145,6 +145,11 @@ extension Clinic {
         guard let pairs = decodedQuery(query), !pairs.isEmpty else {
             throw Rejection(400, "value", "a condition must be a search with at least one parameter")
         }
-        return try SearchQuery.parse(type: type, parameters: pairs, handling: .strict, context: searchContext())
+        let parsed = try SearchQuery.parse(
+            type: type, parameters: pairs, handling: .strict, context: searchContext())
+        if let name = parsed.tiedName {
+            throw SearchQueryFailure.unsupported(parameter: name, .chaining)
+        }
+        return parsed
     }
 }

@@ -123,7 +123,16 @@ struct QuantityColumn: EntryColumn {
     /// A literal, and which of the known units it speaks of.
     struct Test {
         let number: NumberTest
-        let units: [Bool]
+        /// In the unit of the dimension; nil if nothing converts.
+        let scaled: NumberTest?
+        let units: [Relation]
+    }
+
+    /// How a unit stands to the one asked for.
+    enum Relation {
+        case other, same
+        /// So many of the dimension's own unit.
+        case converted(Double)
     }
 
     mutating func append(_ slot: Slot, _ quantity: CardQuantity) {
@@ -141,11 +150,25 @@ struct QuantityColumn: EntryColumn {
     }
 
     func test(_ number: NumberTest, _ unit: UnitTest) -> Test {
-        Test(number: number, units: known.map { unit.matches(system: $0.system, code: $0.code, unit: $0.unit) })
+        let asked = unit.unit
+        let units = known.map { found -> Relation in
+            if unit.matches(system: found.system, code: found.code, unit: found.unit) { return .same }
+            guard let asked, let other = UnitTable.unit(system: found.system, code: found.code),
+                other.isComparable(with: asked), let factor = NumberTest.key(other.factor)
+            else { return .other }
+            return .converted(factor)
+        }
+        return Test(number: number, scaled: asked.flatMap { number.scaled(by: $0.factor) }, units: units)
     }
 
     func verdict(at index: Int, _ test: Test) -> SearchVerdict {
-        test.units[Int(units[index])] ? test.number.verdict(lowKey: lows[index], highKey: highs[index]) : .no
+        switch test.units[Int(units[index])] {
+        case .other: return .no
+        case .same: return test.number.verdict(lowKey: lows[index], highKey: highs[index])
+        case .converted(let factor):
+            return test.scaled?.verdict(roundedLowKey: lows[index] * factor, roundedHighKey: highs[index] * factor)
+                ?? .unsure
+        }
     }
 
     func remapped(_ map: SlotMap) -> QuantityColumn {
@@ -162,7 +185,7 @@ struct QuantityColumn: EntryColumn {
 }
 
 /// References to records here, by number of the target's locator.
-struct LinkColumn {
+struct LinkColumn: EntryColumn {
     private(set) var slots: [Slot] = []
     private var targets: [UInt32] = []
 
@@ -170,6 +193,9 @@ struct LinkColumn {
         slots.append(slot)
         targets.append(target)
     }
+
+    /// - Parameter marked: by number of the target's locator.
+    func verdict(at index: Int, _ marked: [Bool]) -> SearchVerdict { SearchVerdict(marked[Int(targets[index])]) }
 
     func targets(of slot: Slot) -> [UInt32] {
         var result: [UInt32] = []

@@ -101,6 +101,11 @@ struct CodeColumn {
         lists.append(slot, to: &heads[number])
     }
 
+    func hits(_ set: CodeSet) -> Hits {
+        let matching = entries.indices.filter { set.contains(system: entries[$0].system, code: entries[$0].code) }
+        return Hits(maybe: unionOfMany(matching.map { lists.slots(heads[$0]) }))
+    }
+
     func hits(_ test: TokenTest) -> Hits {
         let matching: (Entry) -> Bool
         switch test {

@@ -8,6 +8,7 @@ indirect enum IndexPlan {
     case numbers(NumberColumn, NumberTest, undecided: [Slot])
     case quantities(QuantityColumn, QuantityColumn.Test, undecided: [Slot])
     case updated(DateTest)
+    case links(LinkColumn, [Bool], undecided: [Slot])
     case all([IndexPlan])
     case any([IndexPlan])
     case not(IndexPlan)
@@ -21,6 +22,7 @@ indirect enum IndexPlan {
         case .dates(let column, _, let undecided): column.slots.count + undecided.count
         case .numbers(let column, _, let undecided): column.slots.count + undecided.count
         case .quantities(let column, _, let undecided): column.slots.count + undecided.count
+        case .links(let column, _, let undecided): column.slots.count + undecided.count
         case .all(let parts): parts.map { $0.cost(universe) }.min() ?? universe
         case .any(let parts): parts.map { $0.cost(universe) }.reduce(0, +)
         }
@@ -49,6 +51,15 @@ extension IndexState {
         case .id(let id):
             return .hits(Hits(maybe: locators.slot(of: locatorKey.locator(type: type, id: id)).map { [$0] } ?? []))
         case .lastUpdated(let test): return .updated(test)
+        // Unresolved: to be decided by whoever opens them, and there they are not to be known.
+        case .chain, .reverseChain, .codes:
+            return .hits(Hits(maybe: slotsOfType[Int(type.code)], unsure: slotsOfType[Int(type.code)]))
+        case .among(let set):
+            let slots = set.locators.compactMap(locators.slot).filter { typeCode($0) == type.code }
+            return .hits(Hits(maybe: slots.sorted()))
+        case .linked(let number, let set):
+            guard let column = links[number] else { return .hits(.none) }
+            return .links(column, locators.marked(set.locators), undecided: undecided[number] ?? [])
         case .missing(let number): return .not(.hits(Hits(maybe: present[number] ?? [])))
         case .matches(let number, let test):
             guard let parameter = Definitions.r4.searchParameter(number: number), parameter.base == type else {
@@ -76,6 +87,11 @@ extension IndexState {
             hits = texts[number]?.hits(.startsWith, wanted) ?? .none
         case .token(let token):
             hits = (codes[number]?.hits(token) ?? .none).or(postings(test.forms ?? [], parameter, keys))
+        case .codes(let set):
+            let forms = set.pairs.map { pair in
+                pair.system.map { TokenForm(.coded, $0, pair.code) } ?? TokenForm(.uncoded, pair.code)
+            }
+            hits = (codes[number]?.hits(set) ?? .none).or(postings(forms, parameter, keys))
         case .logicalReference(.system(let system)): hits = codes[number]?.hits(.system(system)) ?? .none
         case .composite(let tests): hits = composite(tests, parameter, keys)
         default: hits = postings(test.forms ?? [], parameter, keys)
@@ -119,6 +135,8 @@ extension IndexState {
             return column.hits(test, among: candidates).or(unsure(undecided, candidates))
         case .quantities(let column, let test, let undecided):
             return column.hits(test, among: candidates).or(unsure(undecided, candidates))
+        case .links(let column, let marked, let undecided):
+            return column.hits(marked, among: candidates).or(unsure(undecided, candidates))
         case .updated(let test):
             return Hits(
                 maybe: (candidates ?? universe).filter { test.matches(low: updated[Int($0)], high: updated[Int($0)]) })

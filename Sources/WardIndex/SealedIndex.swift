@@ -60,13 +60,17 @@ public final class SealedIndex: Sendable {
     /// Records that satisfy the query and the residual filter, or may: every record that does is among them.
     public func evaluate(_ query: SearchQuery, residual: SearchResidual) -> SearchResult {
         state.withLock { state in
-            var found = Hits.none
-            for plan in query.plans {
+            var all: [Hits] = []
+            for plan in query.plans where state.liveCounts[Int(plan.type.code)] > 0 {
                 let parts = [plan.criterion, residual.criterion(for: plan.type)].filter { $0 != .always }
                 let hits = state.hits(parts.count == 1 ? parts[0] : .all(parts), of: plan.type, keys, locatorKey)
-                found = found.or(hits)
+                if !hits.maybe.isEmpty { all.append(hits) }
             }
-            found = state.live(found)
+            // Types share no record.
+            let joined =
+                all.count == 1
+                ? all[0] : Hits(maybe: all.flatMap(\.maybe).sorted(), unsure: all.flatMap(\.unsure).sorted())
+            let found = state.live(joined)
             let order = state.ordered(found.maybe, by: query)
             return state.result(order, unsure: found.unsure)
         }
@@ -90,6 +94,19 @@ public final class SealedIndex: Sendable {
         state.withLock { state in
             guard let slot = state.slot(of: record), state.isLive[Int(slot)] else { return [] }
             return state.links[parameter]?.targets(of: slot).map { state.locators.locators[Int($0)] } ?? []
+        }
+    }
+
+    /// Targets of many records' references under a parameter.
+    public func targets(of records: [RecordNumber], parameter: UInt16) -> Set<Locator> {
+        state.withLock { state in
+            guard let column = state.links[parameter] else { return [] }
+            var found: Set<Locator> = []
+            for record in records {
+                guard let slot = state.slot(of: record), state.isLive[Int(slot)] else { continue }
+                for target in column.targets(of: slot) { found.insert(state.locators.locators[Int(target)]) }
+            }
+            return found
         }
     }
 

@@ -69,6 +69,13 @@ struct LocatorTable {
         return buckets[index]
     }
 
+    /// By number: whether the locator is among those.
+    func marked(_ wanted: Set<Locator>) -> [Bool] {
+        var marked = [Bool](repeating: false, count: locators.count)
+        for locator in wanted { if let number = number(of: locator) { marked[Int(number)] = true } }
+        return marked
+    }
+
     func slot(of locator: Locator) -> Slot? { number(of: locator).flatMap(slot) }
 
     func slot(_ number: UInt32) -> Slot? { slots[Int(number)] == .max ? nil : slots[Int(number)] }

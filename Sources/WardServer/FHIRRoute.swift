@@ -14,6 +14,10 @@ enum FHIRRoute {
     case read(ResourceType, String)
     case search(ResourceType)
     case searchByPost(ResourceType)
+    /// Of the second type, or of all in the compartment.
+    case searchCompartment(ResourceType, String, ResourceType?)
+    case searchSystem
+    case searchSystemByPost
     case unknown
     case unknownType
     case unsupported
@@ -34,9 +38,25 @@ enum FHIRRoute {
         }
     }
 
+    /// Whether the body is a form with the parameters of a search.
+    var isForm: Bool {
+        switch self {
+        case .searchByPost, .searchSystemByPost: true
+        default: false
+        }
+    }
+
     init(_ method: HTTPRequest.Method, _ path: [Substring]) {
         guard let first = path.first else {
-            self = method == .post ? .bundle : .methodNotAllowed(allow: "POST")
+            switch method {
+            case .post: self = .bundle
+            case .get: self = .searchSystem
+            default: self = .methodNotAllowed(allow: "GET, POST")
+            }
+            return
+        }
+        if first == "_search", path.count == 1 {
+            self = method == .post ? .searchSystemByPost : .methodNotAllowed(allow: "POST")
             return
         }
         if first == "metadata", path.count == 1 {
@@ -78,6 +98,9 @@ enum FHIRRoute {
             case .patch: return .unsupported
             default: return .methodNotAllowed(allow: "GET, PUT, DELETE")
             }
+        case 2 where rest[1] == "*" || ResourceType(rest[1]) != nil:
+            guard method == .get else { return .methodNotAllowed(allow: "GET") }
+            return .searchCompartment(type, rest[0], ResourceType(rest[1]))
         case 2 where rest[1] == "_history":
             return method == .get ? .history(type, rest[0]) : .methodNotAllowed(allow: "GET")
         case 3 where rest[1] == "_history":
@@ -90,9 +113,12 @@ enum FHIRRoute {
     var type: ResourceType? {
         switch self {
         case .create(let type), .delete(let type, _), .history(let type, _), .read(let type, _), .search(let type),
-            .searchByPost(let type), .update(let type, _), .versionRead(let type, _, _):
+            .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _),
+            .versionRead(let type, _, _):
             type
-        case .accounting, .bundle, .metadata, .methodNotAllowed, .unknown, .unknownType, .unsupported: nil
+        case .accounting, .bundle, .metadata, .methodNotAllowed, .searchCompartment, .searchSystem, .searchSystemByPost,
+            .unknown, .unknownType, .unsupported:
+            nil
         }
     }
 
@@ -106,6 +132,9 @@ enum FHIRRoute {
         case .history: "/fhir/{type}/{id}/_history"
         case .metadata: "/fhir/metadata"
         case .searchByPost: "/fhir/{type}/_search"
+        case .searchCompartment: "/fhir/{type}/{id}/{type}"
+        case .searchSystem: "/fhir"
+        case .searchSystemByPost: "/fhir/_search"
         case .versionRead: "/fhir/{type}/{id}/_history/{version}"
         case .methodNotAllowed, .unknown, .unknownType, .unsupported: "/fhir/{other}"
         }

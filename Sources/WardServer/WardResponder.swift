@@ -162,7 +162,7 @@ struct WardResponder: HTTPResponder {
         guard var parameters = decodedQuery(request.uri.query ?? "") else {
             return .failure(400, "invalid", "the query is not well formed")
         }
-        if case .searchByPost = route {
+        if route.isForm {
             guard contentType(request) == "application/x-www-form-urlencoded" else {
                 return .failure(415, "not-supported", "_search takes application/x-www-form-urlencoded")
             }
@@ -187,6 +187,9 @@ struct WardResponder: HTTPResponder {
         case .history(let type, let id): return await clinic.history(type, id, clinicRequest)
         case .read(let type, let id): return await clinic.read(type, id, clinicRequest)
         case .search(let type), .searchByPost(let type): return await clinic.search(type, clinicRequest)
+        case .searchCompartment(let owner, let id, let type):
+            return await clinic.search(type, inCompartmentOf: owner, id, clinicRequest)
+        case .searchSystem, .searchSystemByPost: return await clinic.searchSystem(clinicRequest)
         case .update(let type, let id): return await clinic.update(type, id, clinicRequest)
         case .versionRead(let type, let id, let version):
             return await clinic.versionRead(type, id, version: version, clinicRequest)

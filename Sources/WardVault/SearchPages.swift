@@ -21,6 +21,9 @@ final class SearchPages: Sendable {
         let pageSize: Int
         let principal: String
         let expires: Instant
+
+        /// Hits, and the records that its criteria name.
+        var size: Int { hits.count + query.plans.reduce(0) { $0 + $1.criterion.setSize } }
     }
 
     private struct State {
@@ -43,13 +46,13 @@ final class SearchPages: Sendable {
         state.withLock { state in
             state.results[handle] = result
             state.order.append(handle)
-            state.held += result.hits.count
+            state.held += result.size
             while let oldest = state.order.first, let held = state.results[oldest],
                 oldest != handle, held.expires <= now || state.held > Self.capacity
             {
                 state.order.removeFirst()
                 state.results[oldest] = nil
-                state.held -= held.hits.count
+                state.held -= held.size
             }
         }
         return handle

@@ -42,6 +42,10 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case storage
     /// A search that would have to open more than 50,000 records to decide on them.
     case tooManyToDecide
-    /// `_revinclude` would add more than 10,000 records to one page.
+    /// One step of a chain, or of `_has`, would lead to more than 100,000 records. The parameter as it was named.
+    case tooManyTied(parameter: String)
+    /// The codes that a modifier speaks of cannot be told. The parameter as it was named.
+    case noCodes(parameter: String, CodeSetTrouble)
+    /// Includes would add more than 10,000 records to one page.
     case tooManyIncluded
 }

@@ -49,29 +49,10 @@ extension Vault {
         of query: SearchQuery, type: ResourceType?, pageSize: Int, frame: SearchFrame
     ) async throws(VaultFailure) -> SearchAnswer {
         var event = frame.event
-        let found = index.evaluate(query, residual: residual(for: query.plans.map(\.type), frame.access))
-        let doubtful = try doubtful(query, frame.access)
-        var hits = found.hits
-        if found.unsureCount > 0 || doubtful != .none {
-            hits = []
-            var opened = 0
-            for hit in found.hits {
-                if hit.isSure, !doubtful.contains(hit) {
-                    hits.append(hit)
-                    continue
-                }
-                opened += 1
-                guard opened <= Self.openLimit else { throw .tooManyToDecide }
-                if opened.isMultiple(of: 256) { await Task.yield() }
-                if let body = try openIfThere(try version(hit.record), at: hit.locator),
-                    try isVisible(body, query, frame.access)
-                {
-                    hits.append(hit)
-                } else {
-                    event.candidates += 1
-                }
-            }
-        }
+        var finder = RecordFinder(self, frame.access)
+        let query = try await finder.resolved(query)
+        let hits = try await finder.found(query)
+        event.candidates += finder.leftOut
         let result = SearchPages.Result(
             query: query, type: type, hits: hits, total: query.total == SearchTotal.none ? nil : hits.count,
             pageSize: pageSize, principal: frame.principal, expires: .now().adding(seconds: SearchPages.lifetime))
@@ -125,22 +106,9 @@ extension Vault {
             event.add(body, version: stored.version)
             event.note(decision)
         }
-        for (hit, parameter) in try included(matches, query: result.query, access: frame.access)
-        where shown.insert(hit.record).inserted {
-            let stored = try version(hit.record)
-            guard let body = try openIfThere(stored, at: hit.locator) else { continue }
-            let decision = try frame.access.decide(.search, on: body)
-            // What refers to a match tells so by the parameter; what a match refers to told it already.
-            guard parameter.map({ decision.isSearchable([$0], of: body.type) }) ?? true,
-                let json = decision.shown(body)
-            else {
-                event.candidates += 1
-                continue
-            }
-            records.append(DisclosedRecord(body, version: stored.version, mode: .include, decision, json: json))
-            event.add(body, version: stored.version)
-            event.note(decision)
-        }
+        var page = SearchPage(records: records, shown: shown, event: event)
+        try addIncluded(to: &page, from: matches, query: result.query, access: frame.access)
+        (records, event) = (page.records, page.event)
         func link(_ target: Int) -> String? {
             handle.flatMap { pages.link($0, offset: target, principal: frame.principal) }
         }
@@ -162,44 +130,14 @@ extension Vault {
         return try access.decide(action, on: body).isPermitted
     }
 
-    /// Records that `_include` and `_revinclude` add to a page, without their bodies, and the parameter of those that
-    /// refer to a match; hidden types are not among them.
-    private func included(
-        _ matches: [SearchMatch], query: SearchQuery, access: RecordAccess
-    ) throws(VaultFailure) -> [(hit: SearchHit, parameter: UInt16?)] {
-        guard !query.includes.isEmpty || !query.reverseIncludes.isEmpty else { return [] }
-        let all = residual(for: ResourceType.allCases, access)
-        var found: [(hit: SearchHit, parameter: UInt16?)] = []
-        for include in query.includes {
-            let residual = include.target.map { self.residual(for: [$0], access) } ?? all
-            let sources = matches.filter {
-                $0.type == include.source && $0.decision.isSearchable([include.parameter], of: $0.type)
-            }
-            let targets = sources.flatMap { index.links(of: $0.hit.record, parameter: include.parameter) }
-            found += index.records(at: targets, residual: residual).hits.map { (hit: $0, parameter: nil) }
-        }
-        for include in query.reverseIncludes {
-            let residual = residual(for: [include.source], access)
-            for match in matches where include.target == nil || include.target == match.type {
-                let referrers = index.referrers(
-                    of: match.type, id: match.id, parameter: include.parameter, residual: residual)
-                found += referrers.hits.map { (hit: $0, parameter: include.parameter) }
-            }
-            guard found.count <= Self.includeLimit else { throw .tooManyIncluded }
-        }
-        return found
-    }
-
-    /// Records that one search may open to decide on them.
-    private static let openLimit = 50_000
-    private static let includeLimit = 10_000
-
     /// Records that match a query and may be found, opened; for preconditions and conditional references.
     func matches(
         _ query: SearchQuery, access: RecordAccess, limit: Int
     ) throws(VaultFailure) -> (records: [(body: RecordBody, version: Int64)], candidates: Int) {
         var records: [(body: RecordBody, version: Int64)] = []
         var candidates = 0
+        // Conditions are not tied to other records; one that were would match nothing.
+        guard !query.isTied else { throw .notGranted }
         for hit in index.evaluate(query, residual: residual(for: query.plans.map(\.type), access)).hits {
             let stored = try version(hit.record)
             guard let body = try openIfThere(stored, at: hit.locator) else { continue }
@@ -211,7 +149,7 @@ extension Vault {
         return (records, candidates)
     }
 
-    private func residual(for types: [ResourceType], _ access: RecordAccess) -> SearchResidual {
+    func residual(for types: [ResourceType], _ access: RecordAccess) -> SearchResidual {
         let permitted = Set(types).filter { access.outlook(.search, on: $0).isPermitted }
         return .byType(Dictionary(uniqueKeysWithValues: permitted.map { ($0, .always) }))
     }
@@ -220,19 +158,38 @@ extension Vault {
     private func isVisible(
         _ body: RecordBody, _ query: SearchQuery, _ access: RecordAccess
     ) throws(VaultFailure) -> Bool {
-        guard isMatch(body, query), let plan = query.plan(for: body.type) else { return false }
+        guard isMatch(body, query) else { return false }
+        return try mayFind(body, query, access)
+    }
+
+    /// Whether a record may be found by what the query asks of it.
+    func mayFind(_ body: RecordBody, _ query: SearchQuery, _ access: RecordAccess) throws(VaultFailure) -> Bool {
+        guard let plan = query.plan(for: body.type) else { return false }
         let decision = try access.decide(.search, on: body)
         return decision.isSearchable(plan.parameters, of: body.type) && decision.shown(body) != nil
     }
 
     /// The exact test on the opened record.
     func isMatch(_ body: RecordBody, _ query: SearchQuery) -> Bool {
-        guard !body.isDeleted, let plan = query.plan(for: body.type) else { return false }
-        if plan.criterion == .always { return true }
-        guard let tape = try? JSONTape(parsing: body.json) else { return false }
+        if query.plan(for: body.type)?.criterion == .always { return !body.isDeleted }
+        return matchingValues(body, query) != nil
+    }
+
+    /// The values of the opened record, if it passes the exact test.
+    func matchingValues(_ body: RecordBody, _ query: SearchQuery) -> [IndexedValue]? {
+        guard !body.isDeleted, let plan = query.plan(for: body.type), let tape = try? JSONTape(parsing: body.json)
+        else { return nil }
         let values = SearchExtractor.values(of: tape, at: JSONTape.rootIndex, type: body.type, ownBase: ownBase)
-        let record = SearchedRecord(type: body.type, id: body.id, lastUpdated: body.lastUpdated)
-        return SearchMatcher.matches(values, of: record, plan.criterion)
+        let locators = keys.locators
+        let isMatch = SearchMatcher.matches(values, of: searched(body), plan.criterion) { type, id in
+            locators.locator(type: type, id: id)
+        }
+        return isMatch ? values : nil
+    }
+
+    /// What search asks of a record besides its values.
+    func searched(_ body: RecordBody) -> SearchedRecord {
+        SearchedRecord(type: body.type, id: body.id, lastUpdated: body.lastUpdated)
     }
 }
 
@@ -258,8 +215,8 @@ extension SearchQuery {
     }
 }
 
-/// A record on a page that matched by itself.
-private struct SearchMatch {
+/// A record on a page whose references may be followed.
+struct SearchMatch {
     let hit: SearchHit
     let type: ResourceType
     let id: String

@@ -24,6 +24,11 @@ def observation(name, subject, code, value=None, unit="mg", when="2020-01-01", *
     return made
 
 
+def value_set(name, *includes, exclude=None, **more):
+    return {"resourceType": "ValueSet", "id": f"vs-{name}", "status": "active", "url": f"http://example.org/vs/{name}",
+            "compose": {"include": list(includes), **({"exclude": exclude} if exclude else {})}, **more}
+
+
 class Literal(float):
     """A JSON number that is written as it was given."""
 
@@ -64,10 +69,33 @@ CORPUS = [
     observation("o2", "Patient/p1", "1-2", "5.40", "g", "2020-02-01T10:00:00Z"),
     observation("o3", "Patient/p2", "1-1", "100", "mg", "2021-01-01"),
     observation("o4", "Patient/p3", "1-3", when="2022", valueCodeableConcept={"coding": [{"code": "pos"}]}),
+    observation("o5", "Patient/p4", "1-4", when="2023", valueCodeableConcept={"coding": [
+        {"system": "urn:animals", "code": "dog"}]}),
+    observation("o6", "Patient/p4", "1-5", when="2024", valueCodeableConcept={"coding": [
+        {"system": "urn:animals", "code": "animal"}]}),
+    {"resourceType": "CodeSystem", "id": "cs1", "status": "active", "url": "urn:animals", "content": "complete",
+     "hierarchyMeaning": "is-a", "concept": [{"code": "animal", "concept": [{"code": "mammal"}, {"code": "fish"}]},
+                                             {"code": "dog", "property": [{"code": "parent", "valueCode": "mammal"}]}]},
+    {"resourceType": "CodeSystem", "id": "cs2", "status": "active", "url": "urn:flat", "content": "complete",
+     "concept": [{"code": "a", "concept": [{"code": "b"}]}]},
+    {"resourceType": "CodeSystem", "id": "cs3", "status": "active", "url": "urn:part", "content": "fragment",
+     "hierarchyMeaning": "is-a", "concept": [{"code": "a"}]},
+    value_set("listed", {"system": LOINC, "concept": [{"code": "1-1"}, {"code": "1-2"}]}, version="1"),
+    value_set("without", {"valueSet": ["http://example.org/vs/listed"]},
+              exclude=[{"system": LOINC, "concept": [{"code": "1-2"}]}]),
+    value_set("nested", {"system": LOINC, "concept": [{"code": "1-2"}, {"code": "1-3"}],
+                         "valueSet": ["http://example.org/vs/listed|1"]}),
+    value_set("below", {"system": "urn:animals", "filter": [{"property": "concept", "op": "descendent-of", "value": "animal"}]}),
+    value_set("genders", {"system": GENDER, "concept": [{"code": "female"}]}),
+    value_set("circle", {"valueSet": ["http://example.org/vs/circle"]}),
+    value_set("whole", {"system": "urn:part"}), value_set("regex", {
+        "system": "urn:animals", "filter": [{"property": "concept", "op": "regex", "value": "d.*"}]}),
     {"resourceType": "RiskAssessment", "id": "r1", "status": "final", "subject": {"reference": "Patient/p1"},
      "prediction": [{"probabilityDecimal": Literal("0.50")}]},
     {"resourceType": "RiskAssessment", "id": "r2", "status": "final", "subject": {"reference": "Patient/p2"},
      "prediction": [{"probabilityDecimal": Literal("0.05")}]},
+    {"resourceType": "List", "id": "l1", "status": "current", "mode": "working",
+     "entry": [{"item": {"reference": f"{each}"}} for each in ("Patient/p1", "Patient/p3", "Observation/o2")]},
     {"resourceType": "ValueSet", "id": "v1", "status": "active", "url": "http://example.org/vs/one"},
     {"resourceType": "ValueSet", "id": "v2", "status": "draft", "url": "http://example.org/vs"},
     {"resourceType": "ValueSet", "id": "v3", "status": "draft", "url": "urn:oid:1.2.3"},
@@ -111,7 +139,7 @@ CASES = [
     ("Patient?email=555-1", ""), ("Patient?language=de", "p1"),
     ("Patient?address-use=home", "p1"), ("Observation?code=1-1", "o1 o3"),
     (f"Observation?code={LOINC}|1-1", "o1 o3"), ("Observation?code=|1-1", ""),
-    ("Observation?value-concept=pos", "o4"), ("Observation?status=final", "o1 o2 o3 o4"),
+    ("Observation?value-concept=pos", "o4"), ("Observation?status=final", "o1 o2 o3 o4 o5 o6"),
     ("Encounter?class=AMB", "e1"), ("Patient?_tag=vip", "p1"), ("Patient?_tag=urn:tags|vip", "p1"),
     ("Patient?_tag:not=vip", "p2 p3 p4"), ("Patient?_security=x", ""), ("Patient?_id=p1", "p1"),
     ("Patient?_id=p1,p3,none", "p1 p3"), ("Patient?_id:not=p1", "p2 p3 p4"), ("Patient?_id=o1", ""),
@@ -126,7 +154,7 @@ CASES = [
     ("Patient?death-date=2020-05-05T10:00:00%2B02:00", "p3"), ("Patient?death-date=2020-05-05T10:00:00Z", ""),
     ("Encounter?date=2020-01", "e1"), ("Encounter?date=2020-01-05", ""), ("Encounter?date=ge2020-01-05", "e1 e2"),
     ("Encounter?date=gt2025", "e2"), ("Encounter?date=lt2021", "e1"), ("Encounter?date=eb2020-01-11", "e1"),
-    ("Encounter?date=sa2020-01-01", "e2"), ("Observation?date=2020", "o1 o2"), ("Observation?date=ge2021", "o3 o4"),
+    ("Encounter?date=sa2020-01-01", "e2"), ("Observation?date=2020", "o1 o2"), ("Observation?date=ge2021", "o3 o4 o5 o6"),
     ("Patient?_lastUpdated=gt2020-01-01", "p1 p2 p3 p4"), ("Patient?_lastUpdated=lt2020-01-01", ""),
     # number and quantity (search.html#number): a value stands for the range of its precision
     ("RiskAssessment?probability=0.5", "r1"), ("RiskAssessment?probability=0.50", "r1"),
@@ -138,7 +166,7 @@ CASES = [
     ("Observation?value-quantity=5.4||g", "o2"), (f"Observation?value-quantity=5.4|{UCUM}|kg", ""),
     ("Observation?value-quantity=gt5.4", "o3"), ("Observation?value-quantity=ge5.4", "o1 o2 o3"),
     ("Observation?value-quantity=lt10||mg", "o1"), ("Observation?value-quantity=1e2", "o3"),
-    ("Observation?value-quantity:missing=true", "o4"), ("Observation?value-quantity=-5.4", ""),
+    ("Observation?value-quantity:missing=true", "o4 o5 o6"), ("Observation?value-quantity=-5.4", ""),
     # reference (search.html#reference)
     ("Observation?subject=Patient/p1", "o1 o2"), ("Observation?patient=p1", "o1 o2"),
     ("Observation?patient=Patient/p1", "o1 o2"), ("Observation?subject:Patient=p1", "o1 o2"),
@@ -152,12 +180,45 @@ CASES = [
     # uri (search.html#uri)
     ("ValueSet?url=http://example.org/vs", "v2"), ("ValueSet?url=HTTP://example.org/vs", ""),
     ("ValueSet?url=http://example.org/vs/", ""), ("ValueSet?url=urn:oid:1.2.3", "v3"),
-    ("ValueSet?url:below=http://example.org/vs", "v1 v2"), ("ValueSet?url:below=http://example.org/v", ""),
+    ("ValueSet?url:below=http://example.org/vs&_id=v1,v2,v3", "v1 v2"), ("ValueSet?url:below=http://example.org/v", ""),
     ("ValueSet?url:above=http://example.org/vs/one", "v1 v2"),
     ("Patient?_profile=http://example.org/profile/a", "p1"),
     # composite
     (f"Observation?code-value-quantity={LOINC}|1-1$gt50", "o3"), ("Observation?code-value-quantity=1-2$5.4||g", "o2"),
     ("Observation?code-value-quantity=1-2$gt50", ""), ("Observation?code-value-concept=1-3$pos", "o4"),
+    # chained (search.html#chaining)
+    ("Observation?subject:Patient.family=mueller", "o3"), ("Observation?subject.family=M", "o1 o2 o3"),
+    ("Observation?patient.gender=female&code=1-1", "o1"), ("Observation?subject:Patient.organization.name=general", "o1 o2"),
+    ("Observation?subject:Patient.general-practitioner:Practitioner.family=doctor", "o1 o2"),
+    ("Observation?subject:Group.code=x", ""), ("Observation?subject:Patient.family=nobody", ""),
+    ("Observation?subject:Patient._id=p1,p3", "o1 o2 o4"), ("Observation?subject:Patient.gender:not=female", "o3 o4 o5 o6"),
+    ("Observation?subject:Patient.birthdate=lt1975", "o1 o2"), ("Observation?subject:Patient.name:missing=true", "o5 o6"),
+    ("Patient?link:Patient.family:exact=Müller", "p2"), ("Patient?general-practitioner.family=doctor", "p1"),
+    ("Patient?_has:Observation:patient:code=1-1", "p1 p2"), ("Patient?_has:Observation:subject:code=1-3", "p3"),
+    ("Patient?_has:Observation:patient:code=1-1&gender=male", "p2"), ("Patient?_has:Patient:link:_id=p2", "p1"),
+    ("Organization?_has:Patient:organization:_has:Observation:patient:code=1-2", "g1"),
+    ("Organization?_has:Patient:organization:_has:Observation:patient:code=1-3", ""),
+    ("Encounter?patient._has:Observation:patient:code=1-2", "e1"), ("Encounter?_has:Observation:encounter:patient=p1", "e1"),
+    ("Patient?_has:Encounter:patient:date=ge2021", "p2"),
+    ("Patient?_has:Observation:patient:value-quantity=gt50", "p2"),
+    # units of one dimension (search.html#quantity)
+    (f"Observation?value-quantity=0.0054|{UCUM}|g", "o1"), (f"Observation?value-quantity=5400|{UCUM}|mg", "o2"),
+    (f"Observation?value-quantity=gt99999|{UCUM}|ug", "o2 o3"), (f"Observation?value-quantity=lt6|{UCUM}|mL", ""),
+    ("Observation?value-quantity=0.0054||g", ""), (f"Observation?code-value-quantity=1-1$le0.1|{UCUM}|g", "o1 o3"),
+    # codes of value sets and hierarchies (search.html#modifiers)
+    ("Observation?code:in=http://example.org/vs/listed", "o1 o2 o3"), ("Observation?code:not-in=http://example.org/vs/listed", "o4 o5 o6"),
+    ("Observation?code:in=http://example.org/vs/listed|1", "o1 o2 o3"), ("Observation?code:in=http://example.org/vs/without", "o1 o3"),
+    ("Observation?code:in=http://example.org/vs/without,http://example.org/vs/nested&patient=p1", "o1 o2"),
+    ("Observation?code:in=http://example.org/vs/nested", "o2"), ("Observation?value-concept:in=http://example.org/vs/below", "o5"),
+    ("Observation?value-concept:below=urn:animals|mammal", "o5"), ("Observation?value-concept:below=urn:animals|animal", "o5 o6"),
+    ("Observation?value-concept:below=urn:animals|dog", "o5"), ("Observation?value-concept:above=urn:animals|dog", "o5 o6"),
+    ("Observation?value-concept:above=urn:animals|animal", "o6"), ("Observation?value-concept:below=urn:animals|unknown", ""),
+    ("Patient?gender:in=http://example.org/vs/genders", "p1"), ("Patient?gender:not-in=http://example.org/vs/genders", "p2 p3 p4"),
+    ("Patient?_has:Observation:patient:value-concept:below=urn:animals|mammal", "p4"),
+    ("Observation?subject:Patient.gender:in=http://example.org/vs/genders", "o1 o2"),
+    # of a list (lists.html), of contained resources
+    ("Patient?_list=l1", "p1 p3"), ("Observation?_list=l1", "o2"), ("Patient?_list=none", ""),
+    ("Patient?_list=l1&gender=female", "p1"), ("Patient?_contained=false&_id=p1", "p1"),
     # nothing to find
     ("Patient?family=Nobody", ""), ("Account", ""), ("Patient", "p1 p2 p3 p4"),
 ]
@@ -212,14 +273,33 @@ def test_a_malformed_measure_is_a_400(integration, query):
 
 
 @pytest.mark.parametrize("query", [
-    "family:below=x", "birthdate:exact=1980", "gender:contains=x", "gender:in=http://x", "identifier:above=1",
+    "family:below=x", "birthdate:exact=1980", "gender:contains=x", "gender:in=http://x", "name:in=http://x",
     "birthdate:not=1980", "family:not=x", "organization:above=g1", "_id:exact=x", "_lastUpdated:not=2020",
-    "family:nonsense=x", "_sort=family", "_sort=gender",
+    "family:nonsense=x", "birthdate.year=1", "general-practitioner:Practitioner.name:not=x", "_contained=true",
+    "_has:Patient:gender:_id=1",
 ])
 def test_a_modifier_or_sort_key_that_is_not_offered_is_refused_clearly(integration, query):
     answer = integration.get(f"Patient?{query}")
     assert answer.status_code == 400
     assert outcome(answer)[0]["code"] == "not-supported"
+
+
+@pytest.mark.parametrize("query,code", [
+    ("Observation?code:in=http://example.org/vs/nowhere", "not-supported"), ("Observation?code:in=http://example.org/vs/listed|2", "not-supported"),
+    ("Observation?code:in=http://example.org/vs/circle", "too-costly"), ("Observation?code:not-in=http://example.org/vs/whole", "not-supported"),
+    ("Observation?code:in=http://example.org/vs/regex", "not-supported"), ("Observation?code:below=urn:flat|a", "not-supported"),
+    ("Observation?code:below=urn:part|a", "not-supported"), ("Observation?code:above=urn:nowhere|a", "not-supported"),
+    # Whatever there is otherwise.
+    ("Observation?_id=none&code:in=http://example.org/vs/nowhere", "not-supported"),
+    ("Patient?_has:Observation:patient:code:in=http://example.org/vs/nowhere", "not-supported"),
+    ("Patient?_id=none&_has:Observation:patient:code:in=http://example.org/vs/nowhere", "not-supported"),
+])
+def test_codes_that_cannot_be_told_are_refused_by_the_parameter(integration, query, code):
+    answer = integration.get(query)
+    assert answer.status_code == 400, answer.text
+    assert outcome(answer)[0]["code"] == code
+    assert expressions(answer) == [query.split("?")[1].split("&")[-1].split("=")[0]]
+    assert "example.org" not in answer.text and "urn:" not in answer.text
 
 
 def test_more_than_a_thousand_alternatives_or_parameters_are_refused(integration):
@@ -279,8 +359,14 @@ def test_every_entry_says_where_it_lies_and_why_it_is_there(integration):
 @pytest.mark.parametrize("query,expected", [
     ("Patient?_sort=birthdate&birthdate:missing=false", "p1 p2 p3"),
     ("Patient?_sort=-birthdate&_id=p1,p3", "p3 p1"),
-    ("Observation?_sort=date", "o1 o2 o3 o4"), ("Observation?_sort=-date", "o4 o3 o2 o1"),
+    ("Observation?_sort=date", "o1 o2 o3 o4 o5 o6"), ("Observation?_sort=-date", "o6 o5 o4 o3 o2 o1"),
     ("Encounter?_sort=-date", "e2 e1"),
+    ("Patient?_sort=family", "p3 p2 p1 p4"), ("Patient?_sort=-family", "p3 p1 p2 p4"),
+    ("Patient?_sort=gender,-birthdate", "p1 p2 p3 p4"), ("Patient?_sort=-gender", "p3 p2 p1 p4"),
+    ("Patient?_sort=_id", "p1 p2 p3 p4"), ("Patient?_sort=-_id", "p4 p3 p2 p1"),
+    ("Observation?_sort=-value-quantity", "o2 o3 o1 o6 o5 o4"), ("Observation?_sort=subject,-date", "o2 o1 o3 o4 o6 o5"),
+    ("Observation?_sort=-code,date", "o6 o5 o4 o2 o1 o3"), ("RiskAssessment?_sort=probability", "r2 r1"),
+    ("ValueSet?_sort=url&_id=v1,v2,v3", "v2 v1 v3"), ("ValueSet?_sort=status,-url&_id=v1,v2,v3", "v1 v3 v2"),
 ])
 def test_results_stand_in_the_order_asked_for(integration, query, expected):
     assert integration.ids(query) == expected.split()
@@ -318,9 +404,22 @@ def test_last_updated_sorts_both_ways(integration):
     ("Patient?_id=p1&_revinclude=Observation:subject", "Observation/o1 Observation/o2"),
     ("Patient?_id=p1&_revinclude=Observation:patient&_revinclude=Encounter:patient",
      "Encounter/e1 Observation/o1 Observation/o2"),
-    ("Patient?_id=p4&_revinclude=Observation:subject", ""),
+    ("Patient?_id=p4&_revinclude=Encounter:subject", ""),
     ("Encounter?_id=e1&_revinclude=Observation:encounter&_include=Encounter:subject", "Observation/o1 Patient/p1"),
     ("Organization?_id=g1&_revinclude=Patient:organization", "Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:subject&_include:iterate=Patient:organization",
+     "Organization/g1 Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:subject&_include=Patient:organization", "Patient/p1"),
+    ("Observation?_id=o1&_include:iterate=Observation:subject&_include:iterate=Patient:general-practitioner"
+     "&_include:iterate=Patient:organization", "Organization/g1 Patient/p1 Practitioner/d1"),
+    ("Organization?_id=g1&_revinclude:iterate=Patient:organization&_revinclude:iterate=Encounter:subject",
+     "Encounter/e1 Patient/p1"),
+    ("Organization?_id=g1&_revinclude=Patient:organization&_revinclude=Encounter:subject", "Patient/p1"),
+    ("Patient?_id=p2&_include:iterate=Patient:link&_include:iterate=Patient:organization", "Organization/g1 Patient/p1"),
+    ("Observation?_id=o1&_include=*", "Encounter/e1 Patient/p1"),
+    ("Observation?_id=o1&_include=Observation:*:Encounter", "Encounter/e1"),
+    ("Observation?_id=o1&_include:iterate=*", "Encounter/e1 Organization/g1 Patient/p1 Practitioner/d1"),
+    ("Encounter?_id=e1&_revinclude=*", "Observation/o1"), ("Patient?_id=p2&_revinclude=Observation:*", "Observation/o3"),
 ])
 def test_includes_add_each_linked_resource_once(integration, query, expected):
     bundle = integration.search(query)
@@ -343,6 +442,53 @@ def test_a_deleted_target_is_not_included(integration):
     assert len(included(integration.search(query))) == 1
     integration.delete(f"Organization/{organization['id']}")
     assert included(integration.search(query)) == []
+
+
+# MARK: System and compartments
+
+
+def named(bundle):
+    return sorted(f"{each['resource']['resourceType']}/{each['resource']['id']}" for each in matches(bundle))
+
+
+@pytest.mark.parametrize("query,expected", [
+    ("?_type=Patient,Encounter&_id=p1,e1", "Encounter/e1 Patient/p1"),
+    ("?_type=Observation,Encounter&patient=p1", "Encounter/e1 Observation/o1 Observation/o2"),
+    ("?_type=Patient&_tag=vip", "Patient/p1"), ("?_tag=urn:tags|vip", "Patient/p1"), ("?_id=g1", "Organization/g1"),
+    ("?_profile=http://example.org/profile/a", "Patient/p1"), ("?_type=Patient&_id=o1", ""),
+    ("?_type=Observation,Condition&subject:Patient.family=mueller", "Observation/o3"),
+    ("Patient/p1/Observation", "Observation/o1 Observation/o2"), ("Patient/p1/Observation?code=1-2", "Observation/o2"),
+    ("Patient/p1/Encounter", "Encounter/e1"), ("Patient/p4/Encounter", ""), ("Patient/none/Observation", ""),
+    ("Patient/p1/Patient", "Patient/p1 Patient/p2"),
+    ("Patient/p2/*?_type=Observation,Encounter", "Encounter/e2 Observation/o3"),
+    ("Patient/p1/*", "Encounter/e1 Observation/o1 Observation/o2 Patient/p1 Patient/p2 RiskAssessment/r1"),
+    ("Encounter/e1/Observation", "Observation/o1"), ("Encounter/e1/*", "Encounter/e1 Observation/o1"),
+    ("Practitioner/d1/Patient", "Patient/p1"),
+])
+def test_the_system_and_compartments_are_searched(integration, query, expected):
+    bundle = integration.search(query)
+    assert named(bundle) == expected.split()
+    assert link(bundle, "self").startswith(f"{integration.base}" + ("?" if query[0] == "?" else f"/{query.split('?')[0]}"))
+
+
+def test_pages_of_the_system_and_of_compartments_lead_on(integration):
+    for query, expected in (("?_type=Patient,Encounter&_count=2", 6), ("Patient/p1/*?_count=2", 6)):
+        assert len(set(integration.ids(query))) == expected
+
+
+def test_the_system_is_searched_by_post(integration):
+    answer = integration.post(
+        "_search", "_type=Patient&_id=p1", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert named(answer.json()) == ["Patient/p1"]
+
+
+@pytest.mark.parametrize("query,status", [
+    ("Organization/g1/Patient", 404), ("Patient/p1/Medication", 404), ("Patient/p_1/Observation", 404),
+    ("Patient/p1/*?_type=Medication", 400), ("?_type=Nothing", 400), ("?gender=male", 400), ("?_type=Patient&date=2020", 400),
+    ("Patient?_type=Patient", 400),
+])
+def test_what_is_no_compartment_or_no_common_parameter_is_refused(integration, query, status):
+    assert integration.get(query).status_code == status
 
 
 # MARK: Pages
@@ -407,6 +553,37 @@ def test_pages_neither_repeat_nor_skip_while_others_write(integration, crowd):
         bundle = integration.search(link(bundle, "next"))
         seen += [each["resource"]["id"] for each in matches(bundle)]
     assert sorted(seen) == sorted(ids)
+
+
+def test_pages_of_a_chain_stay_as_they_were_found_while_its_far_end_changes(integration):
+    family = f"Chained{uuid.uuid4().hex}"
+    person = integration.create({"resourceType": "Patient", "name": [{"family": family}]})
+    made = [integration.create({
+        "resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": f"Patient/{person['id']}"}})["id"]
+        for _ in range(7)]
+    bundle = integration.search(f"Basic?subject:Patient.family={family}&_count=2&_sort=_id")
+    assert bundle["total"] == 7
+    seen = [each["resource"]["id"] for each in matches(bundle)]
+    integration.put(f"Patient/{person['id']}", {"resourceType": "Patient", "id": person["id"], "active": True})
+    while link(bundle, "next"):
+        bundle = integration.search(link(bundle, "next"))
+        assert bundle["total"] == 7
+        seen += [each["resource"]["id"] for each in matches(bundle)]
+    assert seen == sorted(made)
+    assert integration.ids(f"Basic?subject:Patient.family={family}") == []
+
+
+@pytest.mark.parametrize("query", [
+    "Observation?" + "subject:Patient.link:" + "Patient.link:" * 8 + "Patient.name=quizzical", "Observation?focus.focus.focus._id=quizzical",
+    "Observation?" + "focus." * 7 + "nothing=quizzical",
+    "Observation?" + "&".join(["focus.identifier=quizzical"] * 300),
+])
+def test_a_chain_that_is_too_long_or_too_wide_is_refused_by_its_name(integration, query):
+    answer = integration.get(query)
+    assert answer.status_code == 400
+    assert outcome(answer)[0]["code"] == "too-costly"
+    assert expressions(answer) == [query.split("?")[1].split("=")[0]]
+    assert "quizzical" not in answer.text
 
 
 def test_what_is_deleted_meanwhile_is_on_no_later_page_and_on_no_page_before(integration, crowd):

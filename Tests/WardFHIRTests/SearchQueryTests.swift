@@ -4,27 +4,55 @@ import WardFHIR
 
 @Suite struct `Parsing a search request` {
     @Test(arguments: [
-        ("subject.name=x", SearchQueryFailure.unsupported(parameter: "subject.name", .chaining)),
-        ("subject:Patient.name=x", .unsupported(parameter: "subject:Patient.name", .chaining)),
-        ("_has:Observation:patient:code=x", .unsupported(parameter: "_has:Observation:patient:code", .reverseChaining)),
+        ("subject.nothing=x", SearchQueryFailure.unknownParameters(["subject.nothing"])),
+        ("subject:Patient.nothing=x", .unknownParameters(["subject:Patient.nothing"])),
+        ("subject:Medication.code=x", .malformed(parameter: "subject:Medication.code", .type)),
+        ("subject:nothing.code=x", .malformed(parameter: "subject:nothing.code", .type)),
+        ("subject:missing.name=x", .malformed(parameter: "subject:missing.name", .type)),
+        ("subject:Patient.birthdate=x", .malformed(parameter: "subject:Patient.birthdate", .date)),
+        ("subject:Patient.name:not=x", .unsupported(parameter: "subject:Patient.name:not", .modifier)),
+        ("subject.=x", .unknownParameters(["subject."])), (".name=x", .unknownParameters([".name"])),
+        ("code.name=x", .unsupported(parameter: "code.name", .chaining)),
+        ("_id.name=x", .unsupported(parameter: "_id.name", .chaining)),
+        ("_has=x", .unknownParameters(["_has"])), ("_has:=x", .malformed(parameter: "_has:", .type)),
+        ("_has:Observation=x", .malformed(parameter: "_has:Observation", .type)),
+        ("_has:Observation:has-member=x", .malformed(parameter: "_has:Observation:has-member", .type)),
+        ("_has:Nothing:patient:code=x", .malformed(parameter: "_has:Nothing:patient:code", .type)),
+        ("_has:Observation:patient:code=x", .malformed(parameter: "_has:Observation:patient:code", .type)),
+        ("_has:Observation:code:code=x", .unsupported(parameter: "_has:Observation:code:code", .reverseChaining)),
+        ("_has:Observation:nothing:code=x", .unknownParameters(["_has:Observation:nothing:code"])),
+        ("_has:Observation:has-member:nothing=x", .unknownParameters(["_has:Observation:has-member:nothing"])),
+        (
+            "subject:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name=x",
+            .tooDeep(
+                parameter:
+                    "subject:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name"
+            )
+        ),
+        ("focus.focus.focus.nothing=x", .tooManyTypes(parameter: "focus.focus.focus.nothing")),
+        ("focus.focus.focus._id=x", .tooManyTypes(parameter: "focus.focus.focus._id")),
         ("_text=x", .unsupported(parameter: "_text", .parameter)),
         ("_content=x", .unsupported(parameter: "_content", .parameter)),
-        ("_list=x", .unsupported(parameter: "_list", .parameter)),
+        ("_list=$current-allergies", .malformed(parameter: "_list", .id)),
+        ("_list:not=x", .unsupported(parameter: "_list:not", .modifier)),
+        ("_contained=true", .unsupported(parameter: "_contained", .parameter)),
+        ("_contained=both", .unsupported(parameter: "_contained", .parameter)),
         ("_filter=x", .unsupported(parameter: "_filter", .parameter)),
         ("_query=x", .unsupported(parameter: "_query", .parameter)),
         ("_summary=true", .unsupported(parameter: "_summary", .parameter)),
         ("_elements=code", .unsupported(parameter: "_elements", .parameter)),
         ("_type=Patient", .unsupported(parameter: "_type", .parameter)),
-        ("_include=*", .unsupported(parameter: "_include", .wildcardInclude)),
-        ("_include=Observation:*", .unsupported(parameter: "_include", .wildcardInclude)),
-        ("_include:iterate=Observation:subject", .unsupported(parameter: "_include", .iteration)),
-        ("_revinclude:recurse=Provenance:target", .unsupported(parameter: "_revinclude", .iteration)),
+        ("_revinclude:iterate=*", .unsupported(parameter: "_revinclude", .iteration)),
+        ("_include:iterated=Observation:subject", .unsupported(parameter: "_include", .modifier)),
+        ("_include=Nothing:*", .malformed(parameter: "_include", .include)),
+        ("_include=Observation:*:Nothing", .malformed(parameter: "_include", .include)),
+        ("_include=*:subject", .malformed(parameter: "_include", .include)),
         ("_include=Observation:code", .malformed(parameter: "_include", .include)),
         ("_include=Observation:nothing", .malformed(parameter: "_include", .include)),
         ("_include=Observation", .malformed(parameter: "_include", .include)),
         ("_include=Observation:subject:Organization", .malformed(parameter: "_include", .include)),
         ("_include=Observation:subject:Patient:x", .malformed(parameter: "_include", .include)),
-        ("_sort=code", .unsupported(parameter: "_sort", .sortKey)),
+        ("_sort=code-value-quantity", .unsupported(parameter: "_sort", .sortKey)),
         ("_sort=nothing", .malformed(parameter: "_sort", .sortKey)),
         ("_sort=", .malformed(parameter: "_sort", .sortKey)), ("_sort=date,", .malformed(parameter: "_sort", .sortKey)),
         ("_sort=date&_sort=-date", .repeated(parameter: "_sort")),
@@ -35,8 +63,15 @@ import WardFHIR
         ("_count:x=1", .unsupported(parameter: "_count", .modifier)),
         ("code=", .malformed(parameter: "code", .nonEmpty)), ("code=a,,b", .malformed(parameter: "code", .nonEmpty)),
         ("code=|", .malformed(parameter: "code", .token)), ("code=a|b|c", .malformed(parameter: "code", .token)),
-        ("code:in=x", .unsupported(parameter: "code:in", .modifier)),
-        ("code:below=x", .unsupported(parameter: "code:below", .modifier)),
+        ("code:in=x", .malformed(parameter: "code:in", .uri)), ("code:in=", .malformed(parameter: "code:in", .uri)),
+        ("code:not-in=http://x,", .malformed(parameter: "code:not-in", .uri)),
+        ("code:below=x", .malformed(parameter: "code:below", .token)),
+        ("code:above=s|", .malformed(parameter: "code:above", .token)),
+        ("code:below=|x", .malformed(parameter: "code:below", .token)),
+        ("code:in=" + (0...20).map { "http://x/\($0)" }.joined(separator: ","), .tooMany(parameter: "code:in")),
+        ("_id:in=http://x", .unsupported(parameter: "_id:in", .modifier)),
+        ("subject:below=Patient/1", .unsupported(parameter: "subject:below", .modifier)),
+        ("date:in=http://x", .unsupported(parameter: "date:in", .modifier)),
         ("code:exact=x", .unsupported(parameter: "code:exact", .modifier)),
         ("code:=x", .unsupported(parameter: "code:", .modifier)),
         ("code:missing=maybe", .malformed(parameter: "code:missing", .boolean)),
@@ -63,6 +98,10 @@ import WardFHIR
         ("_id:exact=1", .unsupported(parameter: "_id:exact", .modifier)),
         ("nothing=1&also:not=2&code=x", .unknownParameters(["nothing", "also:not"])),
         ("nothing.name=1", .unknownParameters(["nothing.name"])),
+        (
+            "_has:Observation:has-member:_text=1",
+            .unsupported(parameter: "_has:Observation:has-member:_text", .parameter)
+        ),
     ])
     func `refuses by name`(request: String, failure: SearchQueryFailure) {
         #expect(throws: failure) { try parse("Observation", request) }
@@ -139,6 +178,52 @@ import WardFHIR
         }
         #expect(throws: SearchQueryFailure.repeated(parameter: "_type")) {
             try parse(nil, "_type=Patient&_type=Patient")
+        }
+    }
+
+    @Test func `reads chains, typed and untyped, and chains back`() throws {
+        let typed = try parse("Observation", "subject:Patient.name=x").plans.first?.criterion
+        guard case .chain(try number("Observation", "subject"), let tie)? = typed else {
+            Issue.record("no chain")
+            return
+        }
+        #expect(tie.isNamed && tie.plans.map(\.type.name) == ["Patient"])
+        let name = try number("Patient", "name")
+        #expect(tie.plans.first?.criterion == .matches(parameter: name, .string(.startsWith, "x")))
+        let untyped = try #require(try parse("Observation", "subject.name=x").plans.first?.criterion.ties.first)
+        #expect(!untyped.isNamed && untyped.plans.map(\.type.name) == ["Location", "Patient"])
+        let back = try parse("Patient", "_has:Observation:patient:_has:AuditEvent:entity:agent:Patient.name=x")
+        #expect(back.namedTypes.map(\.name) == ["AuditEvent", "Observation", "Patient"])
+        let deep = try parse("Encounter", "patient._has:Group:member:_id=1").plans.first?.criterion.ties
+        #expect(deep?.map { $0.plans.map(\.type.name) } == [["Patient"], ["Group"]])
+    }
+
+    @Test func `writes wildcards of includes out`() throws {
+        let all = try parse("Observation", "_include=*").includes
+        #expect(all.allSatisfy { $0.source.name == "Observation" && !$0.isNamed && !$0.isIterated } && all.count > 5)
+        #expect(try parse("Patient", "_include=Observation:*").includes.map(\.parameter) == all.map(\.parameter))
+        let back = try parse("Patient", "_revinclude=*").reverseIncludes
+        #expect(back.count > 100 && back.allSatisfy { !$0.isNamed })
+        #expect(try parse("Patient", "_revinclude=*").namedTypes == [])
+        let some = try parse("Patient", "_revinclude=Observation:*").reverseIncludes
+        #expect(some.count > 2 && some.allSatisfy { $0.source.name == "Observation" })
+        let iterated = try parse("Patient", "_revinclude:iterate=Observation:encounter&_include:iterate=Patient:link")
+        #expect(iterated.reverseIncludes.map(\.isIterated) == [true] && iterated.includes.map(\.isIterated) == [true])
+    }
+
+    @Test func `ends soon with names that branch at every step, however many`() {
+        let name = "focus.focus.focus.focus.focus.focus.focus.nothing"
+        let many = (0..<900).map { _ in "\(name)=x" }.joined(separator: "&")
+        for type in [nil, "Observation"] {
+            let clock = ContinuousClock()
+            let spent = clock.measure {
+                #expect(throws: SearchQueryFailure.self) { try parse(type, many) }
+            }
+            #expect(spent < .seconds(20))
+        }
+        let wide = (0..<900).map { _ in "focus.identifier=x" }.joined(separator: "&")
+        #expect(throws: SearchQueryFailure.tooManyTypes(parameter: "focus.identifier")) {
+            try parse("Observation", wide)
         }
     }
 

@@ -150,8 +150,15 @@ struct OracleTest {
     }
 
     private static func amount(_ text: String, _ value: OracleValue) -> Bool? {
-        guard case .amount(let low, let high, let system, let code, let unit) = value else { return false }
+        guard case .amount(var low, var high, let system, var code, let unit) = value else { return false }
         let parts = split(text, "|").map(plain)
+        let ucum = "http://unitsofmeasure.org"
+        if parts.count == 3, parts[1] == ucum, system == ucum, code != parts[2] {
+            // The generated units that convert.
+            let factors = ["mg g": Decimal(sign: .plus, exponent: -3, significand: 1), "g mg": Decimal(1000)]
+            guard let factor = factors["\(code ?? "") \(parts[2])"] else { return false }
+            (low, high, code) = (low.map { $0 * factor }, high.map { $0 * factor }, parts[2])
+        }
         if parts.count == 3 {
             if !parts[1].isEmpty, system != parts[1] { return false }
             if !parts[2].isEmpty, parts[1].isEmpty ? code != parts[2] && unit != parts[2] : code != parts[2] {

@@ -62,7 +62,7 @@ struct QueryMaker {
             guard type == .quantity, case .amount(_, _, let system, let code, let unit)? = value else {
                 return prefix() + text
             }
-            let name = code ?? unit ?? "mg"
+            let name = maker.chance(0.3) ? maker.pick(["mg", "g"]) : code ?? unit ?? "mg"
             return prefix() + text + maker.pick(["", "||\(name)", "|\(system ?? "http://unitsofmeasure.org")|\(name)"])
         case (.number, _), (.quantity, _): return prefix() + maker.number()
         case (.composite, .tuple(let parts)):

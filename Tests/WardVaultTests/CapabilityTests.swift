@@ -26,7 +26,7 @@ import WardTestKit
 
     @Test(arguments: ["Patient", "Organization", "Location", "Binary"])
     func `names only reverse includes that a search takes`(type: String) throws {
-        let listed = try names("searchRevInclude", of: type)
+        let listed = try names("searchRevInclude", of: type).filter { $0 != "*" }
         #expect(Set(listed).count == listed.count && !listed.isEmpty)
         let context = SearchContext(baseURL: TestHouse.base, now: Instant(microseconds: 0), zoneOffsetMinutes: 0)
         for name in listed {
@@ -35,5 +35,28 @@ import WardTestKit
                 handling: .strict, context: context)
             #expect(query.reverseIncludes.map(\.target?.name) == [type])
         }
+    }
+
+    @Test(arguments: ["Patient", "Observation", "Encounter", "List", "Bundle", "AuditEvent"])
+    func `names only parameters and includes that a search takes, and wildcards`(type: String) throws {
+        let context = SearchContext(baseURL: TestHouse.base, now: Instant(microseconds: 0), zoneOffsetMinutes: 0)
+        func parse(_ name: String, _ value: String) throws -> SearchQuery {
+            try SearchQuery.parse(
+                type: try .named(type), parameters: [SearchPair(name: name, value: value)], handling: .strict,
+                context: context)
+        }
+        let house = try TestHouse()
+        let root = try JSONTape(parsing: house.clinic.capabilities(date: Instant(microseconds: 0))).root
+        let rest = try #require(root["rest"]?.elements.first)
+        let resource = try #require(rest["resource"]?.elements.first { $0["type"]?.string == type })
+        let parameters = resource["searchParam"]?.elements.compactMap { $0["name"]?.string } ?? []
+        #expect(parameters.count > 5)
+        for parameter in parameters { _ = try parse("\(parameter):missing", "false") }
+        for include in try names("searchInclude", of: type) { _ = try parse("_include:iterate", include) }
+        #expect(try names("searchRevInclude", of: type).contains("*"))
+        #expect(rest["interaction"]?.elements.contains { $0["code"]?.string == "search-system" } ?? false)
+        let compartments = rest["compartment"]?.elements.compactMap(\.string) ?? []
+        #expect(compartments.contains("http://hl7.org/fhir/CompartmentDefinition/relatedPerson"))
+        #expect(compartments.count == 5)
     }
 }

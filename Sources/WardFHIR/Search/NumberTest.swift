@@ -37,6 +37,35 @@ public struct NumberTest: Hashable, Sendable {
         (self.literalKey, self.lowKey, self.highKey) = (literalKey, lowKey, highKey)
     }
 
+    /// The same test in another unit; nil if a number does not fit ``ExactDecimal``.
+    public func scaled(by factor: ExactDecimal) -> NumberTest? {
+        guard let literal = literal.multiplied(by: factor), let low = low.multiplied(by: factor),
+            let high = high.multiplied(by: factor), let literalKey = Self.key(literal), let lowKey = Self.key(low),
+            let highKey = Self.key(high)
+        else { return nil }
+        return NumberTest(
+            prefix: prefix, literal: literal, low: low, high: high, literalKey: literalKey, lowKey: lowKey,
+            highKey: highKey)
+    }
+
+    private init(
+        prefix: SearchPrefix, literal: ExactDecimal, low: ExactDecimal, high: ExactDecimal, literalKey: Double,
+        lowKey: Double, highKey: Double
+    ) {
+        self.prefix = prefix
+        self.literal = literal
+        (self.low, self.high) = (low, high)
+        (self.literalKey, self.lowKey, self.highKey) = (literalKey, lowKey, highKey)
+    }
+
+    /// The test on keys that were multiplied after rounding: unsure wherever that could make a difference.
+    public func verdict(roundedLowKey low: Double, roundedHighKey high: Double) -> SearchVerdict {
+        for key in [literalKey, lowKey, highKey] {
+            for value in [low, high] where abs(value - key) <= 1e-12 * max(abs(value), abs(key)) { return .unsure }
+        }
+        return verdict(lowKey: low, highKey: high)
+    }
+
     /// Order-preserving key of a decimal: the nearest double.
     public static func key(_ decimal: ExactDecimal) -> Double? { Double(decimal.text) }
 

@@ -14,6 +14,16 @@ public indirect enum SearchCriterion: Hashable, Sendable {
     case missing(parameter: UInt16)
     /// At least one value under the parameter with that number passes.
     case matches(parameter: UInt16, ValueTest)
+    /// The parameter refers to a record of those (`subject.name`). To be resolved into ``linked(parameter:_:)``.
+    case chain(parameter: UInt16, SearchTie)
+    /// A record of those refers to this one by its parameter (`_has`). To be resolved into ``among(_:)``.
+    case reverseChain(parameter: UInt16, SearchTie)
+    /// A value is one of codes that ValueSets or CodeSystems of this store tell. To be resolved into a test on them.
+    case codes(parameter: UInt16, CodeQuestion, name: String)
+    /// The parameter refers to one of these records.
+    case linked(parameter: UInt16, RecordSet)
+    /// The record is one of these.
+    case among(RecordSet)
 }
 
 /// What one value must satisfy. Texts are unescaped, not folded.
@@ -21,6 +31,8 @@ public indirect enum ValueTest: Hashable, Sendable {
     case token(TokenTest)
     /// `:of-type`, on identifiers.
     case typedIdentifier(typeSystem: String, typeCode: String, value: String)
+    /// One of these codes.
+    case codes(CodeSet)
     /// `:text`: display or concept text starts with it.
     case text(String)
     /// A resource here; any of the types. With a version, only references to that version.
@@ -67,6 +79,12 @@ public enum UnitTest: Hashable, Sendable {
     case codeOrUnit(String)
     case coded(system: String, code: String)
     case system(String)
+
+    /// The unit, if it is one that converts.
+    public var unit: UnitTable.Unit? {
+        guard case .coded(let system, let code) = self else { return nil }
+        return UnitTable.unit(system: system, code: code)
+    }
 
     /// Whether a quantity with this unit passes.
     public func matches(system: String?, code: String?, unit: String?) -> Bool {

@@ -4,22 +4,39 @@ public import WardCore
 public enum SearchMatcher {
     /// Whether the record certainly matches. A value that cannot be judged does not match, under `not` neither.
     ///
-    /// - Parameter values: all values the record has, as the extractor gave them.
+    /// - Parameters:
+    ///   - values: all values the record has, as the extractor gave them.
+    ///   - locating: for criteria that name records by where they lie; without it they are not to be known.
     public static func matches(
-        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion
+        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion, locating: Locating? = nil
     ) -> Bool {
-        verdict(values, of: record, criterion) == .yes
+        verdict(values, of: record, criterion, locating) == .yes
     }
 
+    /// Where a record lies.
+    public typealias Locating = (ResourceType, String) -> Locator
+
     static func verdict(
-        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion
+        _ values: [IndexedValue], of record: SearchedRecord, _ criterion: SearchCriterion, _ locating: Locating?
     ) -> SearchVerdict {
         switch criterion {
         case .always: .yes
         case .never: .no
-        case .all(let parts): parts.lazy.map { verdict(values, of: record, $0) }.min() ?? .yes
-        case .any(let parts): parts.lazy.map { verdict(values, of: record, $0) }.max() ?? .no
-        case .not(let part): verdict(values, of: record, part).negated
+        case .all(let parts): parts.lazy.map { verdict(values, of: record, $0, locating) }.min() ?? .yes
+        case .any(let parts): parts.lazy.map { verdict(values, of: record, $0, locating) }.max() ?? .no
+        case .not(let part): verdict(values, of: record, part, locating).negated
+        case .chain, .reverseChain, .codes: .unsure
+        case .among(let set):
+            locating.map { SearchVerdict(set.locators.contains($0(record.type, record.id))) } ?? .unsure
+        case .linked(let parameter, let set):
+            values.lazy.filter { $0.parameter == parameter }.map { value in
+                switch value.value {
+                case .reference(let type, let id, _):
+                    locating.map { SearchVerdict(set.locators.contains($0(type, id))) } ?? .unsure
+                case .undecidable: .unsure
+                default: .no
+                }
+            }.max() ?? .no
         case .types(let types): SearchVerdict(types.contains(record.type))
         case .id(let id): SearchVerdict(record.id == id)
         case .lastUpdated(let test):
@@ -54,6 +71,12 @@ extension ValueTest {
             guard case .identifier(_, let text, let types) = value, text == wanted else { return .no }
             let folded = SearchFold.foldedCode(code)
             return SearchVerdict(types.contains { $0.system == system && SearchFold.foldedCode($0.code) == folded })
+        case .codes(let set):
+            switch value {
+            case .token(let system, let code, _): return SearchVerdict(set.contains(system: system, code: code))
+            case .uri(let text), .string(let text): return SearchVerdict(set.contains(system: nil, code: text))
+            default: return .no
+            }
         case .text(let wanted):
             guard case .token(_, _, let texts) = value else { return .no }
             return SearchVerdict(texts.contains { StringTest.startsWith.matches($0, wanted) })
@@ -80,13 +103,30 @@ extension ValueTest {
             return Self.verdict(test, low: text, high: text)
         case .quantity(let test, let unitTest):
             guard case .quantity(let low, let high, let system, let code, let unit) = value else { return .no }
-            return unitTest.matches(system: system, code: code, unit: unit)
-                ? Self.verdict(test, low: low, high: high) : .no
+            if unitTest.matches(system: system, code: code, unit: unit) {
+                return Self.verdict(test, low: low, high: high)
+            }
+            return Self.converted(test, unitTest, low: low, high: high, system: system, code: code)
         case .uri(let test, let wanted): return SearchVerdict(test.matches(value, wanted))
         case .composite(let tests):
             guard case .composite(let tuple) = value, tuple.count == tests.count else { return .no }
             return zip(tests, tuple).map { test, forms in forms.map(test.verdict).max() ?? .no }.min() ?? .no
         }
+    }
+
+    /// The test in the unit of the dimension, where both sides have one; exact, as its factors are.
+    private static func converted(
+        _ test: NumberTest, _ unitTest: UnitTest, low: String?, high: String?, system: String?, code: String?
+    ) -> SearchVerdict {
+        guard let asked = unitTest.unit, let unit = UnitTable.unit(system: system, code: code),
+            unit.isComparable(with: asked)
+        else { return .no }
+        func basic(_ text: String) -> ExactDecimal? { ExactDecimal(text)?.multiplied(by: unit.factor) }
+        let (lowValue, highValue) = (low.flatMap(basic), high.flatMap(basic))
+        guard let test = test.scaled(by: asked.factor), (low == nil) == (lowValue == nil),
+            (high == nil) == (highValue == nil)
+        else { return .unsure }
+        return SearchVerdict(test.matches(low: lowValue, high: highValue))
     }
 
     private static func verdict(_ test: NumberTest, low: String?, high: String?) -> SearchVerdict {

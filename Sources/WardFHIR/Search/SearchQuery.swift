@@ -24,7 +24,7 @@ public struct SearchQuery: Sendable {
 public struct SearchPlan: Hashable, Sendable {
     public let type: ResourceType
     public let criterion: SearchCriterion
-    /// Parallel to ``SearchQuery/sort``: number of the date parameter in this type; nil for `_lastUpdated`.
+    /// Parallel to ``SearchQuery/sort``: number of the parameter in this type; nil for `_lastUpdated`.
     public let sortParameters: [UInt16?]
 
     public init(type: ResourceType, criterion: SearchCriterion, sortParameters: [UInt16?]) {
@@ -47,7 +47,7 @@ public struct SearchPair: Hashable, Sendable {
 
 /// One key of `_sort`.
 public struct SearchSortKey: Hashable, Sendable {
-    /// `_lastUpdated` or a date parameter.
+    /// `_lastUpdated` or a parameter that every type of the query has.
     public let code: String
     public let isDescending: Bool
 
@@ -63,11 +63,19 @@ public struct SearchInclude: Hashable, Sendable {
     /// ``SearchParameter/number`` of a reference parameter of ``source``.
     public let parameter: UInt16
     public let target: ResourceType?
+    /// `:iterate`: followed from included records as well.
+    public let isIterated: Bool
+    /// Whether source and parameter are named, and not meant by a wildcard.
+    public let isNamed: Bool
 
-    public init(source: ResourceType, parameter: UInt16, target: ResourceType?) {
+    public init(
+        source: ResourceType, parameter: UInt16, target: ResourceType?, isIterated: Bool = false, isNamed: Bool = true
+    ) {
         self.source = source
         self.parameter = parameter
         self.target = target
+        self.isIterated = isIterated
+        self.isNamed = isNamed
     }
 }
 
@@ -100,11 +108,14 @@ public struct SearchContext: Sendable {
 extension SearchQuery {
     /// Understands URL-decoded parameters.
     ///
-    /// - Parameter type: nil searches all types, or those of `_type`.
+    /// - Parameters:
+    ///   - type: nil searches all types, or those of `_type`.
+    ///   - compartment: what the records must belong to.
     public static func parse(
-        type: ResourceType?, parameters: [SearchPair], handling: SearchHandling, context: SearchContext
+        type: ResourceType?, parameters: [SearchPair], handling: SearchHandling, context: SearchContext,
+        compartment: SearchCompartment? = nil
     ) throws(SearchQueryFailure) -> SearchQuery {
-        var parser = SearchQueryParser(type: type, handling: handling, context: context)
+        var parser = SearchQueryParser(type: type, handling: handling, context: context, compartment: compartment)
         return try parser.parse(parameters)
     }
 

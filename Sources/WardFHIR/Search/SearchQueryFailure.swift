@@ -10,13 +10,26 @@ public enum SearchQueryFailure: Error, Hashable, Sendable {
     case repeated(parameter: String)
     /// More parameters, or more alternatives in one value, than ``SearchQuery/limit``.
     case tooMany(parameter: String)
+    /// More steps in a chain than ``SearchTie/depthLimit``.
+    case tooDeep(parameter: String)
+    /// The untyped steps of a chain lead to more types than ``SearchTie/planLimit``.
+    case tooManyTypes(parameter: String)
+}
+
+extension SearchQueryFailure {
+    /// Whether it is about how much is asked.
+    var isLimit: Bool {
+        switch self {
+        case .tooMany, .tooDeep, .tooManyTypes: true
+        case .unknownParameters, .unsupported, .malformed, .repeated: false
+        }
+    }
 }
 
 /// Parts of FHIR search that are refused by name.
 public enum SearchFeature: String, Hashable, Sendable {
-    /// `subject.name`.
+    /// A chain or `_has` where it is not followed: by something that is no reference, in a condition.
     case chaining
-    /// `_has`.
     case reverseChaining
     /// A modifier that the parameter's type has no meaning for, or that is not offered.
     case modifier

@@ -3,13 +3,19 @@ struct SearchQueryParser {
     private let type: ResourceType?
     private let handling: SearchHandling
     private let context: SearchContext
+    private let compartment: SearchCompartment?
     private var types: [ResourceType] = []
     private var criteria: [[SearchCriterion]] = []
     private var controls = SearchControls()
     private var unknown: [String] = []
     private var applied: [SearchPair] = []
+    /// Steps of chains that were tried.
+    private var visited = 0
 
-    init(type: ResourceType?, handling: SearchHandling, context: SearchContext) {
+    init(
+        type: ResourceType?, handling: SearchHandling, context: SearchContext, compartment: SearchCompartment? = nil
+    ) {
+        self.compartment = compartment
         self.type = type
         self.handling = handling
         self.context = context
@@ -18,14 +24,16 @@ struct SearchQueryParser {
     mutating func parse(_ parameters: [SearchPair]) throws(SearchQueryFailure) -> SearchQuery {
         guard parameters.count <= SearchQuery.limit else { throw .tooMany(parameter: "") }
         types = try searchedTypes(parameters)
-        criteria = Array(repeating: [], count: types.count)
+        criteria = types.map { type in compartment.map { [$0.criterion(for: type)] } ?? [] }
         for parameter in parameters where try take(parameter) { applied.append(parameter) }
         if handling == .strict, !unknown.isEmpty { throw .unknownParameters(unknown) }
         let plans = zip(types, criteria).map { type, criteria in
             SearchPlan(
                 type: type, criterion: criteria.count == 1 ? criteria[0] : criteria.isEmpty ? .always : .all(criteria),
-                sortParameters: controls.sort.map { Definitions.r4.searchParameter($0.code, of: type) }
-                    .map { $0?.type == .date && $0?.code != "_lastUpdated" ? $0?.number : nil })
+                sortParameters: controls.sort.map { key in
+                    key.code == "_lastUpdated" || key.code == "_id"
+                        ? nil : Definitions.r4.searchParameter(key.code, of: type)?.number
+                })
         }
         return SearchQuery(
             plans: plans, count: controls.count, sort: controls.sort, includes: controls.includes,
@@ -37,10 +45,13 @@ struct SearchQueryParser {
         let lists = parameters.filter { $0.name == "_type" }
         if let type { return lists.isEmpty ? [type] : try failUnsupported("_type") }
         guard lists.count < 2 else { throw .repeated(parameter: "_type") }
-        guard let list = lists.first else { return ResourceType.allCases }
+        guard let list = lists.first else {
+            return ResourceType.allCases.filter { compartment?.holds($0) ?? true }
+        }
         var result: Set<ResourceType> = []
         for name in list.value.split(separator: ",", omittingEmptySubsequences: false) {
             guard let type = ResourceType(name) else { throw .malformed(parameter: "_type", .type) }
+            guard compartment?.holds(type) ?? true else { throw .malformed(parameter: "_type", .type) }
             result.insert(type)
         }
         return result.sorted()
@@ -56,29 +67,35 @@ struct SearchQueryParser {
         switch code {
         case "_format", "_pretty": return false
         case "_type": return true
-        case "_has": throw .unsupported(parameter: pair.name, .reverseChaining)
-        case "_summary", "_elements", "_text", "_content", "_list", "_filter", "_query", "_contained", "_containedType":
+        case "_summary", "_elements", "_text", "_content", "_filter", "_query", "_containedType":
             throw .unsupported(parameter: code, .parameter)
+        // Contained resources are not found by themselves, which is what false asks for (search.html#contained).
+        case "_contained":
+            guard pair.name == code, pair.value == "false" else { throw .unsupported(parameter: code, .parameter) }
+            return true
+        case "_list":
+            guard pair.name == code else { throw .unsupported(parameter: pair.name, .modifier) }
+            let listed = try SearchTieReader.listed(in: pair.value)
+            for position in criteria.indices { criteria[position].append(listed) }
+            return true
         case "_count", "_sort", "_include", "_revinclude", "_total":
             try controls.take(code, modifier, pair.value, types: types)
             return true
         default: break
         }
-        let parts = code.split(separator: ".", omittingEmptySubsequences: false)
-        var found: [SearchParameter] = []
+        var found: [SearchCriterion] = []
         for type in types {
-            guard let parameter = Definitions.r4.searchParameter(String(parts[0]), of: type) else { break }
-            found.append(parameter)
+            var reader = SearchTieReader(name: pair.name, context: context, visited: visited)
+            let criterion = try reader.criterion(pair.name[...], of: type, value: pair.value)
+            visited += reader.visitCount
+            guard let criterion else { break }
+            found.append(criterion)
         }
         guard found.count == types.count, !types.isEmpty else {
             unknown.append(pair.name)
             return false
         }
-        if parts.count > 1 || modifier?.contains(".") == true { throw .unsupported(parameter: pair.name, .chaining) }
-        for (position, parameter) in found.enumerated() {
-            let reader = SearchTermReader(parameter: parameter, name: pair.name, modifier: modifier, context: context)
-            criteria[position].append(try reader.criterion(pair.value))
-        }
+        for (position, criterion) in found.enumerated() { criteria[position].append(criterion) }
         return true
     }
 
@@ -99,12 +116,10 @@ struct SearchControls {
     mutating func take(
         _ code: String, _ modifier: String?, _ value: String, types: [ResourceType]
     ) throws(SearchQueryFailure) {
-        if let modifier {
-            let isInclude = code == "_include" || code == "_revinclude"
-            let feature: SearchFeature =
-                isInclude && (modifier == "iterate" || modifier == "recurse") ? .iteration : .modifier
-            throw .unsupported(parameter: code, feature)
-        }
+        // Earlier versions of FHIR called it recurse.
+        let isInclude = code == "_include" || code == "_revinclude"
+        let isIterated = isInclude && (modifier == "iterate" || modifier == "recurse")
+        guard modifier == nil || isIterated else { throw .unsupported(parameter: code, .modifier) }
         switch code {
         case "_count":
             guard count == nil else { throw .repeated(parameter: code) }
@@ -119,8 +134,13 @@ struct SearchControls {
         case "_sort":
             guard sort.isEmpty else { throw .repeated(parameter: code) }
             sort = try sortKeys(value, types)
-        case "_include": includes.append(try include(code, value))
-        default: reverseIncludes.append(try include(code, value))
+        default:
+            let reader = SearchIncludeReader(name: code, isIterated: isIterated, types: types)
+            if code == "_include" {
+                includes += try reader.forward(value)
+            } else {
+                reverseIncludes += try reader.reverse(value)
+            }
         }
     }
 
@@ -135,24 +155,13 @@ struct SearchControls {
                     guard let parameter = Definitions.r4.searchParameter(code, of: type) else {
                         throw .malformed(parameter: "_sort", .sortKey)
                     }
-                    guard parameter.type == .date else { throw .unsupported(parameter: "_sort", .sortKey) }
+                    guard parameter.type != .composite, parameter.type != .special else {
+                        throw .unsupported(parameter: "_sort", .sortKey)
+                    }
                 }
             }
             keys.append(SearchSortKey(code: code, isDescending: isDescending))
         }
         return keys
-    }
-
-    private func include(_ code: String, _ value: String) throws(SearchQueryFailure) -> SearchInclude {
-        let parts = value.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.contains("*") { throw .unsupported(parameter: code, .wildcardInclude) }
-        guard parts.count == 2 || parts.count == 3, let source = ResourceType(parts[0]),
-            let parameter = Definitions.r4.searchParameter(String(parts[1]), of: source), parameter.type == .reference
-        else { throw .malformed(parameter: code, .include) }
-        guard parts.count == 3 else { return SearchInclude(source: source, parameter: parameter.number, target: nil) }
-        guard let target = ResourceType(parts[2]), parameter.targets.contains(target) else {
-            throw .malformed(parameter: code, .include)
-        }
-        return SearchInclude(source: source, parameter: parameter.number, target: target)
     }
 }

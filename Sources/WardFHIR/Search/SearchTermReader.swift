@@ -13,6 +13,9 @@ struct SearchTermReader {
             let missing: SearchCriterion = isAlwaysThere ? .never : .missing(parameter: parameter.number)
             return value == "true" ? missing : .not(missing)
         }
+        if let modifier, ["in", "not-in", "above", "below"].contains(modifier), parameter.type == .token {
+            return try codes(value, modifier)
+        }
         let isNegated = modifier == "not"
         if isNegated, parameter.type != .token { throw .unsupported(parameter: name, .modifier) }
         let alternatives = SearchText.split(value, at: ",")
@@ -23,6 +26,35 @@ struct SearchTermReader {
         let any: SearchCriterion = tests.count == 1 ? tests[0] : .any(tests)
         return isNegated ? .not(any) : any
     }
+
+    private func codes(_ value: String, _ modifier: String) throws(SearchQueryFailure) -> SearchCriterion {
+        guard !["_id", "_lastUpdated"].contains(parameter.code) else {
+            throw .unsupported(parameter: name, .modifier)
+        }
+        var tests: [SearchCriterion] = []
+        let alternatives = SearchText.split(value, at: ",")
+        guard alternatives.count <= Self.codeSetLimit else { throw .tooMany(parameter: name) }
+        for alternative in alternatives {
+            let question: CodeQuestion
+            if modifier == "in" || modifier == "not-in" {
+                let text = SearchText.unescaped(alternative)
+                guard text.contains(":") else { throw .malformed(parameter: name, .uri) }
+                let parts = UriPath.versioned(text)
+                question = .valueSet(url: parts?.url ?? text, version: parts?.version)
+            } else {
+                guard case .coded(let system, let code) = try tokenTest(alternative) else {
+                    throw .malformed(parameter: name, .token)
+                }
+                question = modifier == "below" ? .below(system: system, code: code) : .above(system: system, code: code)
+            }
+            tests.append(.codes(parameter: parameter.number, question, name: name))
+        }
+        let any: SearchCriterion = tests.count == 1 ? tests[0] : .any(tests)
+        return modifier == "not-in" ? .not(any) : any
+    }
+
+    /// Value sets or codes that one parameter may name with `:in`, `:above` and the like.
+    private static let codeSetLimit = 20
 
     private func alternativeTests(_ text: Substring) throws(SearchQueryFailure) -> [SearchCriterion] {
         guard !text.isEmpty else { throw .malformed(parameter: name, .nonEmpty) }

@@ -23,7 +23,8 @@ struct RecordAccess: Sendable {
         var constraints: [(position: Int, query: SearchQuery)] = []
         for (position, scope) in (residual.standpoint.scopes ?? []).enumerated() where !scope.constraint.isEmpty {
             // One that cannot be read is never met.
-            guard let type = scope.type, let query = vault.parsed(scope.constraint, of: type, now: now) else {
+            guard let type = scope.type, let query = vault.parsed(scope.constraint, of: type, now: now), !query.isTied
+            else {
                 continue
             }
             constraints.append((position: position, query: query))

@@ -65,7 +65,13 @@ extension Vault {
         for plan in query.plans where access.outlook(.search, on: plan.type).isPermitted {
             if let code = hidden(plan.parameters, plan.type) { return code }
         }
-        for include in query.includes + query.reverseIncludes {
+        // Of the types that an untyped chain leads to, one by which something can be found is enough.
+        for tie in query.plans.flatMap(\.criterion.ties) {
+            let plans = tie.plans.filter { access.outlook(.search, on: $0.type).isPermitted }
+            let codes = plans.compactMap { hidden($0.parameters, $0.type) }
+            if let code = codes.first, codes.count == plans.count { return code }
+        }
+        for include in query.includes + query.reverseIncludes where include.isNamed {
             if let code = hidden([include.parameter], include.source) { return code }
         }
         return nil
@@ -96,8 +102,10 @@ extension SearchPlan {
         switch criterion {
         case .all(let parts), .any(let parts): for part in parts { collect(part, into: &found) }
         case .not(let part): collect(part, into: &found)
-        case .matches(let parameter, _), .missing(let parameter): found.insert(parameter)
-        case .always, .id, .lastUpdated, .never, .types: break
+        case .matches(let parameter, _), .missing(let parameter), .chain(let parameter, _), .linked(let parameter, _),
+            .codes(let parameter, _, _):
+            found.insert(parameter)
+        case .always, .id, .lastUpdated, .never, .types, .reverseChain, .among: break
         }
     }
 }

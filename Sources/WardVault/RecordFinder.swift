@@ -1,0 +1,183 @@
+import WardAudit
+import WardCore
+import WardFHIR
+import WardIndex
+import WardPolicy
+
+/// Finds the records of one search that who asks may find, at either end of every chain.
+///
+/// Records at the far end of a chain or of `_has` are decided on as matches are: by what is asked of them. A hidden one
+/// ties nothing, so that no answer, total or order tells of it.
+struct RecordFinder {
+    let vault: Vault
+    let access: RecordAccess
+    /// Records that were opened to decide on them.
+    private var opened = 0
+    /// Those of them that are not found.
+    private(set) var leftOut = 0
+    /// Far ends that were looked up, and the records found there.
+    private var lookups = 0
+    private var walked = 0
+
+    init(_ vault: Vault, _ access: RecordAccess) {
+        self.vault = vault
+        self.access = access
+    }
+
+    /// The query with what it is tied to looked up.
+    mutating func resolved(_ query: SearchQuery) async throws(VaultFailure) -> SearchQuery {
+        guard query.isTied else { return query }
+        var plans: [SearchPlan] = []
+        for plan in query.plans {
+            let coded = try await withCodes(plan.criterion)
+            let criterion = try await resolved(coded, of: plan.type, among: nil)
+            plans.append(SearchPlan(type: plan.type, criterion: criterion, sortParameters: plan.sortParameters))
+        }
+        return query.with(plans: plans)
+    }
+
+    /// Matches in the order of the query, of a query that ``resolved(_:)`` made.
+    mutating func found(_ query: SearchQuery) async throws(VaultFailure) -> [SearchHit] {
+        let types = query.plans.map(\.type)
+        let found = vault.index.evaluate(query, residual: vault.residual(for: types, access))
+        let doubtful = try vault.doubtful(query, access)
+        let needsValues = query.isSortedByValues
+        if found.unsureCount == 0, doubtful == .none, !needsValues { return found.hits }
+        var hits: [SearchHit] = []
+        var order = SearchOrder(query)
+        for hit in found.hits {
+            if hit.isSure, !doubtful.contains(hit), !needsValues {
+                hits.append(hit)
+                continue
+            }
+            opened += 1
+            guard opened <= Self.openLimit else { throw .tooManyToDecide }
+            if opened.isMultiple(of: 256) { await Task.yield() }
+            guard let body = try vault.openIfThere(try vault.version(hit.record), at: hit.locator),
+                let values = needsValues
+                    ? vault.matchingValues(body, query) : vault.isMatch(body, query) ? [] : nil,
+                try vault.mayFind(body, query, access)
+            else {
+                leftOut += 1
+                continue
+            }
+            hits.append(hit)
+            if needsValues { order.add(values, of: vault.searched(body), number: hit.record.value) }
+        }
+        return needsValues ? order.sorted().map { hits[$0] } : hits
+    }
+
+    /// The criterion with the codes of its modifiers told, also at the far ends: before any record is looked at, so that
+    /// what cannot be told is refused whatever there is.
+    private mutating func withCodes(_ criterion: SearchCriterion) async throws(VaultFailure) -> SearchCriterion {
+        guard criterion.isTied else { return criterion }
+        switch criterion {
+        case .codes(let number, let question, let name):
+            guard let parameter = Definitions.r4.searchParameter(number: number) else { return .never }
+            var sets = CodeSets(self, for: name)
+            let codes = try await sets.codes(question)
+            self = sets.finder
+            return .matches(parameter: number, .codes(CodeSet(codes, under: parameter)))
+        case .all(let parts): return .all(try await withCodes(parts))
+        case .any(let parts): return .any(try await withCodes(parts))
+        case .not(let part): return .not(try await withCodes(part))
+        case .chain(let parameter, let tie): return .chain(parameter: parameter, try await withCodes(tie))
+        case .reverseChain(let parameter, let tie):
+            return .reverseChain(parameter: parameter, try await withCodes(tie))
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among: return criterion
+        }
+    }
+
+    private mutating func withCodes(_ parts: [SearchCriterion]) async throws(VaultFailure) -> [SearchCriterion] {
+        var result: [SearchCriterion] = []
+        for part in parts { result.append(try await withCodes(part)) }
+        return result
+    }
+
+    private mutating func withCodes(_ tie: SearchTie) async throws(VaultFailure) -> SearchTie {
+        var plans: [SearchPlan] = []
+        for plan in tie.plans {
+            plans.append(
+                SearchPlan(
+                    type: plan.type, criterion: try await withCodes(plan.criterion),
+                    sortParameters: plan.sortParameters))
+        }
+        return SearchTie(plans: plans, isNamed: tie.isNamed, name: tie.name)
+    }
+
+    /// - Parameter candidates: all records that can match the whole, where they are few: nothing further away than what
+    ///   these are tied to is looked at.
+    private mutating func resolved(
+        _ criterion: SearchCriterion, of type: ResourceType, among candidates: [SearchHit]?
+    ) async throws(VaultFailure) -> SearchCriterion {
+        switch criterion {
+        case .all(let parts):
+            let plain = parts.filter { !$0.isTied }
+            let few = plain.count == parts.count ? nil : candidates ?? self.candidates(plain, of: type)
+            if let few, few.isEmpty { return .never }
+            var result = plain
+            for part in parts where part.isTied { result.append(try await resolved(part, of: type, among: few)) }
+            return .all(result)
+        case .any(let parts):
+            var result: [SearchCriterion] = []
+            for part in parts { result.append(try await resolved(part, of: type, among: candidates)) }
+            return .any(result)
+        case .not(let part): return .not(try await resolved(part, of: type, among: nil))
+        case .chain(let parameter, let tie):
+            let ends = candidates.map { vault.index.targets(of: $0.map(\.record), parameter: parameter) }
+            var found: Set<Locator> = []
+            for plan in tie.plans {
+                let hits = try await records(plan, within: ends.map { .among(RecordSet($0)) }, tie)
+                found.formUnion(hits.map(\.locator))
+                guard found.count <= Self.tieLimit else { throw .tooManyTied(parameter: tie.name) }
+            }
+            return .linked(parameter: parameter, RecordSet(found))
+        case .reverseChain(let parameter, let tie):
+            let ends = candidates.map { RecordSet(Set($0.map(\.locator))) }
+            var found: Set<Locator> = []
+            for plan in tie.plans {
+                let within = ends.map { SearchCriterion.linked(parameter: parameter, $0) }
+                let hits = try await records(plan, within: within, tie)
+                found.formUnion(vault.index.targets(of: hits.map(\.record), parameter: parameter))
+            }
+            return .among(RecordSet(found))
+        case .always, .never, .types, .id, .lastUpdated, .missing, .matches, .linked, .among, .codes: return criterion
+        }
+    }
+
+    /// Records at the far end of a tie.
+    private mutating func records(
+        _ plan: SearchPlan, within ends: SearchCriterion?, _ tie: SearchTie
+    ) async throws(VaultFailure) -> [SearchHit] {
+        guard access.outlook(.search, on: plan.type).isPermitted else { return [] }
+        var parts = if case .all(let parts) = plan.criterion { parts } else { [plan.criterion] }
+        if let ends { parts.insert(ends, at: 0) }
+        let criterion = try await resolved(.all(parts), of: plan.type, among: nil)
+        let hits = try await found(
+            .tied(SearchPlan(type: plan.type, criterion: criterion, sortParameters: [])))
+        lookups += 1
+        walked += hits.count
+        guard hits.count <= Self.tieLimit, lookups <= Self.lookupLimit, walked <= Self.walkLimit else {
+            throw .tooManyTied(parameter: tie.name)
+        }
+        return hits
+    }
+
+    /// Records that can match, if there are few.
+    private func candidates(_ plain: [SearchCriterion], of type: ResourceType) -> [SearchHit]? {
+        guard !plain.isEmpty else { return nil }
+        let query = SearchQuery.tied(SearchPlan(type: type, criterion: .all(plain), sortParameters: []))
+        let hits = vault.index.evaluate(query, residual: vault.residual(for: [type], access)).hits
+        return hits.count <= Self.fewLimit ? hits : nil
+    }
+
+    /// Records that one search may open to decide on them or to sort them.
+    private static let openLimit = 50_000
+    /// Records at the far end of one tie.
+    private static let tieLimit = 100_000
+    /// Far ends of one search, and records at all of them.
+    private static let lookupLimit = 500
+    private static let walkLimit = 1_000_000
+    /// Candidates that are walked from instead of towards.
+    private static let fewLimit = 5_000
+}
