@@ -95,7 +95,7 @@ extension Clinic {
     private static func isAnswered(_ answer: ClinicAnswer, _ read: BundleEntry, within entries: [BundleEntry]) -> Bool {
         let write = entries.first { $0.method != .get && $0.id != nil && $0.type == read.type && $0.id == read.id }
         switch answer.status {
-        case 200: return write?.method != .delete || read.isHistory
+        case 200, 304: return write?.method != .delete || read.isHistory
         case 404, 410: return write?.method == .put && read.versionID == nil
         default: return false
         }
@@ -240,9 +240,10 @@ extension Clinic {
     private func single(_ entry: BundleEntry, _ tape: JSONTape, _ request: ClinicRequest) async -> ClinicAnswer {
         var body: [UInt8] = []
         if let resource = entry.resource { tape.writeCompact(resource, into: &body) }
-        let part = ClinicRequest(
+        var part = ClinicRequest(
             principal: request.principal, source: request.source, parameters: entry.parameters, ifMatch: entry.ifMatch,
             ifNoneExist: entry.ifNoneExist, preference: request.preference, body: body)
+        part.ifNoneMatch = entry.ifNoneMatch
         switch (entry.method, entry.id) {
         case (.delete, let id?): return await delete(entry.type, id, part)
         case (.get, let id?) where entry.versionID != nil:

@@ -21,6 +21,7 @@ struct BundleEntry {
     let fullURL: String?
     let ifMatch: String?
     let ifNoneExist: String?
+    let ifNoneMatch: String?
     /// Node of the resource in the bundle's tape.
     let resource: Int?
 
@@ -49,7 +50,7 @@ struct BundleEntry {
         switch (method, path.count) {
         case (.post, 1) where parameters.isEmpty, (.put, 2) where parameters.isEmpty:
             guard resource != nil else { throw fail("this method needs a resource", ".resource") }
-        case (.delete, 2) where parameters.isEmpty, (.get, 2) where parameters.isEmpty: break
+        case (.delete, 2) where parameters.isEmpty, (.get, 2): break
         case (.get, 1): break
         case (.get, 3) where path[2] == "_history", (.get, 4) where path[2] == "_history": break
         case (.put, 1), (.delete, 1): throw fail("conditional update and delete are not supported", ".request.url")
@@ -67,6 +68,7 @@ struct BundleEntry {
         fullURL = text(entry, "fullUrl")
         ifMatch = text(request, "ifMatch")
         ifNoneExist = text(request, "ifNoneExist")
+        ifNoneMatch = text(request, "ifNoneMatch")
     }
 
     /// What policy must permit for a write.

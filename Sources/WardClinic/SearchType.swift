@@ -14,38 +14,43 @@ extension Clinic {
 
     func searchStored(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
-            if let link = request.parameters.first(where: { $0.name == "_page" }) {
-                guard request.parameters.count == 1 else {
+            var parameters = request.parameters
+            let form = try ResultForm(taking: &parameters, type: type)
+            if let link = parameters.first(where: { $0.name == "_page" }) {
+                guard parameters.count == 1, !form.isCount else {
                     throw Rejection(400, "invalid", "a page link stands alone", expression: "_page")
                 }
                 let grant = try await gate.authorize(
                     Search.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
-                return bundle(try await vault.page(link.value, type: type, with: grant), type: type)
+                return bundle(try await vault.page(link.value, type: type, with: grant), type: type, form)
             }
             let query = try SearchQuery.parse(
-                type: type, parameters: request.parameters, handling: request.preference.handling ?? .strict,
+                type: type, parameters: parameters, handling: request.preference.handling ?? .strict,
                 context: searchContext())
             // Types a client names are decided on by name; targets it does not name are filtered record by record.
             let named = [type] + query.includes.compactMap(\.target) + query.reverseIncludes.map(\.source)
             let grant = try await gate.authorize(
                 Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
             let answer = try await vault.search(
-                query, type: type, pageSize: min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
-            return bundle(answer, type: type)
+                query, type: type,
+                pageSize: form.isCount ? 0 : min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
+            return bundle(answer, type: type, form)
         }
     }
 
     static let defaultPageSize = 50
     static let largestPage = 1000
 
-    private func bundle(_ answer: SearchAnswer, type: ResourceType) -> ClinicAnswer {
+    private func bundle(_ answer: SearchAnswer, type: ResourceType, _ form: ResultForm) -> ClinicAnswer {
         let url = "\(base)/\(type.name)"
-        let applied = answer.query.appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
-        let body = answer.disclosure.framed { writer, place in
+        let applied = (answer.query.appliedParameters + form.pairs).map {
+            "\(percentEncoded($0.name))=\(percentEncoded($0.value))"
+        }
+        let body = answer.disclosure.viewed(as: form.view).framed { writer, place in
             writer.beginBundle("searchset", total: answer.total)
             var links = [("self", applied.isEmpty ? url : "\(url)?\(applied.joined(separator: "&"))")]
-            if let next = answer.next { links.append(("next", "\(url)?_page=\(next)")) }
-            if let previous = answer.previous { links.append(("previous", "\(url)?_page=\(previous)")) }
+            if let next = answer.next { links.append(("next", "\(url)?_page=\(next)\(form.suffix)")) }
+            if let previous = answer.previous { links.append(("previous", "\(url)?_page=\(previous)\(form.suffix)")) }
             writer.links(links)
             guard !answer.disclosure.records.isEmpty || !answer.query.ignoredParameters.isEmpty else {
                 return writer.endObject()

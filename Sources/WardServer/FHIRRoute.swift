@@ -28,7 +28,9 @@ enum FHIRRoute {
         }
     }
 
-    init(_ method: HTTPRequest.Method, _ path: [Substring]) {
+    init(_ asked: HTTPRequest.Method, _ path: [Substring]) {
+        // A HEAD is a GET whose body is not sent (RFC 9110 §9.3.2).
+        let method: HTTPRequest.Method = asked == .head ? .get : asked
         guard let first = path.first else {
             self = method == .post ? .bundle : .methodNotAllowed(allow: "POST")
             return
