@@ -36,6 +36,17 @@ public struct ClinicRequest: Sendable {
     }
 }
 
+extension ClinicRequest {
+    /// The same with another body.
+    func with(body: [UInt8], mediaType: String) -> ClinicRequest {
+        var request = ClinicRequest(
+            principal: principal, source: source, parameters: parameters, ifMatch: ifMatch, ifNoneExist: ifNoneExist,
+            preference: preference, body: body)
+        request.mediaType = mediaType
+        return request
+    }
+}
+
 /// The `Prefer` header (RFC 7240; FHIR R4 http.html#ops).
 public struct Preference: Sendable {
     public enum Return: String, Sendable {

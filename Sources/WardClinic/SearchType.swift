@@ -22,7 +22,8 @@ extension Clinic {
                 }
                 let grant = try await gate.authorize(
                     Search.self, on: GrantSubject(types: [type]), principal: request.principal, source: request.source)
-                return bundle(try await vault.page(link.value, type: type, with: grant), type: type, form)
+                return bundle(
+                    try await vault.page(link.value, type: type, with: grant), url: "\(base)/\(type.name)", form)
             }
             let query = try SearchQuery.parse(
                 type: type, parameters: parameters, handling: request.preference.handling ?? .strict,
@@ -34,15 +35,14 @@ extension Clinic {
             let answer = try await vault.search(
                 query, type: type,
                 pageSize: form.isCount ? 0 : min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
-            return bundle(answer, type: type, form)
+            return bundle(answer, url: "\(base)/\(type.name)", form)
         }
     }
 
     static let defaultPageSize = 50
     static let largestPage = 1000
 
-    private func bundle(_ answer: SearchAnswer, type: ResourceType, _ form: ResultForm) -> ClinicAnswer {
-        let url = "\(base)/\(type.name)"
+    func bundle(_ answer: SearchAnswer, url: String, _ form: ResultForm) -> ClinicAnswer {
         let applied = (answer.query.appliedParameters + form.pairs).map {
             "\(percentEncoded($0.name))=\(percentEncoded($0.value))"
         }

@@ -60,7 +60,7 @@ extension Clinic {
         }
     }
 
-    private func written(
+    func written(
         _ disclosure: Disclosure, _ result: ChangeResult, _ preference: Preference
     ) -> ClinicAnswer {
         let status = result.outcome == .created ? 201 : 200

@@ -180,6 +180,8 @@ struct WardResponder: HTTPResponder {
                 return .failure(400, "invalid", "the form is not well formed")
             }
             parameters += form
+        } else if route.isPatch, contentType(request) == "application/json-patch+json" {
+            // A format of its own.
         } else if !body.isEmpty, !Self.jsonTypes.contains(contentType(request)) {
             return .failure(415, "not-supported", "the body must be application/fhir+json; XML is not supported")
         }
@@ -191,7 +193,14 @@ struct WardResponder: HTTPResponder {
             body: body)
         clinicRequest.ifNoneMatch = request.headers[.ifNoneMatch]
         clinicRequest.ifModifiedSince = request.headers[.ifModifiedSince]
+        if route.isPatch { clinicRequest.mediaType = contentType(request) }
         switch route {
+        case .conditionalDelete(let type): return await clinic.delete(type, clinicRequest)
+        case .conditionalPatch(let type): return await clinic.patch(type, clinicRequest)
+        case .conditionalUpdate(let type): return await clinic.update(type, clinicRequest)
+        case .patch(let type, let id): return await clinic.patch(type, id, clinicRequest)
+        case .everything(let type, let id): return await clinic.everything(type, id, clinicRequest)
+        case .validate(let type, let id): return await clinic.validate(type, id, clinicRequest)
         case .accounting(let id): return await clinic.accounting(id, clinicRequest)
         case .bundle: return await clinic.bundle(clinicRequest)
         case .create(let type): return await clinic.create(type, clinicRequest)

@@ -96,7 +96,7 @@ extension Vault {
     }
 
     /// - Parameter isFixed: the result was found by an earlier request.
-    private func release(
+    func release(
         _ result: SearchPages.Result, handle: Locator?, offset: Int, isFixed: Bool, frame: SearchFrame,
         event: AuditEvent
     ) async throws(VaultFailure) -> SearchAnswer {
@@ -191,7 +191,7 @@ extension Vault {
     }
 
     /// Records that one search may open to decide on them.
-    private static let openLimit = 50_000
+    static let openLimit = 50_000
     private static let includeLimit = 10_000
 
     /// Records that match a query and may be found, opened; for preconditions and conditional references.
