@@ -10,10 +10,11 @@ public func fuzzOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
     let input = unsafe Array(UnsafeBufferPointer(start: start, count: count))
     let rest = Array(input.dropFirst())
-    switch input[0] % 4 {
+    switch input[0] % 5 {
     case 0: resource(rest)
     case 1: query(rest)
     case 2: _ = try? IndexCard(decoding: rest)
+    case 3: patch(rest)
     default: path(rest)
     }
     return 0
@@ -50,6 +51,19 @@ private func query(_ bytes: [UInt8]) {
         guard let compartment = SearchCompartment(type, "1") else { continue }
         _ = try? SearchQuery.parse(
             type: nil, parameters: pairs, handling: .lenient, context: context, compartment: compartment)
+    }
+}
+
+/// Up to the first zero byte a patch of either kind, after it the resource, or else a usual one.
+private func patch(_ bytes: [UInt8]) {
+    let halves = bytes.split(separator: 0, maxSplits: 1)
+    let usual = Array(#"{"resourceType":"Patient","id":"1","name":[{"given":["A","B"],"_given":[null,{"id":"b"}]}]}"#.utf8)
+    guard let first = halves.first, let changes = try? JSONTape(parsing: Array(first)),
+        let document = try? JSONTape(parsing: halves.count > 1 ? Array(halves[1]) : usual)
+    else { return }
+    for patch in [try? RecordPatch(json: changes), try? RecordPatch(parameters: changes)] {
+        guard let result = try? patch?.applied(to: document, now: .init(microseconds: 0)) else { continue }
+        guard (try? JSONTape(parsing: result)) != nil else { fatalError("what a patch makes does not parse") }
     }
 }
 

@@ -95,7 +95,7 @@ extension Clinic {
     private static func isAnswered(_ answer: ClinicAnswer, _ read: BundleEntry, within entries: [BundleEntry]) -> Bool {
         let write = entries.first { $0.method != .get && $0.id != nil && $0.type == read.type && $0.id == read.id }
         switch answer.status {
-        case 200: return write?.method != .delete || read.isHistory
+        case 200, 304: return write?.method != .delete || read.isHistory
         case 404, 410: return write?.method == .put && read.versionID == nil
         default: return false
         }
@@ -106,12 +106,12 @@ extension Clinic {
         _ entries: [BundleEntry], _ tape: JSONTape, _ request: ClinicRequest, mark: ImportMark? = nil
     ) async throws -> (Disclosure, [Int: ChangeResult]) {
         let writes = entries.filter { $0.method != .get }
-        let ids = writes.map { $0.id ?? randomUUID() }
+        let ids = writes.map { $0.id ?? Self.ownID(of: $0, tape) ?? randomUUID() }
         let targets = try Self.targets(writes, ids)
         var resources: [Int: ValidatedResource] = [:]
         var issues: [ValidationIssue] = []
         for entry in writes {
-            guard let node = entry.resource, entry.method != .delete else { continue }
+            guard let node = entry.resource, entry.method != .delete, entry.method != .patch else { continue }
             do throws(ValidationFailure) {
                 resources[entry.number] = try ResourceValidator.validated(
                     tape, at: node, expecting: entry.type, isTransactionEntry: true)
@@ -124,7 +124,9 @@ extension Clinic {
         // that the same resource stands only once.
         var changes: [RecordChange] = []
         for (entry, id) in zip(writes, ids) {
-            changes.append(try makeChange(entry, id: id, resource: resources[entry.number], targets: targets))
+            var change = try makeChange(entry, id: id, tape, resource: resources[entry.number], targets: targets)
+            if entry.isConditional { change.target = try parsedCondition(entry.query, type: entry.type) }
+            changes.append(change)
         }
         let grant = try await gate.authorize(
             Transaction.self, on: GrantSubject(steps: changes.flatMap(\.needs)),
@@ -133,15 +135,30 @@ extension Clinic {
         return (disclosure, Dictionary(uniqueKeysWithValues: zip(writes.map(\.number), results)))
     }
 
+    /// The id that the resource of a conditional update has; what the condition finds must have the same.
+    private static func ownID(of entry: BundleEntry, _ tape: JSONTape) -> String? {
+        guard entry.method == .put, let id = entry.resource.flatMap({ tape.member($0, "id") }) else { return nil }
+        return tape.text(id)
+    }
+
     private func makeChange(
-        _ entry: BundleEntry, id: String, resource: ValidatedResource?, targets: [String: String]
+        _ entry: BundleEntry, id: String, _ tape: JSONTape, resource: ValidatedResource?, targets: [String: String]
     ) throws -> RecordChange {
         func fail(_ text: StaticString, _ path: String) -> Rejection {
             Rejection(400, "value", text, expression: "Bundle.entry[\(entry.number)]\(path)")
         }
+        if entry.method == .patch {
+            let expected = entry.ifMatch.map(version(ofTag:))
+            if let expected, expected == nil { throw fail("not an entity tag of this server", ".request.ifMatch") }
+            return RecordChange(
+                operation: .patch(try parsedPatch(entry, in: tape), ifMatch: expected ?? nil),
+                type: try patchable(entry.type), id: id, resource: nil)
+        }
         guard let resource else { return RecordChange(operation: .delete, type: entry.type, id: id, resource: nil) }
         if entry.method == .put {
-            guard resource.id == id else { throw fail("the id is not the id in the URL", ".resource.id") }
+            guard resource.id == id || entry.isConditional else {
+                throw fail("the id is not the id in the URL", ".resource.id")
+            }
             let expected = entry.ifMatch.map(version(ofTag:))
             if let expected, expected == nil { throw fail("not an entity tag of this server", ".request.ifMatch") }
             return try makeChange(
@@ -162,7 +179,7 @@ extension Clinic {
                     400, "invalid", "a transaction may change a resource only once",
                     expression: "Bundle.entry[\(entry.number)]")
             }
-            guard let url = entry.fullURL, entry.method == .post else { continue }
+            guard let url = entry.fullURL, entry.method == .post || entry.isConditional else { continue }
             guard targets.updateValue(target, forKey: url) == nil else {
                 throw Rejection(
                     400, "invalid", "two entries have the same fullUrl",
@@ -236,14 +253,33 @@ extension Clinic {
         return answers.last?.receipt.map(answer.with(receipt:)) ?? answer
     }
 
+    private func patch(_ entry: BundleEntry, _ tape: JSONTape, _ request: ClinicRequest) async throws -> ClinicAnswer {
+        let isWrapped = entry.resource.flatMap { tape.member($0, "contentType") } != nil
+        var part = request
+        if isWrapped {
+            // Of the one thing in it, the patch.
+            let data = entry.resource.flatMap { tape.member($0, "data") }.flatMap { base64Decoded(tape.text($0)) }
+            _ = try parsedPatch(entry, in: tape)
+            part = request.with(body: data ?? [], mediaType: "application/json-patch+json")
+        }
+        if let id = entry.id { return await patch(entry.type, id, part) }
+        return await patch(entry.type, part)
+    }
+
     /// One entry by itself, through the interaction it names.
     private func single(_ entry: BundleEntry, _ tape: JSONTape, _ request: ClinicRequest) async -> ClinicAnswer {
         var body: [UInt8] = []
         if let resource = entry.resource { tape.writeCompact(resource, into: &body) }
-        let part = ClinicRequest(
+        var part = ClinicRequest(
             principal: request.principal, source: request.source, parameters: entry.parameters, ifMatch: entry.ifMatch,
             ifNoneExist: entry.ifNoneExist, preference: request.preference, body: body)
+        part.ifNoneMatch = entry.ifNoneMatch
+        if entry.method == .patch {
+            return await answering { try await patch(entry, tape, part) }
+        }
         switch (entry.method, entry.id) {
+        case (.delete, nil): return await delete(entry.type, part)
+        case (.put, nil): return await update(entry.type, part)
         case (.delete, let id?): return await delete(entry.type, id, part)
         case (.get, let id?) where entry.versionID != nil:
             return await versionRead(entry.type, id, version: entry.versionID ?? "", part)

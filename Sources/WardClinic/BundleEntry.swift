@@ -6,6 +6,7 @@ struct BundleEntry {
     enum Method: String {
         case delete = "DELETE"
         case get = "GET"
+        case patch = "PATCH"
         case post = "POST"
         case put = "PUT"
     }
@@ -21,6 +22,7 @@ struct BundleEntry {
     let fullURL: String?
     let ifMatch: String?
     let ifNoneExist: String?
+    let ifNoneMatch: String?
     /// Node of the resource in the bundle's tape.
     let resource: Int?
 
@@ -34,7 +36,7 @@ struct BundleEntry {
             tape.member(node, name).flatMap { tape.kind($0) == .string ? tape.text($0) : nil }
         }
         guard let method = text(request, "method").flatMap(Method.init(rawValue:)) else {
-            throw fail("GET, POST, PUT and DELETE are supported", ".request.method")
+            throw fail("GET, POST, PUT, PATCH and DELETE are supported", ".request.method")
         }
         guard let url = text(request, "url") else { throw fail("an entry needs a URL", ".request.url") }
         let halves = url.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -47,12 +49,14 @@ struct BundleEntry {
         }
         let resource = tape.member(entry, "resource")
         switch (method, path.count) {
-        case (.post, 1) where parameters.isEmpty, (.put, 2) where parameters.isEmpty:
+        case (.post, 1) where parameters.isEmpty, (.put, 2) where parameters.isEmpty,
+            (.patch, 2) where parameters.isEmpty, (.put, 1) where !parameters.isEmpty,
+            (.patch, 1) where !parameters.isEmpty:
             guard resource != nil else { throw fail("this method needs a resource", ".resource") }
-        case (.delete, 2) where parameters.isEmpty, (.get, 2) where parameters.isEmpty: break
+        case (.delete, 2) where parameters.isEmpty, (.get, 2): break
         case (.get, 1): break
+        case (.delete, 1) where !parameters.isEmpty: break
         case (.get, 3) where path[2] == "_history", (.get, 4) where path[2] == "_history": break
-        case (.put, 1), (.delete, 1): throw fail("conditional update and delete are not supported", ".request.url")
         default: throw fail("this method does not go with this URL", ".request.url")
         }
         if path.count > 1, !Clinic.isID(path[1]) { throw fail("not a logical id", ".request.url") }
@@ -67,6 +71,15 @@ struct BundleEntry {
         fullURL = text(entry, "fullUrl")
         ifMatch = text(request, "ifMatch")
         ifNoneExist = text(request, "ifNoneExist")
+        ifNoneMatch = text(request, "ifNoneMatch")
+    }
+
+    /// Whether a search finds the resource to change.
+    var isConditional: Bool { id == nil && method != .get && method != .post }
+
+    /// The search, as it was written.
+    var query: String {
+        parameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }.joined(separator: "&")
     }
 
     /// What policy must permit for a write.
@@ -75,7 +88,7 @@ struct BundleEntry {
         case .delete: .delete
         case .get: id == nil ? .search : .read
         case .post: .create
-        case .put: .update
+        case .patch, .put: .update
         }
     }
 }

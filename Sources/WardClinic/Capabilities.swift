@@ -27,6 +27,7 @@ extension Clinic {
         writer.endObject()
         writer.member("fhirVersion", "4.0.1")
         writer.strings("format", ["application/fhir+json", "json"])
+        writer.strings("patchFormat", ["application/json-patch+json", "application/fhir+json"])
         writer.key("rest")
         writer.beginArray()
         writer.beginObject()
@@ -102,7 +103,9 @@ extension Clinic {
         writer.member("type", type.name)
         writer.key("interaction")
         writer.beginArray()
-        for code in ["read", "vread", "update", "delete", "history-instance", "create", "search-type"] {
+        for code in [
+            "read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type",
+        ] {
             writer.coded(code)
         }
         writer.endArray()
@@ -113,12 +116,17 @@ extension Clinic {
         writer.bool(true)
         writer.key("conditionalCreate")
         writer.bool(true)
+        writer.member("conditionalRead", "full-support")
+        writer.key("conditionalUpdate")
+        writer.bool(true)
+        writer.member("conditionalDelete", "single")
         writer.strings("referencePolicy", ["literal", "local", "logical"])
         let parameters = Definitions.r4.searchParameters(of: type).filter { $0.type != .special }
         let references = parameters.filter { $0.type == .reference }.map { "\(type.name):\($0.code)" }
         if !references.isEmpty { writer.strings("searchInclude", ["*", "\(type.name):*"] + references) }
         let referrers = Self.referrers[Int(type.code)]
         if !referrers.isEmpty { writer.strings("searchRevInclude", ["*"] + referrers) }
+        writeOperations(of: type, &writer)
         writer.key("searchParam")
         writer.beginArray()
         for parameter in parameters {
@@ -129,6 +137,24 @@ extension Clinic {
         }
         writer.endArray()
         writer.endObject()
+    }
+}
+
+extension Clinic {
+    private func writeOperations(of type: ResourceType, _ writer: inout JSONWriter) {
+        var operations = [("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")]
+        if ["Patient", "Encounter"].contains(type.name) {
+            operations.append(("everything", "http://hl7.org/fhir/OperationDefinition/\(type.name)-everything"))
+        }
+        writer.key("operation")
+        writer.beginArray()
+        for (name, definition) in operations {
+            writer.beginObject()
+            writer.member("name", name)
+            writer.member("definition", definition)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 }
 

@@ -72,6 +72,8 @@ public struct Clinic: Sendable {
             return ClinicAnswer(failure)
         } catch let failure as SearchQueryFailure {
             return ClinicAnswer(failure)
+        } catch let failure as PatchFailure {
+            return ClinicAnswer(failure)
         } catch let failure as JSONFailure {
             return ClinicAnswer(failure)
         } catch let rejection as Rejection {

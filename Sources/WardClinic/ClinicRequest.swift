@@ -15,6 +15,12 @@ public struct ClinicRequest: Sendable {
     public let ifNoneExist: String?
     public let preference: Preference
     public let body: [UInt8]
+    /// `If-None-Match`, as written.
+    public var ifNoneMatch: String?
+    /// `If-Modified-Since`, as written.
+    public var ifModifiedSince: String?
+    /// Media type of the body.
+    public var mediaType = "application/fhir+json"
 
     public init(
         principal: Principal, source: RequestSource, parameters: [SearchPair] = [], ifMatch: String? = nil,
@@ -27,6 +33,17 @@ public struct ClinicRequest: Sendable {
         self.ifNoneExist = ifNoneExist
         self.preference = preference
         self.body = body
+    }
+}
+
+extension ClinicRequest {
+    /// The same with another body.
+    func with(body: [UInt8], mediaType: String) -> ClinicRequest {
+        var request = ClinicRequest(
+            principal: principal, source: source, parameters: parameters, ifMatch: ifMatch, ifNoneExist: ifNoneExist,
+            preference: preference, body: body)
+        request.mediaType = mediaType
+        return request
     }
 }
 
@@ -87,6 +104,22 @@ public struct ClinicAnswer: Sendable {
         status = answer.status
         body = answer.body
         headers = answer.headers + [(name: Self.receiptHeader, value: receipt)]
+    }
+
+    /// The same over several lines (`_pretty`).
+    public var pretty: ClinicAnswer {
+        switch body {
+        case .none: self
+        case .plain(let bytes):
+            (try? JSONTape(parsing: bytes)).map { ClinicAnswer(self, body: .plain($0.pretty)) } ?? self
+        case .released(let released): ClinicAnswer(self, body: .released(released.pretty))
+        }
+    }
+
+    private init(_ answer: ClinicAnswer, body: Body) {
+        status = answer.status
+        self.body = body
+        headers = answer.headers
     }
 
     static let receiptHeader = "Ward-Audit-Receipt"

@@ -50,6 +50,12 @@ extension ClinicAnswer {
             self = .failure(
                 503, "transient", "the index is being rebuilt; reads by id work meanwhile",
                 headers: [(name: "Retry-After", value: "2")])
+        case .invalid(let issues): self.init(issues)
+        case .otherID(let entry):
+            self = .failure(
+                400, "value", "the condition finds a resource with another id than the one given",
+                expression: "Bundle.entry[\(entry)].resource.id")
+        case .patch(_, let failure): self.init(failure)
         case .matchCount(let entry, let found):
             self =
                 found == 0
@@ -82,6 +88,18 @@ extension ClinicAnswer {
                 400, "too-costly", "this parameter leads to more than 100,000 other resources; narrow it",
                 expression: parameter)
         }
+    }
+
+    init(_ failure: PatchFailure) {
+        let status =
+            switch failure.reason {
+            case .notAPatch, .unknownOperation, .malformedPath, .missingValue, .malformedOperation: 400
+            case .tooMany, .tooLarge: 413
+            default: 422
+            }
+        let issue = OperationOutcome.Issue(
+            of: failure.reason, expression: failure.reason == .notAPatch ? nil : "operation[\(failure.operation)]")
+        self.init(status: status, body: .plain(OperationOutcome([issue]).json))
     }
 
     init(_ failure: SearchQueryFailure) {

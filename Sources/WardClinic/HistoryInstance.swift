@@ -9,7 +9,9 @@ extension Clinic {
     public func history(_ type: ResourceType, _ id: String, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             var (count, offset) = (50, 0)
-            for pair in request.parameters {
+            var parameters = request.parameters
+            let form = try ResultForm(taking: &parameters, type: type)
+            for pair in parameters {
                 switch pair.name {
                 case "_count":
                     guard let value = Int(pair.value), (1...1000).contains(value) else {
@@ -31,11 +33,12 @@ extension Clinic {
                 source: request.source)
             let (disclosure, total) = try await vault.history(offset: offset, limit: count, with: grant)
             let url = "\(base)/\(type.name)/\(id)"
-            let body = disclosure.framed { writer, place in
+            if form.isCount { return counted(disclosure, total, "\(url)/_history?_summary=count") }
+            let body = disclosure.viewed(as: form.view).framed { writer, place in
                 writer.beginBundle("history", total: total)
-                var links = [("self", "\(url)/_history?_count=\(count)&_offset=\(offset)")]
+                var links = [("self", "\(url)/_history?_count=\(count)&_offset=\(offset)\(form.suffix)")]
                 if offset + count < total {
-                    links.append(("next", "\(url)/_history?_count=\(count)&_offset=\(offset + count)"))
+                    links.append(("next", "\(url)/_history?_count=\(count)&_offset=\(offset + count)\(form.suffix)"))
                 }
                 writer.links(links)
                 writer.key("entry")
@@ -65,6 +68,18 @@ extension Clinic {
             }
             return ClinicAnswer(status: 200, body: .released(body))
         }
+    }
+}
+
+extension Clinic {
+    /// `_summary=count` of a history.
+    func counted(_ disclosure: Disclosure, _ total: Int, _ url: String) -> ClinicAnswer {
+        let body = disclosure.framed { writer, _ in
+            writer.beginBundle("history", total: total)
+            writer.links([("self", url)])
+            writer.endObject()
+        }
+        return ClinicAnswer(status: 200, body: .released(body))
     }
 }
 

@@ -23,6 +23,20 @@ public struct OperationOutcome: Sendable {
             self.expression = expression
         }
 
+        /// Why a patch is not carried out; `expression` names the operation.
+        init(of reason: PatchFailure.Reason, expression: String?) {
+            severity = .error
+            code =
+                switch reason {
+                case .testFailed, .noSuchPath, .severalAtPath: "processing"
+                case .tooMany, .tooLarge: "too-costly"
+                case .otherResource, .notRepeating, .intoItself: "business-rule"
+                default: "value"
+                }
+            text = reason.rawValue
+            self.expression = expression
+        }
+
         init(_ issue: ValidationIssue) {
             severity = .error
             code = issue.code.rawValue

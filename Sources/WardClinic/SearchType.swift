@@ -41,19 +41,22 @@ extension Clinic {
 
     private func search(within scope: SearchScope, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
-            if let link = request.parameters.first(where: { $0.name == "_page" }) {
-                guard request.parameters.count == 1 else {
+            var parameters = request.parameters
+            let form = try ResultForm(taking: &parameters, type: scope.type)
+            if let link = parameters.first(where: { $0.name == "_page" }) {
+                guard parameters.count == 1, !form.isCount else {
                     throw Rejection(400, "invalid", "a page link stands alone", expression: "_page")
                 }
                 let grant = try await gate.authorize(
                     Search.self, on: GrantSubject(types: scope.type.map { [$0] } ?? searchable(by: request.principal)),
                     principal: request.principal, source: request.source)
-                return bundle(try await vault.page(link.value, type: scope.type, with: grant), scope)
+                return bundle(
+                    try await vault.page(link.value, type: scope.type, with: grant), url: base + scope.path, form)
             }
             let query = try SearchQuery.parse(
-                type: scope.type, parameters: request.parameters, handling: request.preference.handling ?? .strict,
+                type: scope.type, parameters: parameters, handling: request.preference.handling ?? .strict,
                 context: searchContext(), compartment: scope.compartment)
-            let isListed = request.parameters.contains { $0.name == "_type" }
+            let isListed = parameters.contains { $0.name == "_type" }
             let searched =
                 scope.type == nil && !isListed
                 ? searchable(by: request.principal) : query.plans.map(\.type)
@@ -62,9 +65,9 @@ extension Clinic {
             let grant = try await gate.authorize(
                 Search.self, on: GrantSubject(types: named), principal: request.principal, source: request.source)
             let answer = try await vault.search(
-                query, type: scope.type, pageSize: min(query.count ?? Self.defaultPageSize, Self.largestPage),
-                with: grant)
-            return bundle(answer, scope)
+                query, type: scope.type,
+                pageSize: form.isCount ? 0 : min(query.count ?? Self.defaultPageSize, Self.largestPage), with: grant)
+            return bundle(answer, url: base + scope.path, form)
         }
     }
 
@@ -78,14 +81,15 @@ extension Clinic {
     static let defaultPageSize = 50
     static let largestPage = 1000
 
-    private func bundle(_ answer: SearchAnswer, _ scope: SearchScope) -> ClinicAnswer {
-        let url = base + scope.path
-        let applied = answer.query.appliedParameters.map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
-        let body = answer.disclosure.framed { writer, place in
+    func bundle(_ answer: SearchAnswer, url: String, _ form: ResultForm) -> ClinicAnswer {
+        let applied = (answer.query.appliedParameters + form.pairs).map {
+            "\(percentEncoded($0.name))=\(percentEncoded($0.value))"
+        }
+        let body = answer.disclosure.viewed(as: form.view).framed { writer, place in
             writer.beginBundle("searchset", total: answer.total)
             var links = [("self", applied.isEmpty ? url : "\(url)?\(applied.joined(separator: "&"))")]
-            if let next = answer.next { links.append(("next", "\(url)?_page=\(next)")) }
-            if let previous = answer.previous { links.append(("previous", "\(url)?_page=\(previous)")) }
+            if let next = answer.next { links.append(("next", "\(url)?_page=\(next)\(form.suffix)")) }
+            if let previous = answer.previous { links.append(("previous", "\(url)?_page=\(previous)\(form.suffix)")) }
             writer.links(links)
             guard !answer.disclosure.records.isEmpty || !answer.query.ignoredParameters.isEmpty else {
                 return writer.endObject()

@@ -60,7 +60,7 @@ extension Clinic {
         }
     }
 
-    private func written(
+    func written(
         _ disclosure: Disclosure, _ result: ChangeResult, _ preference: Preference
     ) -> ClinicAnswer {
         let status = result.outcome == .created ? 201 : 200
@@ -101,6 +101,7 @@ extension Clinic {
         targets: [String: String] = [:]
     ) throws -> RecordChange {
         try checkNotOfLog(type, id: id, resource)
+        try checkWhole(type, resource)
         var replacements: [(range: Range<Int>, text: String)] = []
         var conditional: [(range: Range<Int>, query: SearchQuery)] = []
         for reference in SearchExtractor.references(in: resource.tape, at: resource.index) {
@@ -135,6 +136,21 @@ extension Clinic {
         guard !isTagged else {
             throw Rejection(
                 422, "business-rule", "this tag is of this server's own log", expression: "AuditEvent.meta.tag")
+        }
+    }
+
+    /// A part of a record, as `_summary` or `_elements` cut it, does not take the place of the whole.
+    private func checkWhole(_ type: ResourceType, _ resource: ValidatedResource) throws {
+        let tape = resource.tape
+        guard let tags = tape.member(resource.index, "meta").flatMap({ tape.member($0, "tag") }) else { return }
+        var isPart = false
+        tape.forEachElement(tags) { tag in
+            if tape.member(tag, "system").map({ tape.text($0) }) == RecordView.marker.system { isPart = true }
+        }
+        guard !isPart else {
+            throw Rejection(
+                422, "business-rule", "a part of a record, as _summary or _elements cut it, is not stored",
+                expression: "\(type.name).meta.tag")
         }
     }
 

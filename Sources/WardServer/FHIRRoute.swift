@@ -6,11 +6,16 @@ import WardTelemetry
 enum FHIRRoute {
     case accounting(String)
     case bundle
+    case conditionalDelete(ResourceType)
+    case conditionalPatch(ResourceType)
+    case conditionalUpdate(ResourceType)
     case create(ResourceType)
     case delete(ResourceType, String)
+    case everything(ResourceType, String)
     case history(ResourceType, String)
     case metadata
     case methodNotAllowed(allow: StaticString)
+    case patch(ResourceType, String)
     case read(ResourceType, String)
     case search(ResourceType)
     case searchByPost(ResourceType)
@@ -22,18 +27,21 @@ enum FHIRRoute {
     case unknownType
     case unsupported
     case update(ResourceType, String)
+    case validate(ResourceType, String?)
     case versionRead(ResourceType, String, String)
 
     /// Whether nothing is written, however a client asks; anything new that is posted counts as writing.
     func isReading(_ method: HTTPRequest.Method) -> Bool {
-        if case .searchByPost = self { return true }
-        return method == .get || method == .head
+        switch self {
+        case .searchByPost, .searchSystemByPost, .validate: true
+        default: method == .get || method == .head
+        }
     }
 
-    /// Whether the work is that of one record, done in well under a millisecond.
-    var isShort: Bool {
+    /// Whether the body is a patch.
+    var isPatch: Bool {
         switch self {
-        case .create, .delete, .read, .update, .versionRead: true
+        case .conditionalPatch, .patch: true
         default: false
         }
     }
@@ -46,7 +54,17 @@ enum FHIRRoute {
         }
     }
 
-    init(_ method: HTTPRequest.Method, _ path: [Substring]) {
+    /// Whether the work is that of one record, done in well under a millisecond.
+    var isShort: Bool {
+        switch self {
+        case .create, .delete, .patch, .read, .update, .versionRead: true
+        default: false
+        }
+    }
+
+    init(_ asked: HTTPRequest.Method, _ path: [Substring]) {
+        // A HEAD is a GET whose body is not sent (RFC 9110 §9.3.2).
+        let method: HTTPRequest.Method = asked == .head ? .get : asked
         guard let first = path.first else {
             switch method {
             case .post: self = .bundle
@@ -78,14 +96,23 @@ enum FHIRRoute {
         if type.name == "Patient", rest.count == 2, rest[1] == "$accounting-of-disclosures" {
             return method == .get ? .accounting(rest[0]) : .methodNotAllowed(allow: "GET")
         }
+        if ["Patient", "Encounter"].contains(type.name), rest.count == 2, rest[1] == "$everything" {
+            return method == .get ? .everything(type, rest[0]) : .methodNotAllowed(allow: "GET")
+        }
+        if rest.count <= 2, rest.last == "$validate" {
+            let id = rest.count == 2 ? rest[0] : nil
+            return method == .post ? .validate(type, id) : .methodNotAllowed(allow: "POST")
+        }
         if rest.contains(where: { $0.hasPrefix("$") }) { return .unsupported }
         switch rest.count {
         case 0:
             switch method {
             case .get: return .search(type)
             case .post: return .create(type)
-            case .put, .delete, .patch: return .unsupported
-            default: return .methodNotAllowed(allow: "GET, POST")
+            case .put: return .conditionalUpdate(type)
+            case .delete: return .conditionalDelete(type)
+            case .patch: return .conditionalPatch(type)
+            default: return .methodNotAllowed(allow: "GET, POST, PUT, PATCH, DELETE")
             }
         case 1 where rest[0] == "_search":
             return method == .post ? .searchByPost(type) : .methodNotAllowed(allow: "POST")
@@ -95,8 +122,8 @@ enum FHIRRoute {
             case .get: return .read(type, rest[0])
             case .put: return .update(type, rest[0])
             case .delete: return .delete(type, rest[0])
-            case .patch: return .unsupported
-            default: return .methodNotAllowed(allow: "GET, PUT, DELETE")
+            case .patch: return .patch(type, rest[0])
+            default: return .methodNotAllowed(allow: "GET, PUT, PATCH, DELETE")
             }
         case 2 where rest[1] == "*" || ResourceType(rest[1]) != nil:
             guard method == .get else { return .methodNotAllowed(allow: "GET") }
@@ -112,8 +139,10 @@ enum FHIRRoute {
     /// The resource type the path names.
     var type: ResourceType? {
         switch self {
-        case .create(let type), .delete(let type, _), .history(let type, _), .read(let type, _), .search(let type),
-            .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _),
+        case .conditionalDelete(let type), .conditionalPatch(let type), .conditionalUpdate(let type),
+            .create(let type), .delete(let type, _), .everything(let type, _), .history(let type, _),
+            .patch(let type, _), .read(let type, _), .search(let type),
+            .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _), .validate(let type, _),
             .versionRead(let type, _, _):
             type
         case .accounting, .bundle, .metadata, .methodNotAllowed, .searchCompartment, .searchSystem, .searchSystemByPost,
@@ -127,8 +156,11 @@ enum FHIRRoute {
         switch self {
         case .accounting: "/fhir/Patient/{id}/$accounting-of-disclosures"
         case .bundle: "/fhir"
-        case .create, .search: "/fhir/{type}"
-        case .delete, .read, .update: "/fhir/{type}/{id}"
+        case .conditionalDelete, .conditionalPatch, .conditionalUpdate, .create, .search: "/fhir/{type}"
+        case .delete, .patch, .read, .update: "/fhir/{type}/{id}"
+        case .everything: "/fhir/{type}/{id}/$everything"
+        case .validate(_, nil): "/fhir/{type}/$validate"
+        case .validate: "/fhir/{type}/{id}/$validate"
         case .history: "/fhir/{type}/{id}/_history"
         case .metadata: "/fhir/metadata"
         case .searchByPost: "/fhir/{type}/_search"

@@ -163,7 +163,7 @@ extension WardResponder {
             request.headers[.accessControlRequestMethod] != nil, oauth.apps.allows(origin: origin)
         else { return nil }
         var headers = HTTPFields()
-        headers[.accessControlAllowMethods] = "GET, POST, PUT, DELETE"
+        headers[.accessControlAllowMethods] = "GET, HEAD, POST, PUT, PATCH, DELETE"
         headers[.accessControlAllowHeaders] =
             "Accept, Authorization, Content-Type, DPoP, If-Match, If-None-Exist, Prefer"
         headers[.accessControlMaxAge] = "600"

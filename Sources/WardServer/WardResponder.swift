@@ -153,7 +153,20 @@ struct WardResponder: HTTPResponder {
         }
         answer = await clinic.accounted(
             answer, route: route.template, type: route.type, principal: principal, source: source)
-        return (route.template, response(answer))
+        if isPretty(request) { answer = answer.pretty }
+        var sent = response(answer)
+        if request.method == .head { sent.body = unsent(sent.body) }
+        return (route.template, sent)
+    }
+
+    private func isPretty(_ request: Request) -> Bool {
+        guard let query = request.uri.query, query.contains("_pretty=") else { return false }
+        return decodedQuery(query)?.first { $0.name == "_pretty" }?.value == "true"
+    }
+
+    /// A body that is told of by its length alone.
+    private func unsent(_ body: ResponseBody) -> ResponseBody {
+        ResponseBody(contentLength: body.contentLength) { writer in try await writer.finish(nil) }
     }
 
     private func answer(
@@ -170,16 +183,27 @@ struct WardResponder: HTTPResponder {
                 return .failure(400, "invalid", "the form is not well formed")
             }
             parameters += form
+        } else if route.isPatch, contentType(request) == "application/json-patch+json" {
+            // A format of its own.
         } else if !body.isEmpty, !Self.jsonTypes.contains(contentType(request)) {
             return .failure(415, "not-supported", "the body must be application/fhir+json; XML is not supported")
         }
-        let clinicRequest = ClinicRequest(
+        var clinicRequest = ClinicRequest(
             principal: principal, source: source, parameters: parameters, ifMatch: request.headers[.ifMatch],
             ifNoneExist: HeaderNames.ifNoneExist.flatMap { request.headers[$0] },
             preference: HeaderNames.prefer.flatMap { request.headers[$0] }.map(Preference.init(header:))
                 ?? Preference(),
             body: body)
+        clinicRequest.ifNoneMatch = request.headers[.ifNoneMatch]
+        clinicRequest.ifModifiedSince = request.headers[.ifModifiedSince]
+        if route.isPatch { clinicRequest.mediaType = contentType(request) }
         switch route {
+        case .conditionalDelete(let type): return await clinic.delete(type, clinicRequest)
+        case .conditionalPatch(let type): return await clinic.patch(type, clinicRequest)
+        case .conditionalUpdate(let type): return await clinic.update(type, clinicRequest)
+        case .patch(let type, let id): return await clinic.patch(type, id, clinicRequest)
+        case .everything(let type, let id): return await clinic.everything(type, id, clinicRequest)
+        case .validate(let type, let id): return await clinic.validate(type, id, clinicRequest)
         case .accounting(let id): return await clinic.accounting(id, clinicRequest)
         case .bundle: return await clinic.bundle(clinicRequest)
         case .create(let type): return await clinic.create(type, clinicRequest)

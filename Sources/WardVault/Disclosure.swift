@@ -49,6 +49,26 @@ public struct DisclosedRecord: Sendable {
     }
 }
 
+extension DisclosedRecord {
+    fileprivate func viewed(as view: RecordView) -> DisclosedRecord {
+        json.exposed { bytes in
+            guard !isDeleted, let tape = try? JSONTape(parsing: copy bytes) else { return self }
+            return DisclosedRecord(self, json: view.cut(tape))
+        }
+    }
+
+    private init(_ record: DisclosedRecord, json shown: [UInt8]) {
+        type = record.type
+        id = record.id
+        version = record.version
+        lastUpdated = record.lastUpdated
+        isDeleted = record.isDeleted
+        mode = record.mode
+        isPart2 = record.isPart2
+        json = PHI(shown)
+    }
+}
+
 /// FHIR R4 `Bundle.entry.search.mode`.
 public enum SearchMode: String, Sendable {
     case include, match, outcome
@@ -85,11 +105,24 @@ public struct ReleasedBytes: Sendable {
             content: writer.bytes, receipt: newest, isPart2: parts.contains { $0.notice != nil })
     }
 
+    /// The same over several lines (`_pretty`); as it is if it cannot be read again.
+    public var pretty: ReleasedBytes {
+        content.exposed { bytes in
+            guard let tape = try? JSONTape(parsing: copy bytes) else { return self }
+            return ReleasedBytes(content: tape.pretty, receipt: receipt, isPart2: notice != nil)
+        }
+    }
+
     /// The bytes, for the socket or the export file.
     package func exposed<Result>(_ body: (borrowing [UInt8]) -> Result) -> Result { content.exposed(body) }
 }
 
 extension Disclosure {
+    /// The same records, each cut down to what was asked for.
+    public func viewed(as view: RecordView) -> Disclosure {
+        view.isWhole ? self : Disclosure(records: records.map { $0.viewed(as: view) }, receipt: receipt)
+    }
+
     /// The single record, as it is answered to a read.
     public func resource() -> ReleasedBytes? {
         guard records.count == 1, let record = records.first, !record.isDeleted else { return nil }

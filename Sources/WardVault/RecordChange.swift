@@ -9,6 +9,8 @@ public struct RecordChange: Sendable {
         /// A new resource under an id that is chosen here, unless a search in `unlessExists` finds one.
         case create(unlessExists: SearchQuery?)
         case delete
+        /// Changes what is there, as the caller sees it; `ifMatch` is the version that must be current.
+        case patch(RecordPatch, ifMatch: Int64?)
         /// The resource under that id, new or not; `ifMatch` is the version that must be current.
         case update(ifMatch: Int64?)
 
@@ -17,7 +19,7 @@ public struct RecordChange: Sendable {
             switch self {
             case .create: .create
             case .delete: .delete
-            case .update: .update
+            case .patch, .update: .update
             }
         }
     }
@@ -45,9 +47,33 @@ public struct RecordChange: Sendable {
         self.conditionalReferences = conditionalReferences
     }
 
-    /// The search that a conditional create depends on.
+    /// The search that the change depends on: of a conditional create, or for the one record to change.
     var condition: SearchQuery? {
-        if case .create(let query) = operation { query } else { nil }
+        if case .create(let query) = operation { query } else { target }
+    }
+
+    /// For a conditional update, patch or delete: finds the record, in place of ``id`` (FHIR R4 http.html#cond-update).
+    public var target: SearchQuery?
+
+    /// What a conditional update does where it finds nothing: creates, under the id of the resource if it has one.
+    var ofNone: RecordChange {
+        var change =
+            resource?.id == nil
+            ? RecordChange(
+                operation: .create(unlessExists: nil), type: type, id: id, resource: resource,
+                replacements: replacements, conditionalReferences: conditionalReferences)
+            : directed(to: resource?.id ?? id)
+        change.target = target
+        return change
+    }
+
+    /// The same change of the record with that id.
+    func directed(to id: String) -> RecordChange {
+        var change = RecordChange(
+            operation: operation, type: type, id: id, resource: resource, replacements: replacements,
+            conditionalReferences: conditionalReferences)
+        change.target = target
+        return change
     }
 }
 
@@ -55,7 +81,14 @@ extension RecordChange {
     /// What policy must permit: the change, and the search that decides whether it is needed.
     public var needs: [(action: Action, type: ResourceType)] {
         if case .create(.some) = operation { return [(operation.action, type), (.search, type)] }
-        return [(operation.action, type)]
+        var needs: [(action: Action, type: ResourceType)] = [(operation.action, type)]
+        // What a patch tests, it reads.
+        if case .patch = operation { needs.append((.read, type)) }
+        if target != nil {
+            needs.append((.search, type))
+            if case .update = operation, resource?.id == nil { needs.append((.create, type)) }
+        }
+        return needs
     }
 }
 

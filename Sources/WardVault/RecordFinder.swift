@@ -172,7 +172,7 @@ struct RecordFinder {
     }
 
     /// Records that one search may open to decide on them or to sort them.
-    private static let openLimit = 50_000
+    static let openLimit = 50_000
     /// Records at the far end of one tie.
     private static let tieLimit = 100_000
     /// Far ends of one search, and records at all of them.

@@ -21,6 +21,11 @@ struct ExistingRecords: Sendable {
         targets["\(change.type.name)/\(change.id)"] = name
     }
 
+    /// A change that was given `id` is of the record `found`.
+    fileprivate mutating func redirect(_ type: ResourceType, _ id: String, to found: String) {
+        targets["\(type.name)/\(id)"] = "\(type.name)/\(found)"
+    }
+
     /// The replacements of a change, with what was found in place of what would have been created.
     func resolved(
         _ replacements: [(range: Range<Int>, text: String)]
@@ -33,10 +38,11 @@ extension Vault {
     /// Carries out the searches of conditional creates, in what is stored and in what earlier changes create: two
     /// entries that ask for the same record get the same one.
     func existing(
-        for changes: [RecordChange], frame: WriteFrame, into draft: inout WriteDraft
+        for changes: inout [RecordChange], frame: WriteFrame, into draft: inout WriteDraft
     ) throws(VaultFailure) -> ExistingRecords {
         var existing = ExistingRecords()
-        let wanted = Set(changes.filter { $0.condition != nil }.map(\.type))
+        try direct(&changes, &existing, frame: frame, into: &draft)
+        let wanted = Set(changes.filter { $0.condition != nil && $0.target == nil }.map(\.type))
         guard !wanted.isEmpty else { return existing }
         var created = CreatedRecords(keys: keys, ownBase: ownBase)
         for (entry, change) in changes.enumerated() where wanted.contains(change.type) {
@@ -68,6 +74,33 @@ extension Vault {
         return existing
     }
 
+    /// Finds the records of conditional updates, patches and deletes; each must be one (http.html#cond-update).
+    private func direct(
+        _ changes: inout [RecordChange], _ existing: inout ExistingRecords, frame: WriteFrame,
+        into draft: inout WriteDraft
+    ) throws(VaultFailure) {
+        guard changes.contains(where: { $0.target != nil }) else { return }
+        for (entry, change) in changes.enumerated() {
+            guard let query = change.target else { continue }
+            draft.attempted = change
+            if changes.count == 1 { draft.event.query = query.asked }
+            let found = try matches(query, access: frame.access, limit: 2)
+            draft.event.candidates += found.candidates
+            guard found.records.count < 2 else { throw .matchCount(entry: entry, found: 2) }
+            if let body = found.records.first?.body {
+                if let own = change.resource?.id, own != body.id { throw .otherID(entry: entry) }
+                existing.redirect(change.type, change.id, to: body.id)
+                changes[entry] = change.directed(to: body.id)
+            } else if case .patch = change.operation {
+                throw .hidden(code: "update-of-none")
+            } else if case .update(let version) = change.operation {
+                guard version == nil else { throw .preconditionMissed }
+                changes[entry] = change.ofNone
+            }
+        }
+        guard Set(changes.map { "\($0.type.name)/\($0.id)" }).count == changes.count else { throw .conflict }
+    }
+
     /// Puts a refusal that says something about stored records into the log before it is answered.
     func accounted(
         _ failure: VaultFailure, _ draft: WriteDraft, _ frame: WriteFrame
@@ -94,7 +127,7 @@ extension Vault {
             event.decision = code
             return .refused(try await append(event), code: code)
         case .keyDestroyed: return .destroyed(try await append(event))
-        case .damaged, .matchCount:
+        case .damaged, .invalid, .matchCount, .otherID, .patch:
             _ = try await append(event)
             return failure
         default: return failure

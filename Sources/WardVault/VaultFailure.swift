@@ -1,5 +1,5 @@
 public import WardAudit
-import WardFHIR
+public import WardFHIR
 
 /// Why the vault did not do it.
 ///
@@ -17,6 +17,12 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case keyDestroyed
     /// The resource was deleted; the look is in the log.
     case gone(AuditReceipt)
+    /// What a patch makes is not valid. The attempt is in the log.
+    case invalid([ValidationIssue])
+    /// A conditional update with an id that is not the one of the record it finds. Entry number. The look is in the log.
+    case otherID(entry: Int)
+    /// A patch that cannot be carried out on what is there. Entry number. The attempt is in the log.
+    case patch(entry: Int, PatchFailure)
     /// The index is still being rebuilt.
     case indexNotReady
     /// A conditional reference or If-None-Exist matched several, or a conditional reference none. Entry number. The

@@ -77,7 +77,7 @@ extension Vault {
     }
 
     /// - Parameter isFixed: the result was found by an earlier request.
-    private func release(
+    func release(
         _ result: SearchPages.Result, handle: Locator?, offset: Int, isFixed: Bool, frame: SearchFrame,
         event: AuditEvent
     ) async throws(VaultFailure) -> SearchAnswer {

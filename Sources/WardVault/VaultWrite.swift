@@ -74,12 +74,13 @@ extension Vault {
 
     /// Prepares against what is current, commits, and starts over if another writer came first.
     private func attempt(
-        _ changes: [RecordChange], mark: ImportMark?, under frame: WriteFrame
+        _ asked: [RecordChange], mark: ImportMark?, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
         for _ in 0..<Self.attempts {
             var draft = WriteDraft(event: frame.event, now: .now())
+            var changes = asked
             do throws(VaultFailure) {
-                let existing = try existing(for: changes, frame: frame, into: &draft)
+                let existing = try existing(for: &changes, frame: frame, into: &draft)
                 for (entry, change) in changes.enumerated() {
                     switch existing.found[entry] {
                     case .stored(let body, let version):
@@ -120,12 +121,20 @@ extension Vault {
         let head: Head?
         do throws(StorageFailure) { head = try store.head(of: locator) } catch { throw .storage }
         let stored = try before(change, head, at: locator, frame, into: &draft)
-        if case .update(let wanted?) = change.operation, head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted {
-            throw .preconditionMissed
+        switch change.operation {
+        case .update(let wanted?), .patch(_, let wanted?):
+            if head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted { throw .preconditionMissed }
+        default: break
         }
         // A create never becomes an update, whoever chose the id.
         if case .create = change.operation, head != nil { throw .conflict }
-        guard let resource = change.resource else {
+        var given = change.resource
+        var isPatch = false
+        if case .patch(let patch, _) = change.operation {
+            given = try patched(patch, change, stored, entry: entry, frame: frame, now: draft.now)
+            isPatch = true
+        }
+        guard let resource = given else {
             return try prepareDeletion(change, stored, locator: locator, head: head, into: &draft)
         }
         var replacements = existing.resolved(change.replacements)
@@ -140,7 +149,8 @@ extension Vault {
         let version = (head?.version ?? 0) + 1
         let json = ResourceRewriter.rewritten(
             resource.tape, at: resource.index, id: change.id, versionId: String(version), lastUpdated: draft.now,
-            replacing: replacements, keepingLabelsOf: stored?.labelledTape)
+            replacing: replacements,  // A patch saw the labels: what it takes out is taken out on purpose.
+            keepingLabelsOf: isPatch ? nil : stored?.labelledTape)
         guard let given = try? JSONTape(parsing: json) else { throw .damaged }
         let tape = try stored?.completed(given, version: version, now: draft.now) ?? given
         let values = SearchExtractor.values(
@@ -173,7 +183,9 @@ extension Vault {
         _ change: RecordChange, _ stored: StoredRecord?, locator: Locator, head: Head?, into draft: inout WriteDraft
     ) throws(VaultFailure) {
         guard let head, let stored else {
-            draft.event.records.append(AuditedRecord(type: change.type, id: change.id, version: 0))
+            if change.target == nil {
+                draft.event.records.append(AuditedRecord(type: change.type, id: change.id, version: 0))
+            }
             return draft.keepAbsent(change)
         }
         let body = RecordBody(

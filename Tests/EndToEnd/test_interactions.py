@@ -398,7 +398,7 @@ def test_lenient_handling_does_not_excuse_a_malformed_value(integration):
 
 
 @pytest.mark.parametrize(
-    "query", ["_revinclude:iterate=*", "_summary=true", "_elements=id", "_text=x",
+    "query", ["_revinclude:iterate=*", "_text=x",
               "_content=x", "_filter=x", "_query=x", "_contained=true"])
 def test_what_search_does_not_have_yet_is_refused_clearly(integration, query):
     answer = integration.get(f"Patient?{query}")
@@ -498,22 +498,13 @@ def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(
 
 
 @pytest.mark.parametrize("method,path", [
-    ("GET", "$meta"), ("POST", "Patient/$match"), ("GET", "Patient/a/$everything"), ("GET", "_history"),
-    ("GET", "Patient/_history"), ("PATCH", "Patient/a"), ("PUT", "Patient"), ("DELETE", "Patient"),
-    ("PUT", "Patient?identifier=1"), ("DELETE", "Patient?identifier=1"),
+    ("GET", "$meta"), ("POST", "Patient/$match"), ("GET", "Observation/a/$everything"), ("GET", "_history"),
+    ("GET", "Patient/_history"),
 ])
 def test_an_interaction_that_is_not_offered_is_a_501(integration, method, path):
     answer = integration.request(method, path, patient() if method in ("PUT", "POST", "PATCH") else None)
     assert answer.status_code == 501
     assert outcome(answer)[0]["code"] == "not-supported"
-
-
-def test_a_patch_does_not_change_anything(integration):
-    stored = integration.create(patient())
-    integration.request(
-        "PATCH", f"Patient/{stored['id']}", '[{"op":"replace","path":"/active","value":true}]',
-        headers={"Content-Type": "application/json-patch+json"})
-    assert integration.get(f"Patient/{stored['id']}").json() == stored
 
 
 @pytest.mark.parametrize("path", ["Patient/a/b", "Patient/a/_history/1/2", "Patient/a/b/c/d"])
@@ -621,9 +612,7 @@ BAD_ENTRIES = [
     entry("POST", "Nonsense", patient()),
     entry("POST", "Patient"),
     entry("PUT", "Patient", patient()),
-    entry("PUT", "Patient?identifier=1", patient()),
     entry("DELETE", "Patient"),
-    entry("DELETE", "Patient?identifier=1"),
     entry("PUT", "Patient/a", patient()),
     entry("PUT", "Patient/a", patient(id="b")),
     entry("PUT", "Patient/a_b", patient(id="a_b")),
@@ -863,7 +852,7 @@ REQUESTS = [
     ("malformed value", 400, "GET", "Patient?birthdate=x", None, {}),
     ("malformed query", 400, "GET", "Patient?family=%FF", None, {}),
     ("foreign page link", 410, "GET", "Patient?_page=AAAA", None, {}),
-    ("operation", 501, "GET", "Patient/{id}/$everything", None, {}),
+    ("operation", 501, "GET", "Patient/{id}/$meta", None, {}),
     ("bundle that is none", 400, "POST", "", {"resourceType": "Patient"}, {}),
     ("failing transaction", 422, "POST", "", {
         "resourceType": "Bundle", "type": "transaction", "entry": [entry("POST", "Patient", patient(birthDate="x"))]}, {}),

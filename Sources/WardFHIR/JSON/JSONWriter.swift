@@ -28,6 +28,9 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Appends members that are JSON already, without the braces around them.
+    mutating func rawMembers(_ members: ArraySlice<UInt8>) { raw(members) }
+
     /// A place in the text to go back to.
     struct Mark {
         fileprivate let count: Int
