@@ -47,10 +47,12 @@ extension OperatorService {
     /// Shows how far it is; whoever hangs up does not end it.
     private func wait(_ reply: Reply) async throws {
         while !Task.isCancelled {
-            guard let state = try state(), state.isUnfinished else { return }
+            guard let state = try state(), state.isUnfinished else { break }
             Self.tell(state, house, reply)
             try await Task.sleep(for: .milliseconds(500))
         }
+        // Written over by the server a moment later, unless a reader is in the way.
+        for _ in 0..<30 where try house.store.isErasureDue() { try await Task.sleep(for: .milliseconds(200)) }
     }
 
     private static func tell(_ state: Resealing, _ house: House, _ reply: Reply) {
