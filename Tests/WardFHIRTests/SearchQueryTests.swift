@@ -29,7 +29,6 @@ import WardFHIR
                     "subject:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.link:Patient.name"
             )
         ),
-        ("focus.focus.focus.nothing=x", .tooManyTypes(parameter: "focus.focus.focus.nothing")),
         ("focus.focus.focus._id=x", .tooManyTypes(parameter: "focus.focus.focus._id")),
         ("_text=x", .unsupported(parameter: "_text", .parameter)),
         ("_content=x", .unsupported(parameter: "_content", .parameter)),

@@ -97,7 +97,7 @@ struct TiedWorld {
         "Condition": ["subject": ["Patient"], "encounter": ["Encounter"]],
     ]
     static let leaves: [String: [String]] = [
-        "Patient": ["gender", "family", "_id"], "Organization": ["name"], "Practitioner": ["family"],
+        "Patient": ["gender", "family", "name", "_id"], "Organization": ["name"], "Practitioner": ["family", "name"],
         "Encounter": ["status", "_id"], "Observation": ["status", "code"], "Condition": ["code"],
     ]
     private static let words = ["alpha", "alphabet", "beta", "gamma"]
@@ -123,6 +123,7 @@ struct TiedWorld {
         case "Patient", "Practitioner":
             let family = random.pick(Self.words)
             made.values["family"] = [family]
+            made.values["name"] = [family]
             made.json["name"] = #"[{"family":"\#(family)"}]"#
             if type == "Patient", random.chance(0.8) {
                 let gender = random.pick(["male", "female"])

@@ -50,14 +50,17 @@ import WardVault
     }
 
     private func isHidden(_ step: TiedStep, _ type: String, _ principal: Principal) throws -> Bool {
-        for (type, code) in step.parameters(of: type) {
-            guard let type = type.flatMap({ ResourceType($0) }), code != "_id",
-                let parameter = Definitions.r4.searchParameter(code, of: type)
-            else { continue }
-            let question = AccessQuestion(
-                action: .search, type: type, roles: [principal.role], purpose: principal.purpose)
-            let profiles = Policy().decide(question).profiles
-            if !Policy().isSearchable(parameter.number, of: type, under: profiles) { return true }
+        let policy = Policy()
+        for (type, code) in step.parameters(of: type) where code != "_id" {
+            // Behind a step without a type it may be a parameter of any.
+            for name in type.map({ [$0] }) ?? TiedWorld.links.keys.sorted() {
+                let type = try ResourceType.named(name)
+                guard let parameter = Definitions.r4.searchParameter(code, of: type) else { continue }
+                let question = AccessQuestion(
+                    action: .search, type: type, roles: [principal.role], purpose: principal.purpose)
+                let profiles = policy.decide(question).profiles
+                if !policy.isSearchable(parameter.number, of: type, under: profiles) { return true }
+            }
         }
         return false
     }
