@@ -22,6 +22,7 @@ enum FHIRRoute {
     case unknown
     case unknownType
     case unsupported
+    case typeHistory(ResourceType?)
     case update(ResourceType, String)
     case validate(ResourceType, String?)
     case versionRead(ResourceType, String, String)
@@ -51,6 +52,10 @@ enum FHIRRoute {
         }
         if first == "metadata", path.count == 1 {
             self = method == .get ? .metadata : .methodNotAllowed(allow: "GET")
+            return
+        }
+        if first == "_history", path.count == 1 {
+            self = method == .get ? .typeHistory(nil) : .methodNotAllowed(allow: "GET")
             return
         }
         if first.hasPrefix("$") || first.hasPrefix("_") {
@@ -88,6 +93,8 @@ enum FHIRRoute {
             }
         case 1 where rest[0] == "_search":
             return method == .post ? .searchByPost(type) : .methodNotAllowed(allow: "POST")
+        case 1 where rest[0] == "_history":
+            return method == .get ? .typeHistory(type) : .methodNotAllowed(allow: "GET")
         case 1 where rest[0].hasPrefix("_"): return .unsupported
         case 1:
             switch method {
@@ -114,6 +121,7 @@ enum FHIRRoute {
             .searchByPost(let type), .update(let type, _), .validate(let type, _),
             .versionRead(let type, _, _):
             type
+        case .typeHistory(let type): type
         case .accounting, .bundle, .metadata, .methodNotAllowed, .unknown, .unknownType, .unsupported: nil
         }
     }
@@ -129,6 +137,8 @@ enum FHIRRoute {
         case .validate(_, nil): "/fhir/{type}/$validate"
         case .validate: "/fhir/{type}/{id}/$validate"
         case .history: "/fhir/{type}/{id}/_history"
+        case .typeHistory(nil): "/fhir/_history"
+        case .typeHistory: "/fhir/{type}/_history"
         case .metadata: "/fhir/metadata"
         case .searchByPost: "/fhir/{type}/_search"
         case .versionRead: "/fhir/{type}/{id}/_history/{version}"
