@@ -39,7 +39,7 @@ extension Clinic {
         writer.endArray()
         writer.key("interaction")
         writer.beginArray()
-        for code in ["transaction", "batch", "search-system"] { writer.coded(code) }
+        for code in ["transaction", "batch", "history-system", "search-system"] { writer.coded(code) }
         writer.endArray()
         writer.strings(
             "compartment",
@@ -104,7 +104,7 @@ extension Clinic {
         writer.key("interaction")
         writer.beginArray()
         for code in [
-            "read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type",
+            "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
         ] {
             writer.coded(code)
         }

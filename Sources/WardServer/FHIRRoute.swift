@@ -26,6 +26,7 @@ enum FHIRRoute {
     case unknown
     case unknownType
     case unsupported
+    case typeHistory(ResourceType?)
     case update(ResourceType, String)
     case validate(ResourceType, String?)
     case versionRead(ResourceType, String, String)
@@ -81,6 +82,10 @@ enum FHIRRoute {
             self = method == .get ? .metadata : .methodNotAllowed(allow: "GET")
             return
         }
+        if first == "_history", path.count == 1 {
+            self = method == .get ? .typeHistory(nil) : .methodNotAllowed(allow: "GET")
+            return
+        }
         if first.hasPrefix("$") || first.hasPrefix("_") {
             self = .unsupported
             return
@@ -116,6 +121,8 @@ enum FHIRRoute {
             }
         case 1 where rest[0] == "_search":
             return method == .post ? .searchByPost(type) : .methodNotAllowed(allow: "POST")
+        case 1 where rest[0] == "_history":
+            return method == .get ? .typeHistory(type) : .methodNotAllowed(allow: "GET")
         case 1 where rest[0].hasPrefix("_"): return .unsupported
         case 1:
             switch method {
@@ -145,6 +152,7 @@ enum FHIRRoute {
             .searchByPost(let type), .searchCompartment(_, _, let type?), .update(let type, _), .validate(let type, _),
             .versionRead(let type, _, _):
             type
+        case .typeHistory(let type): type
         case .accounting, .bundle, .metadata, .methodNotAllowed, .searchCompartment, .searchSystem, .searchSystemByPost,
             .unknown, .unknownType, .unsupported:
             nil
@@ -162,6 +170,8 @@ enum FHIRRoute {
         case .validate(_, nil): "/fhir/{type}/$validate"
         case .validate: "/fhir/{type}/{id}/$validate"
         case .history: "/fhir/{type}/{id}/_history"
+        case .typeHistory(nil): "/fhir/_history"
+        case .typeHistory: "/fhir/{type}/_history"
         case .metadata: "/fhir/metadata"
         case .searchByPost: "/fhir/{type}/_search"
         case .searchCompartment: "/fhir/{type}/{id}/{type}"

@@ -1,5 +1,6 @@
 import WardClinic
 import WardFHIR
+import WardIdentity
 
 /// Answers of the server itself, before or instead of the clinic's.
 extension ClinicAnswer {

@@ -203,6 +203,7 @@ struct WardResponder: HTTPResponder {
         case .conditionalUpdate(let type): return await clinic.update(type, clinicRequest)
         case .patch(let type, let id): return await clinic.patch(type, id, clinicRequest)
         case .everything(let type, let id): return await clinic.everything(type, id, clinicRequest)
+        case .typeHistory(let type): return await clinic.history(type, clinicRequest)
         case .validate(let type, let id): return await clinic.validate(type, id, clinicRequest)
         case .accounting(let id): return await clinic.accounting(id, clinicRequest)
         case .bundle: return await clinic.bundle(clinicRequest)

@@ -75,5 +75,32 @@ final class SearchPages: Sendable {
         return (handle, result, Int(offset))
     }
 
+    /// A sealed link to the versions before a record number.
+    func link(_ question: HistoryQuestion, before: Int64, principal: String) -> String? {
+        var bytes = bigEndian(before) + bigEndian(Int64(question.type.map { Int64($0.code) } ?? -1))
+        bytes += bigEndian(Int64(question.count)) + bigEndian(question.since ?? .min)
+        bytes += bigEndian(question.at?.lowerBound ?? .max) + bigEndian(question.at?.upperBound ?? .min)
+        return (try? sealing.seal(bytes, boundTo: Array("ward/history/1 \(principal)".utf8))).map(base64URL)
+    }
+
+    /// What a link of ``link(_:before:principal:)`` leads to; nil if it is altered or foreign.
+    func place(of link: String, principal: String) -> (question: HistoryQuestion, before: Int64)? {
+        guard let sealed = base64URLDecoded(link),
+            let bytes = try? sealing.open(sealed, boundTo: Array("ward/history/1 \(principal)".utf8)),
+            bytes.count == 48
+        else { return nil }
+        let parts = stride(from: 0, to: 48, by: 8).map { start in
+            bytes[start..<start + 8].reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        }
+        let type = parts[1] < 0 ? nil : ResourceType(code: UInt8(truncatingIfNeeded: parts[1]))
+        guard parts[1] < 0 || type != nil, parts[0] > 0 else { return nil }
+        return (
+            HistoryQuestion(
+                type: type, since: parts[3] == .min ? nil : parts[3],
+                at: parts[4] <= parts[5] ? parts[4]...parts[5] : nil,
+                count: Int(parts[2])), parts[0]
+        )
+    }
+
     private func context(_ principal: String) -> [UInt8] { Array("ward/page/1 \(principal)".utf8) }
 }

@@ -498,8 +498,7 @@ def test_a_method_that_an_address_does_not_have_is_a_405_that_says_which_it_has(
 
 
 @pytest.mark.parametrize("method,path", [
-    ("GET", "$meta"), ("POST", "Patient/$match"), ("GET", "Observation/a/$everything"), ("GET", "_history"),
-    ("GET", "Patient/_history"),
+    ("GET", "$meta"), ("POST", "Patient/$match"), ("GET", "Observation/a/$everything"),
 ])
 def test_an_interaction_that_is_not_offered_is_a_501(integration, method, path):
     answer = integration.request(method, path, patient() if method in ("PUT", "POST", "PATCH") else None)

@@ -260,6 +260,30 @@ def test_everything_is_what_the_role_may_see(clinic, tokens):
     assert split(work) == []
 
 
+def test_the_history_of_the_store_has_what_the_role_may_see(clinic, tokens):
+    known = {(kind, record["id"]): group for kind, group, record in RECORDS}
+
+    def work(role):
+        fhir = client(clinic, tokens, role)
+        got = fhir.get("_history?_count=1000")
+        while True:
+            if got.status_code not in (200, 403):
+                yield f"{role} asks the history: {got.status_code} {got.text[:200]}"
+            if got.status_code != 200:
+                return
+            bundle = got.json()
+            for each in (entry["resource"] for entry in bundle.get("entry", []) if "resource" in entry):
+                group = known.get((each["resourceType"], each["id"]))
+                may = answer(role, "read", each["resourceType"], group) if group else None
+                if may == REFUSED or may == FIELDS and CANARY in json.dumps(each):
+                    yield f"{role} sees {each['resourceType']}/{each['id']} in the history, should be {may}"
+            if not link(bundle, "next"):
+                return
+            got = fhir.get(link(bundle, "next"))
+
+    assert split(work) == []
+
+
 def test_creating_is_for_whom_it_is(clinic, tokens):
     # Last: what is made here is there from now on.
     def work(role):
