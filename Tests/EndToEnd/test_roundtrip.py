@@ -96,7 +96,7 @@ INVALID = {
     # Requests rather than records: reads alone, a conditional update, an address that is no resource.
     "Bundle-bundle-request-medsallergies.json": "Bundle.entry",
     "Bundle-bundle-request-simplesummary.json": "Bundle.entry",
-    "Bundle-bundle-transaction.json": "Bundle.entry[3].request.url",
+    "Bundle-bundle-transaction.json": "Bundle.entry[7].request.url",
     "Bundle-ussg-fht.json": "Bundle.entry[0].request.url",
 }
 
