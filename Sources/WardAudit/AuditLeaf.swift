@@ -76,6 +76,8 @@ public enum AuditFacet: Hashable, Sendable {
     case record(type: ResourceType, id: String)
     /// Number of a session.
     case session(String)
+    /// Taken from a spool: such an event stands where it was taken, with its own, earlier time.
+    case spooled
     /// Whom it was done to, named as an actor is: `person/ID`.
     case subject(String)
 
@@ -91,6 +93,7 @@ public enum AuditFacet: Hashable, Sendable {
         case .patient: "patient"
         case .record: "record"
         case .session: "session"
+        case .spooled: "spooled"
         case .subject: "subject"
         }
     }
@@ -104,6 +107,7 @@ public enum AuditFacet: Hashable, Sendable {
         case .kind(let kind): kind.rawValue
         case .outcome(let outcome): outcome.rawValue
         case .record(let type, let id): "\(type.name)/\(id)"
+        case .spooled: ""
         }
     }
 }
@@ -176,6 +180,7 @@ extension AuditKeys {
         if event.outcome != .success { tokens.append(token(.outcome(event.outcome))) }
         if let subject = event.subject { tokens.append(token(.subject(subject))) }
         if let emergency = event.emergency { tokens.append(token(.emergency(emergency))) }
+        if event.spooled != nil { tokens.append(token(.spooled)) }
         for patient in event.patients { tokens.append(token(.patient(patient))) }
         for record in event.records { tokens.append(token(.record(type: record.type, id: record.id))) }
         // A token stands once in a leaf's list, though a transaction may touch a record twice.
@@ -199,6 +204,7 @@ extension AuditEvent {
         case .patient(let id): patients.contains(id)
         case .record(let type, let id): records.contains { $0.type == type && $0.id == id }
         case .session(let number): session == number
+        case .spooled: spooled != nil
         case .subject(let id): subject == id
         }
     }

@@ -13,6 +13,15 @@ extension AuditLog {
         try keys.open(leaf: leaf.leaf, payload: leaf.payload)
     }
 
+    /// The tiles that leaves fill which come after the first `size` ones, those being in `store`.
+    package static func tiles(
+        filledBy leaves: [StoredLeaf], after size: Int64, in store: any SealedStore
+    ) throws(AuditFailure) -> [TileBuilder.Tile] {
+        guard !leaves.isEmpty else { return [] }
+        var tiles = try Sequencer.edge(of: size, store).tiles
+        return leaves.flatMap { tiles.append(MerkleHash.leaf($0.leaf)) }
+    }
+
     /// Takes events of a spool into the log, in their order, with their own times, in one transaction with `entries`.
     ///
     /// What they account for in the store of that time is not in this one, and is left out.

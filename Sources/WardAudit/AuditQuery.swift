@@ -71,7 +71,8 @@ extension AuditLog {
     /// Events that a query asks for, newest first.
     ///
     /// Reading the log is itself an event; the caller appends it before showing anything. Within a range of time the log
-    /// is taken to be in order but for ``slack``: events of a clock that was wrong by more may be left out of it.
+    /// is taken to be in order but for ``slack``: events of a clock that was wrong by more may be left out of it. Events of
+    /// a spool stand at any place, and are looked for at every one.
     ///
     /// - Parameters:
     ///   - before: only leaves below this index; pass ``AuditPage/next`` for the next page.
@@ -80,7 +81,8 @@ extension AuditLog {
         _ query: AuditQuery, before: Int64 = .max, limit: Int, looking: Int = 20_000
     ) throws(AuditFailure) -> AuditPage {
         guard limit > 0 else { return AuditPage(events: [], next: nil, pruned: 0) }
-        var end = min(max(before, 0), checkpoint.size)
+        let top = min(max(before, 0), checkpoint.size)
+        var end = top
         var lowest: Int64 = 0
         if let to = query.filter.to {
             end = min(end, try firstLeaf(at: to.adding(seconds: Self.slack), passingPruned: true))
@@ -105,15 +107,21 @@ extension AuditLog {
             if query.facets.allSatisfy(logged.event.has), query.filter.permits(logged) { found.append(logged) }
             return true
         }
+        func walk(_ facets: [AuditFacet], before end: Int64, from lowest: Int64) throws(AuditFailure) {
+            guard next == nil, lowest < end else { return }
+            try index.walk(facets.map(keys.token), before: end, from: lowest, look)
+        }
+        try walk(query.facets + [.spooled], before: top, from: end)
         if query.facets.isEmpty {
             var index = end
-            while index > lowest {
+            while index > lowest, next == nil {
                 index -= 1
                 guard try look(index) else { break }
             }
         } else {
-            try index.walk(query.facets.map(keys.token), before: end, from: lowest, look)
+            try walk(query.facets, before: end, from: lowest)
         }
+        try walk(query.facets + [.spooled], before: min(lowest, end), from: 0)
         return AuditPage(events: found, next: next, pruned: pruned)
     }
 
@@ -142,7 +150,8 @@ extension AuditLog {
             leafHash: MerkleHash.leaf(stored.leaf))
     }
 
-    /// The first leaf at or after a time, by halving; leaves without content are passed over.
+    /// The first leaf at or after a time, by halving; leaves without content are passed over, and so are those of a spool,
+    /// whose times are out of order.
     ///
     /// - Parameter passingPruned: whether a long run of leaves without content counts as older than `time`. Where it
     ///   stands nobody knows, so that the answer errs on the side of looking at more.
@@ -151,17 +160,19 @@ extension AuditLog {
         var prunings: Prunings?
         while low < high {
             let middle = (low + high) / 2
-            var probe = middle
+            var (probe, step) = (middle, Int64(1))
             var logged = try event(at: probe, &prunings)
-            while logged == nil, probe + 1 < high, probe < middle + 64 {
-                probe += 1
+            while logged?.event.spooled != nil || logged == nil, probe + step < high, step > 1 || probe < middle + 64 {
+                probe += step
+                // A spool may be long: ever further ahead, past events of others too.
+                if logged != nil || step > 1 { step *= 2 }
                 logged = try event(at: probe, &prunings)
             }
-            guard let logged else {
+            guard let logged, logged.event.spooled == nil else {
                 if passingPruned { low = probe + 1 } else { high = middle }
                 continue
             }
-            if logged.event.time < time { low = probe + 1 } else { high = middle }
+            if logged.event.time < time { low = probe + 1 } else { high = step > 1 ? probe : middle }
         }
         return low
     }

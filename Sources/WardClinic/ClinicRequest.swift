@@ -106,12 +106,12 @@ public struct ClinicAnswer: Sendable {
         headers = answer.headers + [(name: Self.receiptHeader, value: receipt)]
     }
 
-    /// The same over several lines (`_pretty`).
+    /// The same over several lines (`_pretty`), unless it is large.
     public var pretty: ClinicAnswer {
         switch body {
         case .none: self
         case .plain(let bytes):
-            (try? JSONTape(parsing: bytes)).map { ClinicAnswer(self, body: .plain($0.pretty)) } ?? self
+            (try? JSONTape(parsing: bytes).pretty).map { ClinicAnswer(self, body: .plain($0)) } ?? self
         case .released(let released): ClinicAnswer(self, body: .released(released.pretty))
         }
     }

@@ -55,6 +55,10 @@ extension ClinicAnswer {
             self = .failure(
                 400, "value", "the condition finds a resource with another id than the one given",
                 expression: "Bundle.entry[\(entry)].resource.id")
+        case .idTaken(let entry):
+            self = .failure(
+                409, "conflict", "the condition finds nothing, and there is another resource with the id given",
+                expression: "Bundle.entry[\(entry)].resource.id")
         case .patch(_, let failure): self.init(failure)
         case .matchCount(let entry, let found):
             self =
@@ -166,7 +170,7 @@ extension CodeSetTrouble {
         case .noCodeSystem: "no CodeSystem with this url, and content complete, can be found here"
         case .noHierarchy: "the CodeSystem does not say that its hierarchy means is-a"
         case .notEnumerable: "the ValueSet is not one of codes listed, or derived by is-a, descendent-of or is-not-a"
-        case .tooLarge: "more than 10,000 codes, or value sets more than 8 deep"
+        case .tooLarge: "more than 10,000 codes, or value sets more than 8 deep, within themselves, or more than 100"
         }
     }
 }

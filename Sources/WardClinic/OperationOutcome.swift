@@ -30,7 +30,7 @@ public struct OperationOutcome: Sendable {
                 switch reason {
                 case .testFailed, .noSuchPath, .severalAtPath: "processing"
                 case .tooMany, .tooLarge: "too-costly"
-                case .otherResource, .notRepeating, .intoItself: "business-rule"
+                case .otherResource, .notRepeating, .intoItself, .partOfRecord, .unresolvedReference: "business-rule"
                 default: "value"
                 }
             text = reason.rawValue

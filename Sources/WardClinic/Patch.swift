@@ -25,7 +25,7 @@ extension Clinic {
             var change = RecordChange(
                 operation: .patch(try parsedPatch(request.body, request.mediaType), ifMatch: try expected(request)),
                 type: try patchable(type), id: randomUUID(), resource: nil)
-            change.target = try condition(request, type)
+            change.target = try condition(request.parameters, type)
             let grant = try await gate.authorize(
                 Update.self, on: GrantSubject(steps: change.needs), principal: request.principal,
                 source: request.source)
@@ -40,7 +40,7 @@ extension Clinic {
             let resource = try validated(request.body, type: type)
             var change = try makeChange(
                 .update(ifMatch: try expected(request)), type, id: resource.id ?? randomUUID(), resource)
-            change.target = try condition(request, type)
+            change.target = try condition(request.parameters, type)
             let grant = try await gate.authorize(
                 Update.self, on: GrantSubject(steps: change.needs), principal: request.principal,
                 source: request.source)
@@ -53,7 +53,7 @@ extension Clinic {
     public func delete(_ type: ResourceType, _ request: ClinicRequest) async -> ClinicAnswer {
         await answering {
             var change = RecordChange(operation: .delete, type: type, id: randomUUID(), resource: nil)
-            change.target = try condition(request, type)
+            change.target = try condition(request.parameters, type)
             let grant = try await gate.authorize(
                 Delete.self, on: GrantSubject(steps: change.needs), principal: request.principal,
                 source: request.source)
@@ -80,16 +80,6 @@ extension Clinic {
             throw Rejection(400, "value", "If-Match is not an entity tag of this server")
         }
         return version
-    }
-
-    /// The search of a conditional interaction; without one it would concern whatever there is.
-    private func condition(_ request: ClinicRequest, _ type: ResourceType) throws -> SearchQuery {
-        let parameters = request.parameters.filter { $0.name != "_format" && $0.name != "_pretty" }
-        guard !parameters.isEmpty else {
-            throw Rejection(400, "value", "a condition must be a search with at least one parameter")
-        }
-        return try SearchQuery.parse(
-            type: type, parameters: parameters, handling: .strict, context: searchContext())
     }
 
     func parsedPatch(_ body: [UInt8], _ mediaType: String) throws -> RecordPatch {

@@ -141,13 +141,7 @@ extension Clinic {
 
     /// A part of a record, as `_summary` or `_elements` cut it, does not take the place of the whole.
     private func checkWhole(_ type: ResourceType, _ resource: ValidatedResource) throws {
-        let tape = resource.tape
-        guard let tags = tape.member(resource.index, "meta").flatMap({ tape.member($0, "tag") }) else { return }
-        var isPart = false
-        tape.forEachElement(tags) { tag in
-            if tape.member(tag, "system").map({ tape.text($0) }) == RecordView.marker.system { isPart = true }
-        }
-        guard !isPart else {
+        guard !RecordView.isMarked(resource.tape, at: resource.index) else {
             throw Rejection(
                 422, "business-rule", "a part of a record, as _summary or _elements cut it, is not stored",
                 expression: "\(type.name).meta.tag")
@@ -158,14 +152,22 @@ extension Clinic {
     func parsedCondition(_ text: String, type: ResourceType) throws -> SearchQuery {
         let search = text.hasPrefix("?") ? String(text.dropFirst()) : text
         let query = search.firstIndex(of: "?").map { String(search[search.index(after: $0)...]) } ?? search
-        guard let pairs = decodedQuery(query), !pairs.isEmpty else {
-            throw Rejection(400, "value", "a condition must be a search with at least one parameter")
-        }
+        guard let pairs = decodedQuery(query) else { throw Self.noCondition }
+        return try condition(pairs, type)
+    }
+
+    /// The search of a conditional interaction, for which no other records are looked up; one that asks nothing would
+    /// concern whatever there is.
+    func condition(_ pairs: [SearchPair], _ type: ResourceType) throws -> SearchQuery {
         let parsed = try SearchQuery.parse(
             type: type, parameters: pairs, handling: .strict, context: searchContext())
         if let name = parsed.tiedName {
             throw SearchQueryFailure.unsupported(parameter: name, .chaining)
         }
+        guard !parsed.plans.allSatisfy({ $0.criterion == .always }) else { throw Self.noCondition }
         return parsed
     }
+
+    private static let noCondition = Rejection(
+        400, "value", "a condition must be a search with at least one parameter")
 }

@@ -64,16 +64,28 @@ extension Backup {
 
     /// Entries of destroyed keys that the place lists and the store does not know: it took the place of a store that had
     /// gone on, and has to destroy these keys as well.
-    public func destroyedElsewhere() async throws(BackupFailure) -> [StoredEntry] {
-        var unknown: [StoredEntry] = []
-        for entry in try await reader.destroyed(of: desk.keys.store) {
-            do throws(StorageFailure) {
-                if try store.entry(entry.id, kind: .destroyedKey) == nil { unknown.append(entry) }
+    ///
+    /// - Returns: them, and what of the list is not as it was written: that keeps nobody from the rest.
+    /// - Throws: where the place is not there, or cannot be read as a whole.
+    public func destroyedElsewhere() async throws(BackupFailure) -> (unknown: [StoredEntry], faults: [BackupFailure]) {
+        guard try await isThere() else { throw .notThere }
+        var (unknown, faults): ([StoredEntry], [BackupFailure]) = ([], [])
+        for name in try await destination.list(BackupNames.destroyed) {
+            do throws(BackupFailure) {
+                let entry = try await reader.destroyed(name, of: desk.keys.store)
+                do throws(StorageFailure) {
+                    if try store.entry(entry.id, kind: .destroyedKey) == nil { unknown.append(entry) }
+                } catch {
+                    throw .store
+                }
             } catch {
-                throw .store
+                switch error {
+                case .altered, .foreignSigner, .missing, .unknownFormat: faults.append(error)
+                default: throw error
+                }
             }
         }
-        return unknown
+        return (unknown, faults)
     }
 
     /// Names of destroyed keys that the list at the place lacks, does not say as the store does, or has alone.

@@ -55,10 +55,11 @@ enum FHIRRoute {
         }
     }
 
-    /// Whether the work is that of one record, done in well under a millisecond.
+    /// Whether the work is that of one record, done in well under a millisecond; a patch may be more work than its size
+    /// tells.
     var isShort: Bool {
         switch self {
-        case .create, .delete, .patch, .read, .update, .versionRead: true
+        case .create, .delete, .read, .update, .versionRead: true
         default: false
         }
     }

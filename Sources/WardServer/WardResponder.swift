@@ -139,21 +139,24 @@ struct WardResponder: HTTPResponder {
             return (route.template, response(.unauthorized))
         }
         var answer: ClinicAnswer
+        let isPretty = isPretty(request)
         if let refusal {
             answer = refusal
         } else if settings.isReadOnly, !route.isReading(request.method) {
             answer = .readOnly
         } else if let body = try? await collect(request, limit: settings.largestBody) {
             answer =
-                route.isShort && body.count <= 65_536
+                route.isShort && !isPretty && body.count <= 65_536
                 ? await self.answer(route, request, principal, source, body)
-                : await offLoop { await self.answer(route, request, principal, source, body) }
+                : await offLoop {
+                    let answer = await self.answer(route, request, principal, source, body)
+                    return isPretty ? answer.pretty : answer
+                }
         } else {
             answer = .tooLarge
         }
         answer = await clinic.accounted(
             answer, route: route.template, type: route.type, principal: principal, source: source)
-        if isPretty(request) { answer = answer.pretty }
         var sent = response(answer)
         if request.method == .head { sent.body = unsent(sent.body) }
         return (route.template, sent)

@@ -14,16 +14,39 @@ public enum CodeSetTrouble: Hashable, Sendable {
     case noHierarchy
     /// A filter other than is-a, descendent-of and is-not-a, or a ValueSet that is none of codes listed or derived.
     case notEnumerable
-    /// More than 10,000 codes, or value sets within value sets more than 8 deep.
+    /// More than 10,000 codes, value sets within value sets more than 8 deep or within themselves, or more than one
+    /// request may take: 100 ValueSets and CodeSystems, 2,000,000 codes to walk.
     case tooLarge
+}
+
+/// What one request has read of ValueSets and CodeSystems: each once, however often it is named.
+struct CodeBook {
+    fileprivate struct Canonical: Hashable {
+        let url: String
+        let version: String?
+    }
+
+    fileprivate struct Question: Hashable {
+        let asked: CodeQuestion
+        let parameter: UInt16
+    }
+
+    fileprivate var systems: [String: CodeHierarchy] = [:]
+    fileprivate var valueSets: [Canonical: Set<TokenPair>] = [:]
+    /// Value sets that are being read: one of them within itself has no codes that could be told.
+    fileprivate var unfinished: Set<Canonical> = []
+    fileprivate var answers: [Question: CodeSet] = [:]
+    fileprivate var opened = 0
+    fileprivate var walked = 0
+
+    fileprivate static let openLimit = 100
+    fileprivate static let walkLimit = 2_000_000
 }
 
 /// The codes of `:in`, `:not-in`, `:above` and `:below`, from ValueSets and CodeSystems in the store that who asks may
 /// find (FHIR R4 search.html#modifiers, valueset.html#compositions).
 struct CodeSets {
     private(set) var finder: RecordFinder
-    /// Systems that were read, by url.
-    private var systems: [String: CodeHierarchy] = [:]
     /// The modified parameter as given.
     private let name: String
 
@@ -36,13 +59,26 @@ struct CodeSets {
         self.name = name
     }
 
-    mutating func codes(_ question: CodeQuestion) async throws(VaultFailure) -> Set<TokenPair> {
+    mutating func codes(
+        _ question: CodeQuestion, under parameter: SearchParameter
+    ) async throws(VaultFailure) -> CodeSet {
+        let key = CodeBook.Question(asked: question, parameter: parameter.number)
+        if let known = finder.book.answers[key] { return known }
+        let set = CodeSet(try await codes(question), under: parameter)
+        finder.book.answers[key] = set
+        return set
+    }
+
+    private mutating func codes(_ question: CodeQuestion) async throws(VaultFailure) -> Set<TokenPair> {
         switch question {
-        case .valueSet(let url, let version): return try await valueSet(url, version, depth: 0)
+        case .valueSet(let url, let version):
+            let found = try await valueSet(url, version, depth: 0)
+            try walk(found.count)
+            return found
         case .below(let system, let code):
-            return Self.pairs(system, try checked(try await hierarchy(system).below(code)))
+            return Self.pairs(system, try walked(try checked(try await hierarchy(system).below(code))))
         case .above(let system, let code):
-            return Self.pairs(system, try checked(try await hierarchy(system).above(code)))
+            return Self.pairs(system, try walked(try checked(try await hierarchy(system).above(code))))
         }
     }
 
@@ -51,7 +87,18 @@ struct CodeSets {
     private mutating func valueSet(
         _ url: String, _ version: String?, depth: Int
     ) async throws(VaultFailure) -> Set<TokenPair> {
-        guard depth <= Self.depthLimit else { throw trouble(.tooLarge) }
+        let key = CodeBook.Canonical(url: url, version: version)
+        if let known = finder.book.valueSets[key] { return known }
+        guard depth <= Self.depthLimit, finder.book.unfinished.insert(key).inserted else { throw trouble(.tooLarge) }
+        let found = try await listed(url, version, depth: depth)
+        finder.book.unfinished.remove(key)
+        finder.book.valueSets[key] = found
+        return found
+    }
+
+    private mutating func listed(
+        _ url: String, _ version: String?, depth: Int
+    ) async throws(VaultFailure) -> Set<TokenPair> {
         guard let tape = try await definition("ValueSet", url, version) else { throw trouble(.noValueSet) }
         guard let compose = tape.root["compose"] else {
             guard let expansion = tape.root["expansion"]?["contains"] else { throw trouble(.notEnumerable) }
@@ -93,8 +140,12 @@ struct CodeSets {
                 found = Self.pairs(system, Set(concepts.compactMap { $0["code"]?.string }))
             } else {
                 let hierarchy = try await self.system(system)
+                try walk(hierarchy.codes.count)
                 var codes = Set(hierarchy.codes)
-                for filter in filters { codes.formIntersection(try filtered(filter, hierarchy)) }
+                for filter in filters {
+                    try walk(hierarchy.codes.count)
+                    codes.formIntersection(try filtered(filter, hierarchy))
+                }
                 found = Self.pairs(system, try checked(codes))
             }
         }
@@ -102,6 +153,7 @@ struct CodeSets {
             guard let text = inner.string else { throw trouble(.notEnumerable) }
             let (url, version) = UriPath.versioned(text).map { ($0.url, Optional($0.version)) } ?? (text, nil)
             let codes = try await valueSet(url, version, depth: depth + 1)
+            try walk(codes.count)
             found = found?.intersection(codes) ?? codes
         }
         guard let found else { throw trouble(.notEnumerable) }
@@ -130,11 +182,11 @@ struct CodeSets {
     }
 
     private mutating func system(_ url: String) async throws(VaultFailure) -> CodeHierarchy {
-        if let known = systems[url] { return known }
+        if let known = finder.book.systems[url] { return known }
         guard let tape = try await definition("CodeSystem", url, nil), tape.root["content"]?.string == "complete",
             let hierarchy = CodeHierarchy(tape.root)
         else { throw trouble(.noCodeSystem) }
-        systems[url] = hierarchy
+        finder.book.systems[url] = hierarchy
         return hierarchy
     }
 
@@ -145,6 +197,9 @@ struct CodeSets {
         guard let type = ResourceType(typeName), let urls = Definitions.r4.searchParameter("url", of: type),
             let versions = Definitions.r4.searchParameter("version", of: type)
         else { return nil }
+        finder.book.opened += 1
+        guard finder.book.opened <= CodeBook.openLimit else { throw trouble(.tooLarge) }
+        await Task.yield()
         var parts: [SearchCriterion] = [.matches(parameter: urls.number, .uri(.exact, url))]
         if let version { parts.append(.matches(parameter: versions.number, .token(.code(version)))) }
         let query = SearchQuery.tied(SearchPlan(type: type, criterion: .all(parts), sortParameters: []))
@@ -159,6 +214,17 @@ struct CodeSets {
     private func checked(_ codes: Set<String>) throws(VaultFailure) -> Set<String> {
         guard codes.count <= Self.limit else { throw trouble(.tooLarge) }
         return codes
+    }
+
+    private mutating func walked(_ codes: Set<String>) throws(VaultFailure) -> Set<String> {
+        try walk(codes.count)
+        return codes
+    }
+
+    /// Counts codes that are gone through; a set of none costs something as well.
+    private mutating func walk(_ count: Int) throws(VaultFailure) {
+        finder.book.walked += count + 1
+        guard finder.book.walked <= CodeBook.walkLimit else { throw trouble(.tooLarge) }
     }
 
     private func trouble(_ trouble: CodeSetTrouble) -> VaultFailure { .noCodes(parameter: name, trouble) }

@@ -105,11 +105,13 @@ public struct ReleasedBytes: Sendable {
             content: writer.bytes, receipt: newest, isPart2: parts.contains { $0.notice != nil })
     }
 
-    /// The same over several lines (`_pretty`); as it is if it cannot be read again.
+    /// The same over several lines (`_pretty`); as it is if it cannot be read again or is large.
     public var pretty: ReleasedBytes {
         content.exposed { bytes in
-            guard let tape = try? JSONTape(parsing: copy bytes) else { return self }
-            return ReleasedBytes(content: tape.pretty, receipt: receipt, isPart2: notice != nil)
+            guard bytes.count < JSONTape.prettyLimit, let text = try? JSONTape(parsing: copy bytes).pretty else {
+                return self
+            }
+            return ReleasedBytes(content: text, receipt: receipt, isPart2: notice != nil)
         }
     }
 

@@ -62,19 +62,29 @@ public struct RecordChange: Sendable {
             ? RecordChange(
                 operation: .create(unlessExists: nil), type: type, id: id, resource: resource,
                 replacements: replacements, conditionalReferences: conditionalReferences)
-            : directed(to: resource?.id ?? id)
+            : directed(to: resource?.id ?? id, matched: nil)
         change.target = target
+        change.isOfNone = true
         return change
     }
 
-    /// The same change of the record with that id.
-    func directed(to id: String) -> RecordChange {
+    /// The same change of the record with that id, whose version `matched` the search found.
+    func directed(to id: String, matched: Int64?) -> RecordChange {
         var change = RecordChange(
             operation: operation, type: type, id: id, resource: resource, replacements: replacements,
             conditionalReferences: conditionalReferences)
         change.target = target
+        change.matched = matched
         return change
     }
+
+    /// The version that ``target`` found: no other may be changed.
+    private(set) var matched: Int64?
+    /// Whether ``target`` found nothing, so that nothing may be there under ``id``.
+    private(set) var isOfNone = false
+
+    /// Whether ``id`` is that of a record, or one that the client gave; else it was made up here.
+    var isOfKnownID: Bool { target == nil || matched != nil || isOfNone && resource?.id == id }
 }
 
 extension RecordChange {

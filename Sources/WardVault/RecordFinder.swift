@@ -12,23 +12,31 @@ struct RecordFinder {
     let vault: Vault
     let access: RecordAccess
     /// Records that were opened to decide on them.
-    private var opened = 0
-    /// Those of them that are not found.
-    private(set) var leftOut = 0
-    /// Far ends that were looked up, and the records found there.
-    private var lookups = 0
+    private(set) var opened = 0
+    /// Those of them that are not found, each counted once however often it was opened.
+    private var hidden: Set<RecordNumber> = []
+    /// Records at the far ends.
     private var walked = 0
+    /// What modifiers led to so far.
+    var book = CodeBook()
 
     init(_ vault: Vault, _ access: RecordAccess) {
         self.vault = vault
         self.access = access
     }
 
+    var leftOut: Int { hidden.count }
+
     /// The query with what it is tied to looked up.
     mutating func resolved(_ query: SearchQuery) async throws(VaultFailure) -> SearchQuery {
         guard query.isTied else { return query }
+        try checkLookups(of: query)
         var plans: [SearchPlan] = []
         for plan in query.plans {
+            guard access.outlook(.search, on: plan.type).isPermitted else {
+                plans.append(SearchPlan(type: plan.type, criterion: .never, sortParameters: plan.sortParameters))
+                continue
+            }
             let coded = try await withCodes(plan.criterion)
             let criterion = try await resolved(coded, of: plan.type, among: nil)
             plans.append(SearchPlan(type: plan.type, criterion: criterion, sortParameters: plan.sortParameters))
@@ -38,8 +46,14 @@ struct RecordFinder {
 
     /// Matches in the order of the query, of a query that ``resolved(_:)`` made.
     mutating func found(_ query: SearchQuery) async throws(VaultFailure) -> [SearchHit] {
+        try await found(query, few: .max) ?? []
+    }
+
+    /// - Parameter few: nil is answered if more than that could match.
+    private mutating func found(_ query: SearchQuery, few: Int) async throws(VaultFailure) -> [SearchHit]? {
         let types = query.plans.map(\.type)
         let found = vault.index.evaluate(query, residual: vault.residual(for: types, access))
+        guard found.hits.count <= few else { return nil }
         let doubtful = try vault.doubtful(query, access)
         let needsValues = query.isSortedByValues
         if found.unsureCount == 0, doubtful == .none, !needsValues { return found.hits }
@@ -58,13 +72,25 @@ struct RecordFinder {
                     ? vault.matchingValues(body, query) : vault.isMatch(body, query) ? [] : nil,
                 try vault.mayFind(body, query, access)
             else {
-                leftOut += 1
+                hidden.insert(hit.record)
                 continue
             }
             hits.append(hit)
             if needsValues { order.add(values, of: vault.searched(body), number: hit.record.value) }
         }
         return needsValues ? order.sorted().map { hits[$0] } : hits
+    }
+
+    /// Refuses a query that asks for too many far ends: by what it says alone, as what is there may be hidden.
+    private func checkLookups(of query: SearchQuery) throws(VaultFailure) {
+        var count = 0
+        func permitted(_ plans: [SearchPlan]) -> [SearchPlan] {
+            plans.filter { access.outlook(.search, on: $0.type).isPermitted }
+        }
+        for tie in permitted(query.plans).flatMap(\.criterion.ties) {
+            count += permitted(tie.plans).count
+            guard count <= Self.lookupLimit else { throw .tooManyTied(parameter: tie.name) }
+        }
     }
 
     /// The criterion with the codes of its modifiers told, also at the far ends: before any record is looked at, so that
@@ -75,9 +101,9 @@ struct RecordFinder {
         case .codes(let number, let question, let name):
             guard let parameter = Definitions.r4.searchParameter(number: number) else { return .never }
             var sets = CodeSets(self, for: name)
-            let codes = try await sets.codes(question)
-            self = sets.finder
-            return .matches(parameter: number, .codes(CodeSet(codes, under: parameter)))
+            // What was opened counts also where it led to nothing.
+            defer { self = sets.finder }
+            return .matches(parameter: number, .codes(try await sets.codes(question, under: parameter)))
         case .all(let parts): return .all(try await withCodes(parts))
         case .any(let parts): return .any(try await withCodes(parts))
         case .not(let part): return .not(try await withCodes(part))
@@ -105,15 +131,16 @@ struct RecordFinder {
         return SearchTie(plans: plans, isNamed: tie.isNamed, name: tie.name)
     }
 
-    /// - Parameter candidates: all records that can match the whole, where they are few: nothing further away than what
-    ///   these are tied to is looked at.
+    /// - Parameter candidates: all records that can match the whole and may be found, where they are few: nothing
+    ///   further away than what these are tied to is looked at.
     private mutating func resolved(
         _ criterion: SearchCriterion, of type: ResourceType, among candidates: [SearchHit]?
     ) async throws(VaultFailure) -> SearchCriterion {
         switch criterion {
         case .all(let parts):
             let plain = parts.filter { !$0.isTied }
-            let few = plain.count == parts.count ? nil : candidates ?? self.candidates(plain, of: type)
+            var few = plain.count == parts.count ? nil : candidates
+            if few == nil, plain.count < parts.count { few = try await self.candidates(plain, of: type) }
             if let few, few.isEmpty { return .never }
             var result = plain
             for part in parts where part.isTied { result.append(try await resolved(part, of: type, among: few)) }
@@ -155,20 +182,21 @@ struct RecordFinder {
         let criterion = try await resolved(.all(parts), of: plan.type, among: nil)
         let hits = try await found(
             .tied(SearchPlan(type: plan.type, criterion: criterion, sortParameters: [])))
-        lookups += 1
         walked += hits.count
-        guard hits.count <= Self.tieLimit, lookups <= Self.lookupLimit, walked <= Self.walkLimit else {
+        guard hits.count <= Self.tieLimit, walked <= Self.walkLimit else {
             throw .tooManyTied(parameter: tie.name)
         }
         return hits
     }
 
-    /// Records that can match, if there are few.
-    private func candidates(_ plain: [SearchCriterion], of type: ResourceType) -> [SearchHit]? {
+    /// Records that can match, if there are few; of hidden ones nothing further is looked at, so that neither what is
+    /// refused nor how long it takes tells of them.
+    private mutating func candidates(
+        _ plain: [SearchCriterion], of type: ResourceType
+    ) async throws(VaultFailure) -> [SearchHit]? {
         guard !plain.isEmpty else { return nil }
         let query = SearchQuery.tied(SearchPlan(type: type, criterion: .all(plain), sortParameters: []))
-        let hits = vault.index.evaluate(query, residual: vault.residual(for: [type], access)).hits
-        return hits.count <= Self.fewLimit ? hits : nil
+        return try await found(query, few: Self.fewLimit)
     }
 
     /// Records that one search may open to decide on them or to sort them.

@@ -37,11 +37,21 @@ struct ResealReader: Sendable {
         guard let last = page.last else { return nil }
         let own = Dictionary(cards.map { ($0.record, $0) }) { first, _ in first }
         var batch = Batch(last: last.record.value, rows: page.count)
+        var known: Set<Locator> = []
         for stored in page {
             batch.bytes += stored.body.count
             let context = vault.context(of: stored)
-            // Records of nobody, or of several, are under a key of the store.
-            guard context.owner != .none, target == nil || target == context.owner else { continue }
+            if let target, target != context.owner {
+                // What is under a key that nobody ever had may be the one patient's.
+                if context.owner != .none, !known.contains(context.owner) {
+                    if try isKnown(context.owner) {
+                        known.insert(context.owner)
+                    } else {
+                        batch.faults.append(stored.record.value)
+                    }
+                }
+                continue
+            }
             let keys: PatientKeys?
             do throws(VaultFailure) { keys = try vault.keys.keys(of: context.owner, store: vault.store) } catch {
                 // Destroyed: it stays, sealed for good.
@@ -49,8 +59,13 @@ struct ResealReader: Sendable {
                 guard error == .damaged else { throw error }
                 keys = nil
             }
-            // One key alone: of a patient who came since, or nothing is left of an earlier one.
-            if let keys, keys.earlier == nil { continue }
+            // One key alone: of a patient who came since, or the store's for records of nobody or of several.
+            if let keys, keys.earlier == nil {
+                if (try? keys.newest.body.open(stored.body, boundTo: context.bytes("ward/body/1"))) == nil {
+                    batch.faults.append(stored.record.value)
+                }
+                continue
+            }
             guard let keys, let result = sealed(stored, own[stored.record], context, keys) else {
                 batch.faults.append(stored.record.value)
                 continue
@@ -58,6 +73,19 @@ struct ResealReader: Sendable {
             if case .anew(let reseal) = result { batch.reseals.append(reseal) }
         }
         return batch
+    }
+
+    /// Whether an owner has a key, or had one that was destroyed.
+    private func isKnown(_ owner: Locator) throws(VaultFailure) -> Bool {
+        do throws(StorageFailure) {
+            if try vault.store.patientKey(owner) != nil { return true }
+        } catch {
+            throw .storage
+        }
+        do throws(VaultFailure) { return try vault.keys.storedDestruction(of: owner, vault.store) != nil } catch {
+            guard error == .damaged else { throw error }
+            return false
+        }
     }
 
     private enum Result {
@@ -100,40 +128,87 @@ extension VaultKeys {
     }
 }
 
-/// Names versions that could not be sealed anew, by what the log says was written there.
+/// Finds out whose the versions are that could not be sealed anew: by their rows, and by what the log says was written.
+///
+/// A row that was altered may name another owner than the one whose key it is under, or another place.
 struct ResealFaults {
-    private let vault: Vault
+    private(set) var owners: Set<Locator> = []
+    private(set) var names: [String] = []
+    /// Whether one of them may be anybody's.
+    private(set) var isUnsure = false
 
-    init(_ vault: Vault) {
-        self.vault = vault
+    private struct Place: Hashable {
+        let locator: Locator
+        let version: Int64
     }
 
-    /// The keys that they are under, and their names.
-    func owners(of records: [Int64]) throws(VaultFailure) -> (owners: Set<Locator>, names: [String]) {
-        var (owners, names): (Set<Locator>, [String]) = ([], [])
-        var places: [Locator: Set<Int64>] = [:]
+    private struct Fault {
+        let hash: Locator
+        /// Whose key the row says, and whether there is such a key.
+        let owner: Locator
+        var isResolved: Bool
+        var name: String?
+    }
+
+    init(_ vault: Vault, of records: [Int64]) throws(VaultFailure) {
+        var faults: [Place: Fault] = [:]
+        var places: [Locator: Place] = [:]
         for record in records {
             let stored: StoredVersion?
-            do throws(StorageFailure) { stored = try vault.store.version(RecordNumber(record)) } catch {
+            var hasKey = false
+            do throws(StorageFailure) {
+                stored = try vault.store.version(RecordNumber(record))
+                if let stored { hasKey = try vault.store.patientKey(vault.context(of: stored).owner) != nil }
+            } catch {
                 throw .storage
             }
             guard let stored else {
-                names.append("record \(record)")
+                (isUnsure, names) = (true, names + ["record \(record)"])
                 continue
             }
-            owners.insert(vault.context(of: stored).owner)
-            places[stored.locator, default: []].insert(stored.version)
+            let place = Place(locator: stored.locator, version: stored.version)
+            let fault = Fault(hash: shortHash(stored.body), owner: vault.context(of: stored).owner, isResolved: hasKey)
+            if hasKey { owners.insert(fault.owner) }
+            // Two rows of one place: one of them is not of there.
+            if let other = faults.updateValue(fault, forKey: place) { isUnsure = isUnsure || !other.isResolved }
+            places[fault.hash] = place
         }
-        guard !places.isEmpty else { return (owners, names) }
+        guard !faults.isEmpty else { return }
+        var found: Set<String> = []
         try vault.tail(after: .start) { event in
-            for record in event.records where record.hash != nil {
+            for record in event.records {
+                guard let hash = record.hash.flatMap(Locator.init(hex:)) else { continue }
                 let locator = vault.keys.locators.locator(type: record.type, id: record.id)
-                guard places[locator]?.remove(record.version) != nil else { continue }
-                names.append("\(record.type.name)/\(record.id)/_history/\(record.version)")
+                let place = Place(locator: locator, version: record.version)
+                let (isPlace, moved) = (faults[place] != nil, places[hash])
+                guard isPlace || moved != nil else { continue }
+                let name = "\(record.type.name)/\(record.id)/_history/\(record.version)"
+                if isPlace {
+                    faults[place]?.name = name
+                    // Of nobody or of several by row and log: under the key of the store.
+                    if faults[place]?.owner == Locator.none { faults[place]?.isResolved = true }
+                }
+                // The very bytes that were written for them.
+                if let moved {
+                    faults[moved]?.isResolved = true
+                    if faults[moved]?.name == nil { faults[moved]?.name = name }
+                }
+                found.formUnion(
+                    record.owners?.compactMap { event.patients.indices.contains($0) ? event.patients[$0] : nil }
+                        ?? event.patients)
+            }
+            for sealed in event.resealed {
+                let place = Place(locator: sealed.locator, version: sealed.version)
+                // By an exchange before, in this place.
+                if faults[place]?.name != nil, faults[place]?.hash == sealed.new { faults[place]?.isResolved = true }
             }
         }
-        // Of which the log knows nothing.
-        for (_, versions) in places { names += versions.map { "a version \($0) that the log never wrote" } }
-        return (owners, names.sorted())
+        for patient in found { owners.insert(vault.keys.owner(ofPatient: patient)) }
+        for (place, fault) in faults {
+            // Of which the log knows nothing.
+            names.append(fault.name ?? "a version \(place.version) that the log never wrote")
+            isUnsure = isUnsure || !fault.isResolved
+        }
+        names.sort()
     }
 }

@@ -27,14 +27,20 @@ public struct Resealing: Hashable, Sendable {
     public internal(set) var resealed: Int64 = 0
     /// Record numbers of versions that did not open, and stay as they are; at most ``mostFaults``.
     public internal(set) var faults: [Int64] = []
+    /// How many patients' keys did not open, and stay as they are.
+    public internal(set) var keyFaults: Int64 = 0
+    /// Whether every earlier key stays, since a version that does not open may be anybody's.
+    public internal(set) var keepsAll = false
     /// What the log calls them, once it has ended.
     public internal(set) var names: [String] = []
     public internal(set) var ended: Instant?
 
     /// With so many faults it looks on and keeps every earlier key.
-    static let mostFaults = 1000
+    public static let mostFaults = 1000
 
     public var isUnfinished: Bool { phase != .done }
+
+    public var hasFaults: Bool { !faults.isEmpty || keyFaults > 0 }
 
     init(patient: String?, started: Instant, by: String) {
         self.patient = patient
@@ -59,6 +65,9 @@ public struct Resealing: Hashable, Sendable {
         writer.beginArray()
         for fault in faults { writer.number(fault) }
         writer.endArray()
+        writer.member("keyFaults", keyFaults)
+        writer.key("keepsAll")
+        writer.bool(keepsAll)
         writer.key("names")
         writer.beginArray()
         for name in names { writer.string(name) }
@@ -80,6 +89,8 @@ public struct Resealing: Hashable, Sendable {
         self.init(patient: root["patient"]?.string, started: Instant(microseconds: started), by: by)
         (self.phase, self.position, self.resealed) = (phase, position, resealed)
         faults = (root["faults"]?.elements ?? []).compactMap(\.integer)
+        keyFaults = root["keyFaults"]?.integer ?? 0
+        keepsAll = root["keepsAll"]?.kind == .true
         names = (root["names"]?.elements ?? []).compactMap(\.string)
         ended = (root["ended"]?.integer).map { Instant(microseconds: $0) }
     }

@@ -22,7 +22,7 @@ final class SearchPages: Sendable {
         let principal: String
         let expires: Instant
 
-        /// Hits, and the records that its criteria name.
+        /// Hits, and the records and codes that its criteria name.
         var size: Int { hits.count + query.plans.reduce(0) { $0 + $1.criterion.setSize } }
     }
 

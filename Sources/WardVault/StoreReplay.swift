@@ -158,7 +158,7 @@ extension StoreReplay {
 
 extension Locator {
     /// Reads 32 hexadecimal digits: the half of a hash that events carry.
-    fileprivate init?(hex: String) {
+    init?(hex: String) {
         let digits = Array(hex.utf8)
         guard digits.count == 32 else { return nil }
         var words: [UInt64] = [0, 0]

@@ -28,6 +28,9 @@ public final class Vault: Sendable {
     private let readiness = Mutex(false)
     /// Whether an exchange of patients' keys runs in this process.
     let resealingWork = Mutex(false)
+    let lastResealingFailure = Mutex<ResealFailure?>(nil)
+    /// How many keys were destroyed when their places were written over last.
+    let erasedDestructions = Mutex<Int?>(nil)
     /// The cards that the check at the start says there are.
     private let expectedCards = Mutex<DigestSum?>(nil)
 

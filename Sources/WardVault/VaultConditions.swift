@@ -50,8 +50,7 @@ extension Vault {
             if let query {
                 draft.attempted = change
                 if changes.count == 1 { draft.event.query = query.asked }
-                let found = try matches(query, access: frame.access, limit: 2)
-                draft.event.candidates += found.candidates
+                let found = try look(query, frame, into: &draft)
                 let fresh = created.matches(query)
                 guard found.records.count + fresh.count < 2 else {
                     throw .matchCount(entry: entry, found: found.records.count + fresh.count)
@@ -83,14 +82,12 @@ extension Vault {
         for (entry, change) in changes.enumerated() {
             guard let query = change.target else { continue }
             draft.attempted = change
-            if changes.count == 1 { draft.event.query = query.asked }
-            let found = try matches(query, access: frame.access, limit: 2)
-            draft.event.candidates += found.candidates
+            let found = try look(query, frame, into: &draft)
             guard found.records.count < 2 else { throw .matchCount(entry: entry, found: 2) }
-            if let body = found.records.first?.body {
+            if let (body, version) = found.records.first {
                 if let own = change.resource?.id, own != body.id { throw .otherID(entry: entry) }
                 existing.redirect(change.type, change.id, to: body.id)
-                changes[entry] = change.directed(to: body.id)
+                changes[entry] = change.directed(to: body.id, matched: version)
             } else if case .patch = change.operation {
                 throw .hidden(code: "update-of-none")
             } else if case .update(let version) = change.operation {
@@ -98,7 +95,19 @@ extension Vault {
                 changes[entry] = change.ofNone
             }
         }
+        draft.event.query = draft.asked
         guard Set(changes.map { "\($0.type.name)/\($0.id)" }).count == changes.count else { throw .conflict }
+    }
+
+    /// Carries out one search of a change, and remembers for the log what was asked and opened.
+    func look(
+        _ query: SearchQuery, _ frame: WriteFrame, into draft: inout WriteDraft
+    ) throws(VaultFailure) -> (records: [(body: RecordBody, version: Int64)], candidates: Int) {
+        draft.ask(query)
+        let found = try matches(query, access: frame.access, limit: 2)
+        draft.event.candidates += found.candidates
+        draft.looks += found.records
+        return found
     }
 
     /// Puts a refusal that says something about stored records into the log before it is answered.
@@ -108,10 +117,13 @@ extension Vault {
         var event = frame.event
         event.outcome = .failed
         event.candidates = draft.event.candidates
-        event.query = draft.event.query
+        event.query = draft.asked
         if let change = draft.attempted {
-            event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
-            if change.type.name == "Patient" { event.patients = [change.id] }
+            if change.isOfKnownID, change.matched == nil {
+                event.records = [AuditedRecord(type: change.type, id: change.id, version: 0)]
+                if change.type.name == "Patient" { event.patients = [change.id] }
+            }
+            for (body, version) in draft.looks { event.add(body, version: version) }
             event.add(patients: draft.event.patients)
             event.emergency = draft.event.emergency
         }
@@ -127,7 +139,7 @@ extension Vault {
             event.decision = code
             return .refused(try await append(event), code: code)
         case .keyDestroyed: return .destroyed(try await append(event))
-        case .damaged, .invalid, .matchCount, .otherID, .patch:
+        case .conflict, .damaged, .idTaken, .invalid, .matchCount, .otherID, .patch:
             _ = try await append(event)
             return failure
         default: return failure

@@ -16,6 +16,8 @@ public struct EverythingQuestion: Sendable {
     public let since: Instant?
     /// `start` and `end` of care, in microseconds since 1970.
     public let care: ClosedRange<Int64>?
+    /// Most records that are opened to answer it.
+    package var openLimit = RecordFinder.openLimit
     /// The question as it was asked, for the log and the links.
     public let asked: [SearchPair]
 
@@ -59,8 +61,12 @@ extension Vault {
                 query: query, type: question.type, hits: found.hits, total: found.hits.count, pageSize: pageSize,
                 principal: frame.principal, expires: .now().adding(seconds: SearchPages.lifetime))
             let handle = pageSize > 0 && found.hits.count > pageSize ? pages.keep(result) : nil
-            return try await release(result, handle: handle, offset: 0, isFixed: false, frame: frame, event: event)
+            return try await release(result, handle: handle, offset: 0, isFixed: false, frame: &frame, event: event)
         } catch {
+            if error == .tooManyToDecide {
+                frame.event.candidates = RecordFinder.openLimit
+                frame.event.miss(question.type, question.id, version: 0)
+            }
             throw try await accounted(error, frame.event)
         }
     }
@@ -100,6 +106,11 @@ extension Vault {
         admit(hit, body, decision, isFocus: true)
         var seen: Set<RecordNumber> = [hit.record]
         var opened = 0
+        func count() async throws(VaultFailure) {
+            opened += 1
+            guard opened <= question.openLimit else { throw .tooManyToDecide }
+            if opened.isMultiple(of: 256) { await Task.yield() }
+        }
         for (type, parameters) in Self.parameters(into: question.type) where permitted.contains(type) {
             var candidates: [SearchHit] = []
             for parameter in parameters {
@@ -109,9 +120,7 @@ extension Vault {
                     ).hits
             }
             for hit in candidates where seen.insert(hit.record).inserted {
-                opened += 1
-                guard opened <= RecordFinder.openLimit else { throw .tooManyToDecide }
-                if opened.isMultiple(of: 256) { await Task.yield() }
+                try await count()
                 guard let body = try openIfThere(try version(hit.record), at: hit.locator) else { continue }
                 // The index selected it; the opened record decides.
                 let own = self.references(of: body, to: question, parameters)
@@ -130,6 +139,7 @@ extension Vault {
             at: references.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }, residual: residual
         )
         .hits where seen.insert(hit.record).inserted {
+            try await count()
             guard let body = try openIfThere(try version(hit.record), at: hit.locator) else { continue }
             let decision = try access.decide(.search, on: body)
             guard decision.isPermitted, decision.shown(body) != nil else {

@@ -23,6 +23,9 @@ public enum VaultFailure: Error, Hashable, Sendable {
     case otherID(entry: Int)
     /// A patch that cannot be carried out on what is there. Entry number. The attempt is in the log.
     case patch(entry: Int, PatchFailure)
+    /// A conditional update that finds nothing, with the id of a record that is there. Entry number. The look is in the
+    /// log.
+    case idTaken(entry: Int)
     /// The index is still being rebuilt.
     case indexNotReady
     /// A conditional reference or If-None-Exist matched several, or a conditional reference none. Entry number. The

@@ -31,6 +31,9 @@ extension Vault {
         // Who may write more than they may read must not learn of it by testing, nor lose it by writing.
         guard seen == read else { throw .writeRefused(code: "field-not-granted") }
         guard let document = try? JSONTape(parsing: seen) else { throw .damaged }
+        if let number = patch.replacingWhole {
+            throw .patch(entry: entry, PatchFailure(operation: number, reason: .otherResource))
+        }
         let bytes: [UInt8]
         do throws(PatchFailure) { bytes = try patch.applied(to: document, now: now) } catch {
             throw .patch(entry: entry, error)
@@ -40,6 +43,15 @@ extension Vault {
         }
         guard tape.root["resourceType"]?.string == change.type.name, tape.root["id"]?.string == change.id else {
             throw .patch(entry: entry, PatchFailure(operation: 0, reason: .otherResource))
+        }
+        // What holds for every other write holds for what a patch makes.
+        guard !RecordView.isMarked(tape) else {
+            throw .patch(entry: entry, PatchFailure(operation: 0, reason: .partOfRecord))
+        }
+        let known = Set(SearchExtractor.references(in: document, at: JSONTape.rootIndex).map(\.text))
+        for reference in SearchExtractor.references(in: tape, at: JSONTape.rootIndex)
+        where reference.text.lowercased().hasPrefix("urn:") && !known.contains(reference.text) {
+            throw .patch(entry: entry, PatchFailure(operation: 0, reason: .unresolvedReference))
         }
         do throws(ValidationFailure) {
             return try ResourceValidator.validated(tape, at: JSONTape.rootIndex, expecting: change.type)

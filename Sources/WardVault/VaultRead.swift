@@ -135,9 +135,13 @@ extension Vault {
         do throws(VaultFailure) { return try look() } catch { throw try await accounted(error, failed) }
     }
 
-    /// The same for what has failed already; only damage is told, as nothing else was there to be seen.
+    /// The same for what has failed already: damage, and searches that were given up after records were opened. Of the
+    /// rest nothing was there to be seen.
     func accounted(_ failure: VaultFailure, _ event: AuditEvent) async throws(VaultFailure) -> VaultFailure {
-        guard failure == .damaged else { return failure }
+        switch failure {
+        case .damaged, .tooManyToDecide, .tooManyTied, .noCodes, .tooManyIncluded: break
+        default: return failure
+        }
         var event = event
         event.outcome = .failed
         event.time = .now()

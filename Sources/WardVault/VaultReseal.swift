@@ -31,6 +31,7 @@ extension Vault {
         } catch {
             throw .log
         }
+        lastResealingFailure.withLock { $0 = nil }
     }
 
     /// The exchange of patients' keys that runs, or else the last one; nil for none ever.
@@ -53,7 +54,8 @@ extension Vault {
     /// and all that is written from then on is under the newer. Then every stored version is opened and sealed anew, in
     /// the order of the records, with its card. At last the earlier keys go, and their places are written over.
     ///
-    /// A version that does not open stays as it is and is named, and the earlier key of its patient stays with it.
+    /// A version that does not open stays as it is and is named, and the earlier key of its patient stays with it. Where
+    /// neither its row nor the log says whose it is, every earlier key stays. A patient's key that does not open stays.
     ///
     /// - Parameters:
     ///   - rest: called after each step with how long that took; waits as it likes, and answers false to stop.
@@ -66,6 +68,22 @@ extension Vault {
     ) async throws(ResealFailure) -> Resealing? {
         guard enterResealing() else { throw .unfinished }
         defer { resealingWork.withLock { $0 = false } }
+        do throws(ResealFailure) {
+            let state = try await carryOn(rest, progress)
+            lastResealingFailure.withLock { $0 = nil }
+            return state
+        } catch {
+            lastResealingFailure.withLock { $0 = error }
+            throw error
+        }
+    }
+
+    /// Why the exchange did not go on when that was tried last in this process; nil if it did.
+    public var resealingFailure: ResealFailure? { lastResealingFailure.withLock { $0 } }
+
+    private func carryOn(
+        _ rest: @escaping @Sendable (Duration) async -> Bool, _ progress: @escaping @Sendable (Resealing) -> Void
+    ) async throws(ResealFailure) -> Resealing? {
         guard let state = try known(), state.isUnfinished else { return nil }
         var run = ResealRun(self, state, rest: rest, progress: progress)
         try await run.carryOn()
@@ -82,14 +100,6 @@ extension Vault {
 
     private func known() throws(ResealFailure) -> Resealing? {
         do throws(VaultFailure) { return try resealing() } catch { throw .vault(error) }
-    }
-
-    /// A reader may hold on to an older state: then it is tried again by whoever watches over that.
-    private func erase() async {
-        for _ in 0..<20 {
-            if (try? store.erase()) != nil { return }
-            try? await Task.sleep(for: .milliseconds(250))
-        }
     }
 }
 
@@ -124,40 +134,50 @@ struct ResealRun {
 
     /// A patient who comes while this runs has a key that is new anyway.
     private mutating func exchangeKeys() async throws(ResealFailure) {
-        try await replaceKeys("keys-added") { [keys = vault.keys] wrapped, id throws(VaultFailure) in
+        let unopened = try await replaceKeys("keys-added") { [keys = vault.keys] wrapped, id throws(VaultFailure) in
             try keys.exchanged(wrapped, of: id)
         }
         guard !isStopped else { return }
         var next = state
         next.phase = .records
+        next.keyFaults = unopened
         try await commit(next, "keys-added-to-all")
     }
 
     private mutating func end() async throws(ResealFailure) {
         var next = state
-        let (faulty, names) = try await onQueue { [vault, state] () throws(VaultFailure) in
-            try ResealFaults(vault).owners(of: state.faults)
+        let faults = try await onQueue { [vault, state] () throws(VaultFailure) in
+            try ResealFaults(vault, of: state.faults)
         }
-        next.names = names
-        if state.faults.count < Resealing.mostFaults {
-            try await replaceKeys("keys-ended") { [keys = vault.keys] wrapped, id throws(VaultFailure) in
-                faulty.contains(id) ? nil : try keys.withoutEarlier(wrapped, of: id)
+        next.names = faults.names
+        next.keepsAll = state.faults.count >= Resealing.mostFaults || faults.isUnsure
+        if !next.keepsAll {
+            let unopened = try await replaceKeys("keys-ended") {
+                [keys = vault.keys, owners = faults.owners] wrapped, id throws(VaultFailure) in
+                owners.contains(id) ? nil : try keys.withoutEarlier(wrapped, of: id)
             }
+            next.keyFaults = max(next.keyFaults, unopened)
+        }
+        if next.keyFaults > 0 {
+            next.names.append(next.keyFaults == 1 ? "a patient's key" : "\(next.keyFaults) patients' keys")
         }
         guard !isStopped else { return }
         next.phase = .done
         next.ended = .now()
-        try await commit(next, state.faults.isEmpty ? "ended" : "ended-with-faults")
+        try await commit(next, next.hasFaults ? "ended-with-faults" : "ended")
         progress(state)
     }
 
     private static let keysAtATime = 100
 
-    /// Puts other wrapped keys in the place of those there are, where there is another.
+    /// Puts other wrapped keys in the place of those there are, where there is another; those that do not open stay.
+    ///
+    /// - Returns: how many do not open.
     private mutating func replaceKeys(
         _ decision: String,
         _ other: @escaping @Sendable ([UInt8], Locator) throws(VaultFailure) -> (wrapped: [UInt8], keys: PatientKeys)?
-    ) async throws(ResealFailure) {
+    ) async throws(ResealFailure) -> Int64 {
+        var unopened: Int64 = 0
         let ids = try await onQueue { [vault, patient = state.patient] () throws(VaultFailure) in
             if let patient { return [vault.keys.owner(ofPatient: patient)] }
             var ids: [Locator] = []
@@ -169,11 +189,12 @@ struct ResealRun {
         for start in stride(from: 0, to: ids.count, by: Self.keysAtATime) {
             let some = Array(ids[start..<min(start + Self.keysAtATime, ids.count)])
             let began = ContinuousClock.now
-            var isNew = false
+            var (isNew, faults) = (false, Int64(0))
             for attempt in 1... {
-                let (replacements, fresh) = try await onQueue { [vault] () throws(VaultFailure) in
+                let (replacements, fresh, broken) = try await onQueue { [vault] () throws(VaultFailure) in
                     try Self.replacements(of: some, vault, other)
                 }
+                faults = broken
                 if replacements.isEmpty { break }
                 do throws(SubmissionFailure) {
                     _ = try await vault.log.commit(event(decision), replacedKeys: replacements) { [vault] _ in
@@ -186,26 +207,39 @@ struct ResealRun {
                     guard error == .conflict, attempt < 16 else { throw .log }
                 }
             }
+            unopened += faults
             // What was done before the last stop is passed by.
             guard isNew else { continue }
-            guard await rest(ContinuousClock.now - began) else { return isStopped = true }
+            guard await rest(ContinuousClock.now - began) else {
+                isStopped = true
+                break
+            }
         }
+        return unopened
     }
 
     private static func replacements(
         of ids: [Locator], _ vault: Vault,
         _ other: ([UInt8], Locator) throws(VaultFailure) -> (wrapped: [UInt8], keys: PatientKeys)?
-    ) throws(VaultFailure) -> ([KeyReplacement], [(Locator, PatientKeys)]) {
+    ) throws(VaultFailure) -> ([KeyReplacement], [(Locator, PatientKeys)], Int64) {
         var (replacements, fresh): ([KeyReplacement], [(Locator, PatientKeys)]) = ([], [])
+        var unopened: Int64 = 0
         for id in ids {
             let wrapped: [UInt8]?
             do throws(StorageFailure) { wrapped = try vault.store.patientKey(id) } catch { throw .storage }
-            guard let wrapped, let next = try other(wrapped, id) else { continue }
+            guard let wrapped else { continue }
+            let next: (wrapped: [UInt8], keys: PatientKeys)?
+            do throws(VaultFailure) { next = try other(wrapped, id) } catch {
+                guard error == .damaged else { throw error }
+                unopened += 1
+                continue
+            }
+            guard let next else { continue }
             replacements.append(
                 KeyReplacement(id: id, old: wrapped, new: next.wrapped, number: next.keys.number))
             fresh.append((id, next.keys))
         }
-        return (replacements, fresh)
+        return (replacements, fresh, unopened)
     }
 
     // MARK: Records
@@ -278,7 +312,7 @@ struct ResealRun {
         if next.phase == .done {
             event.kind = .patientKeysRotated
             event.patients = next.patient.map { [$0] } ?? []
-            if !next.faults.isEmpty {
+            if next.hasFaults {
                 event.outcome = .failed
                 event.query = next.names.prefix(100).joined(separator: ", ")
             }

@@ -32,32 +32,39 @@ extension Vault {
         guard isReady else { throw .indexNotReady }
         var frame = SearchFrame(grant, self)
         frame.event.query = query.asked
-        if let parameter = hiddenParameter(of: query, frame.access) {
+        let narrowed = narrowing(query, frame.access)
+        if let parameter = hiddenParameter(of: narrowed, frame.access) {
             var event = frame.event
             event.outcome = .denied
             event.decision = "parameter-not-granted"
             throw .refused(try await append(event), code: parameter)
         }
         do throws(VaultFailure) {
-            return try await firstPage(of: query, type: type, pageSize: pageSize, frame: frame)
+            return try await firstPage(of: narrowed, type: type, pageSize: pageSize, frame: &frame)
         } catch {
             throw try await accounted(error, frame.event)
         }
     }
 
     private func firstPage(
-        of query: SearchQuery, type: ResourceType?, pageSize: Int, frame: SearchFrame
+        of query: SearchQuery, type: ResourceType?, pageSize: Int, frame: inout SearchFrame
     ) async throws(VaultFailure) -> SearchAnswer {
         var event = frame.event
         var finder = RecordFinder(self, frame.access)
-        let query = try await finder.resolved(query)
-        let hits = try await finder.found(query)
+        let (resolved, hits): (SearchQuery, [SearchHit])
+        do throws(VaultFailure) {
+            resolved = try await finder.resolved(query)
+            hits = try await finder.found(resolved)
+        } catch {
+            frame.event.candidates = finder.opened
+            throw error
+        }
         event.candidates += finder.leftOut
         let result = SearchPages.Result(
-            query: query, type: type, hits: hits, total: query.total == SearchTotal.none ? nil : hits.count,
+            query: resolved, type: type, hits: hits, total: query.total == SearchTotal.none ? nil : hits.count,
             pageSize: pageSize, principal: frame.principal, expires: .now().adding(seconds: SearchPages.lifetime))
         let handle = pageSize > 0 && hits.count > pageSize ? pages.keep(result) : nil
-        return try await release(result, handle: handle, offset: 0, isFixed: false, frame: frame, event: event)
+        return try await release(result, handle: handle, offset: 0, isFixed: false, frame: &frame, event: event)
     }
 
     /// A further page of an earlier search; the link came with the page before.
@@ -68,9 +75,10 @@ extension Vault {
         guard let (handle, result, offset) = pages.result(of: link, principal: frame.principal), result.type == type
         else { throw .pageExpired }
         frame.event.query = result.query.asked
+        let event = frame.event
         do throws(VaultFailure) {
             return try await release(
-                result, handle: handle, offset: offset, isFixed: true, frame: frame, event: frame.event)
+                result, handle: handle, offset: offset, isFixed: true, frame: &frame, event: event)
         } catch {
             throw try await accounted(error, frame.event)
         }
@@ -78,8 +86,8 @@ extension Vault {
 
     /// - Parameter isFixed: the result was found by an earlier request.
     func release(
-        _ result: SearchPages.Result, handle: Locator?, offset: Int, isFixed: Bool, frame: SearchFrame,
-        event: AuditEvent
+        _ result: SearchPages.Result, handle: Locator?, offset: Int, isFixed: Bool,
+        frame: inout SearchFrame, event: AuditEvent
     ) async throws(VaultFailure) -> SearchAnswer {
         var event = event
         var records: [DisclosedRecord] = []
@@ -107,7 +115,12 @@ extension Vault {
             event.note(decision)
         }
         var page = SearchPage(records: records, shown: shown, event: event)
-        try addIncluded(to: &page, from: matches, query: result.query, access: frame.access)
+        do throws(VaultFailure) {
+            try await addIncluded(to: &page, from: matches, query: result.query, access: frame.access)
+        } catch {
+            frame.event.candidates = page.event.candidates + page.records.count
+            throw error
+        }
         (records, event) = (page.records, page.event)
         func link(_ target: Int) -> String? {
             handle.flatMap { pages.link($0, offset: target, principal: frame.principal) }

@@ -76,7 +76,7 @@ extension Vault {
     private func attempt(
         _ asked: [RecordChange], mark: ImportMark?, under frame: WriteFrame
     ) async throws(VaultFailure) -> (disclosure: Disclosure, results: [ChangeResult]) {
-        for _ in 0..<Self.attempts {
+        for number in 1...Self.attempts {
             var draft = WriteDraft(event: frame.event, now: .now())
             var changes = asked
             do throws(VaultFailure) {
@@ -90,7 +90,10 @@ extension Vault {
                     }
                 }
             } catch {
-                throw try await accounted(error, draft, frame)
+                guard draft.isStale, number < Self.attempts else { throw try await accounted(error, draft, frame) }
+                // The index follows within moments.
+                try? await Task.sleep(for: .milliseconds(1))
+                continue
             }
             let cards = draft.cards
             let index = index
@@ -120,7 +123,13 @@ extension Vault {
         let locator = keys.locators.locator(type: change.type, id: change.id)
         let head: Head?
         do throws(StorageFailure) { head = try store.head(of: locator) } catch { throw .storage }
+        // Another writer came after the search: whether this version matches is not known.
+        if let matched = change.matched, head?.version != matched {
+            draft.isStale = true
+            throw .conflict
+        }
         let stored = try before(change, head, at: locator, frame, into: &draft)
+        if change.isOfNone, stored != nil { throw .idTaken(entry: entry) }
         switch change.operation {
         case .update(let wanted?), .patch(_, let wanted?):
             if head.flatMap({ $0.isDeleted ? nil : $0.version }) != wanted { throw .preconditionMissed }
@@ -129,10 +138,10 @@ extension Vault {
         // A create never becomes an update, whoever chose the id.
         if case .create = change.operation, head != nil { throw .conflict }
         var given = change.resource
-        var isPatch = false
+        var keepsLabels = true
         if case .patch(let patch, _) = change.operation {
             given = try patched(patch, change, stored, entry: entry, frame: frame, now: draft.now)
-            isPatch = true
+            keepsLabels = !patch.namesLabels
         }
         guard let resource = given else {
             return try prepareDeletion(change, stored, locator: locator, head: head, into: &draft)
@@ -142,6 +151,8 @@ extension Vault {
             let found = try matches(reference.query, access: frame.access, limit: 2)
             draft.event.candidates += found.candidates
             guard let body = found.records.first?.body, found.records.count == 1 else {
+                draft.ask(reference.query)
+                draft.looks += found.records
                 throw .matchCount(entry: entry, found: found.records.count)
             }
             replacements.append((range: reference.range, text: "\(body.type.name)/\(body.id)"))
@@ -150,7 +161,7 @@ extension Vault {
         let json = ResourceRewriter.rewritten(
             resource.tape, at: resource.index, id: change.id, versionId: String(version), lastUpdated: draft.now,
             replacing: replacements,  // A patch saw the labels: what it takes out is taken out on purpose.
-            keepingLabelsOf: isPatch ? nil : stored?.labelledTape)
+            keepingLabelsOf: keepsLabels ? stored?.labelledTape : nil)
         guard let given = try? JSONTape(parsing: json) else { throw .damaged }
         let tape = try stored?.completed(given, version: version, now: draft.now) ?? given
         let values = SearchExtractor.values(
@@ -183,7 +194,7 @@ extension Vault {
         _ change: RecordChange, _ stored: StoredRecord?, locator: Locator, head: Head?, into draft: inout WriteDraft
     ) throws(VaultFailure) {
         guard let head, let stored else {
-            if change.target == nil {
+            if change.isOfKnownID {
                 draft.event.records.append(AuditedRecord(type: change.type, id: change.id, version: 0))
             }
             return draft.keepAbsent(change)
@@ -278,6 +289,11 @@ struct WriteDraft {
     var results: [ChangeResult] = []
     /// The change being prepared, for the account of a refusal.
     var attempted: RecordChange?
+    /// What conditions asked, and the versions that they found, for the same.
+    var queries: [String] = []
+    var looks: [(body: RecordBody, version: Int64)] = []
+    /// Whether a version that a condition found is not the current one any more.
+    var isStale = false
 
     init(event: AuditEvent, now: Instant) {
         self.event = event
@@ -296,6 +312,19 @@ struct WriteDraft {
                 type: body.type, id: body.id, version: version, hash: hash, interaction: kind, owners: owners))
         event.note(decision)
         finish(body, version: version, outcome: outcome, decision)
+    }
+
+    /// Remembers what was asked; where the event is of several types, with the one that it was asked of.
+    mutating func ask(_ query: SearchQuery) {
+        let type = event.type == nil ? query.plans.first.map { "\($0.type.name)?" } : nil
+        queries.append((type ?? "") + query.asked)
+    }
+
+    /// What conditions asked, as far as it fits into a leaf; nil where nothing was asked.
+    var asked: String? {
+        guard !queries.isEmpty else { return nil }
+        let text = queries.joined(separator: "\n")
+        return text.utf8.count <= 4096 ? text : "\(text.prefix(4096))..."
     }
 
     /// A record that was found instead of written.

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import WardAudit
 import WardContinuity
 import WardCore
@@ -53,6 +54,7 @@ struct BackupService: Sendable {
     let log: OperationalLog
     let interval: Int
     private let covered: BackupCover
+    private let list = DestroyedAgain()
 
     init(house: House, continuous: ContinuousBackup, log: OperationalLog, interval: Int) {
         (self.house, self.continuous, self.log, self.interval) = (house, continuous, log, interval)
@@ -71,6 +73,8 @@ struct BackupService: Sendable {
         var pace = BackupPace(house, isRemote: continuous.destination != nil)
         while !Task.isCancelled {
             await covered.look(house, log)
+            // The place may not be there yet: until the list was gone through, a key may live that was destroyed.
+            if covered.isCovered, pace.isDue, house.vault.isReady { try? await destroyAgain() }
             do throws(BackupFailure) {
                 if covered.isCovered, pace.isDue {
                     let mark = pace.mark
@@ -101,7 +105,6 @@ struct BackupService: Sendable {
         do throws(BackupFailure) {
             try await requirePlace()
             try await continuous.backup.begin(at: continuous.start)
-            try await destroyAgain()
         } catch {
             switch error {
             case .altered, .foreignSigner, .missing:
@@ -115,17 +118,29 @@ struct BackupService: Sendable {
     }
 
     /// A store that took the place of another, a promoted standby perhaps, may not have what that one destroyed last.
+    ///
+    /// Goes through the list until all of it was done once.
     private func destroyAgain() async throws(BackupFailure) {
-        let unknown = try await continuous.backup.destroyedElsewhere()
-        guard !unknown.isEmpty else { return }
-        do throws(ShredFailure) {
-            let count = try await house.vault.shredAgain(unknown, as: .system(.keyDestroyed))
+        guard await list.enter() else { return }
+        defer { list.leave() }
+        guard list.isDue else { return }
+        let (unknown, faults) = try await continuous.backup.destroyedElsewhere()
+        var (count, failed) = (0, faults.count)
+        for entry in unknown {
+            do throws(ShredFailure) {
+                count += try await house.vault.shredAgain([entry], as: .system(.keyDestroyed))
+            } catch {
+                failed += 1
+            }
+        }
+        if count > 0 {
             log.info("patients' keys destroyed again, by the list beside the backups", .count(count))
-        } catch {
+            try? house.store.erase()
+        }
+        if list.isNews(failed) {
             log.error("patients' keys that were destroyed could not be destroyed again; run: ward backup verify")
             try? await house.backups.fail("destroyed-keys")
         }
-        try? house.store.erase()
     }
 
     /// A share that is not mounted leaves an empty folder: what went there would fill this machine's own disk.
@@ -142,14 +157,21 @@ struct BackupService: Sendable {
     private func fulls() async {
         var last: ContinuousClock.Instant?
         var wait = Duration.seconds(1)
+        let began = ContinuousClock.now
         while !Task.isCancelled {
             if !covered.isCovered {
                 try? await Task.sleep(for: .seconds(1))
                 continue
             }
             if continuous.stream.needsFull || isFullDue(last) {
+                // What is destroyed again goes before it, once records can be found.
+                if !house.vault.isReady, ContinuousClock.now - began < .seconds(600) {
+                    try? await Task.sleep(for: .seconds(1))
+                    continue
+                }
                 do throws(BackupFailure) {
                     try await requirePlace()
+                    try await destroyAgain()
                     let made = try await continuous.backup.full()
                     log.info("full backup made", .count(Int(made.manifest.number)))
                     last = .now
@@ -200,6 +222,42 @@ struct BackupService: Sendable {
             log.error("the backup drill could not be carried out")
             try? await house.backups.fail("drill")
             return false
+        }
+    }
+}
+
+/// How far a server is with what its backup's place says was destroyed.
+private final class DestroyedAgain: Sendable {
+    private struct State {
+        var isDone = false
+        var next = ContinuousClock.now
+        var told: ContinuousClock.Instant?
+    }
+
+    private let state = Mutex(State())
+    private let turnstile = Turnstile()
+
+    /// Whether it is to be gone through, by one at a time; then ``leave()`` must follow.
+    func enter() async -> Bool {
+        guard isDue else { return false }
+        return await turnstile.enterInTurn()
+    }
+
+    func leave() { turnstile.leave() }
+
+    var isDue: Bool { state.withLock { !$0.isDone && $0.next <= .now } }
+
+    /// Notes that the list was gone through, and how much of it could not be done; whether that is to be told.
+    func isNews(_ failed: Int) -> Bool {
+        state.withLock { state in
+            guard failed > 0 else {
+                state.isDone = true
+                return false
+            }
+            state.next = ContinuousClock.now + .seconds(60)
+            guard state.told.map({ .now - $0 > .seconds(3600) }) ?? true else { return false }
+            state.told = .now
+            return true
         }
     }
 }

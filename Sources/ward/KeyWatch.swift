@@ -5,8 +5,8 @@ import WardAudit
 import WardCore
 import WardEgress
 import WardKeys
-import WardStorage
 import WardTelemetry
+import WardVault
 
 /// Asks the security module or key service again and again whether it is there.
 ///
@@ -14,7 +14,7 @@ import WardTelemetry
 /// start again before the module is back.
 final class KeyWatch: Sendable {
     private let keys: StoreKeys
-    private let store: any SealedStore
+    private let vault: Vault
     private let folder: DataFolder
     private let register: EgressRegister
     private let audit: AuditLog
@@ -28,7 +28,7 @@ final class KeyWatch: Sendable {
 
     init(house: House, log: OperationalLog, limit: Duration) {
         (keys, audit, self.log, self.limit) = (house.keys, house.log, log, limit)
-        store = house.store
+        vault = house.vault
         (folder, register) = (house.folder, house.register)
     }
 
@@ -41,7 +41,7 @@ final class KeyWatch: Sendable {
         while !Task.isCancelled {
             ask()
             // What a reader kept from being written over when a patient's key was destroyed.
-            if (try? store.isErasureDue()) == true { try? store.erase() }
+            try? vault.eraseLeftovers()
             if keys.isNews() { await tell() }
             if keys.areHeld {
                 awaySince = nil

@@ -18,15 +18,26 @@ extension OperatorService {
             guard Clinic.isID(id) else { throw CommandFailure("--patient is an id, or Patient/ID") }
             return String(id)
         }
-        let event = AuditEvent(
+        var event = AuditEvent(
             kind: .patientKeysRotated, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
             source: Self.source, decision: "")
         do throws(ResealFailure) {
             try await house.vault.beginResealing(of: patient, as: event)
         } catch {
             // What was cut short in a process of its own goes on there.
-            guard error == .unfinished, running == nil else { try await refuse(error, event, patient) }
+            guard error == .unfinished, running == nil, let known = try state() else {
+                try await refuse(error, event, patient)
+            }
             reply(.output("goes on with the exchange that was cut short"))
+            if known.patient != patient {
+                // Not the one that was asked for, which comes after it.
+                try await carryOn(reply)
+                try await report(request, reply)
+                event.time = .now()
+                do throws(ResealFailure) { try await house.vault.beginResealing(of: patient, as: event) } catch {
+                    try await refuse(error, event, patient)
+                }
+            }
         }
         if running != nil {
             // The server does it by itself, and goes on with it after a restart.
@@ -35,13 +46,17 @@ extension OperatorService {
             }
             try await wait(reply)
         } else {
-            do throws(ResealFailure) {
-                try await house.vault.reseal(rest: { _ in true }) { [house] in Self.tell($0, house, reply) }
-            } catch {
-                throw CommandFailure(error.text)
-            }
+            try await carryOn(reply)
         }
         try await report(request, reply)
+    }
+
+    private func carryOn(_ reply: @escaping Reply) async throws {
+        do throws(ResealFailure) {
+            try await house.vault.reseal(rest: { _ in true }) { [house] in Self.tell($0, house, reply) }
+        } catch {
+            throw CommandFailure(error.text)
+        }
     }
 
     /// Shows how far it is; whoever hangs up does not end it.
@@ -49,6 +64,8 @@ extension OperatorService {
         while !Task.isCancelled {
             guard let state = try state(), state.isUnfinished else { break }
             Self.tell(state, house, reply)
+            // The log comes back by itself, or the server ends.
+            if let failure = house.vault.resealingFailure, failure != .log { throw CommandFailure(failure.text) }
             try await Task.sleep(for: .milliseconds(500))
         }
         // Written over by the server a moment later, unless a reader is in the way.
@@ -71,7 +88,7 @@ extension OperatorService {
         } else {
             for line in try await lines(state, isConfirmed: true) { reply(.output(line)) }
         }
-        if !state.faults.isEmpty { reply(.unsound) }
+        if state.hasFaults { reply(.unsound) }
     }
 
     /// What `ward keys status` says of it; nothing where there never was an exchange.
@@ -109,16 +126,25 @@ extension OperatorService {
             "patients' keys: exchanged \(whose) \(state.started.text) to \(ended.text), by \(state.by): "
                 + "\(state.resealed) versions sealed anew"
         ]
-        if !state.faults.isEmpty {
+        let isFull = state.faults.count >= Resealing.mostFaults
+        if state.hasFaults {
             let names = state.names.prefix(20).joined(separator: ", ") + (state.names.count > 20 ? ", ..." : "")
+            let what = [
+                state.faults.isEmpty ? nil : "\(isFull ? "at least " : "")\(state.faults.count) versions",
+                state.keyFaults == 0 ? nil : "\(state.keyFaults) patients' keys",
+            ].compactMap { $0 }.joined(separator: " and ")
+            let kept = state.keepsAll ? "; no earlier key was removed" : " and their patients' earlier keys stay"
             lines.append(
-                "FAULT  \(state.faults.count) versions do not open; they and their patients' earlier keys stay"
+                "FAULT  \(what) do not open; they\(state.keepsAll ? " stay" : "")\(kept)"
                     + (isConfirmed ? ": \(names)" : "; ward verify names them"))
         }
-        lines.append(
-            try house.store.isErasureDue()
-                ? "database: a reader holds on to an older state; the earlier keys are written over when it has ended"
-                : "database: every place in its files where an earlier key lay is written over")
+        if !state.keepsAll {
+            let but = state.hasFaults ? ", except those of the patients above," : ""
+            lines.append(
+                try house.store.isErasureDue()
+                    ? "database: a reader holds on to an older state; the earlier keys\(but) are written over when it has ended"
+                    : "database: every place in its files where an earlier key lay\(but) is written over")
+        }
         if let (place, holding) = await held(since: state) {
             lines.append("backups: \(Self.text(holding, at: place))")
         }
@@ -138,6 +164,7 @@ extension OperatorService {
         writer.member("total", house.vault.lastRecord)
         writer.member("sealedAnew", state.resealed)
         writer.member("faults", state.faults.count)
+        writer.member("keyFaults", state.keyFaults)
         if isConfirmed {
             writer.key("names")
             writer.beginArray()
@@ -147,7 +174,9 @@ extension OperatorService {
         guard let ended = state.ended else { return }
         writer.member("ended", ended.text)
         writer.key("databaseErased")
-        writer.bool(try !house.store.isErasureDue())
+        writer.bool(try !state.hasFaults && !house.store.isErasureDue())
+        writer.key("keepsAll")
+        writer.bool(state.keepsAll)
         guard let (place, holding) = await held(since: state) else { return }
         writer.member("backup", place)
         writer.key("heldBy")
@@ -223,10 +252,10 @@ struct ResealService: Sendable {
         while !Task.isCancelled {
             do throws(ResealFailure) {
                 if let state = try await house.vault.reseal(rest: rest), !state.isUnfinished {
-                    state.faults.isEmpty
-                        ? log.info("patients' keys exchanged")
-                        : log.error(
+                    state.hasFaults
+                        ? log.error(
                             "patients' keys exchanged, but for versions that do not open; see: ward keys status")
+                        : log.info("patients' keys exchanged")
                     isTold = false
                 }
             } catch {

@@ -1,8 +1,11 @@
 import Foundation
+import Glibc
+import Synchronization
 import WardAudit
 import WardContinuity
 import WardCore
 import WardFHIR
+import WardIdentity
 import WardPolicy
 import WardStorage
 
@@ -31,6 +34,7 @@ extension OperatorService {
                     source: Self.source, decision: error.text))
             throw CommandFailure(error.text)
         }
+        house.people.forgetSessions(report.endedSessions)
         if request.options["json"] != nil {
             var writer = JSONWriter()
             writer.beginObject()
@@ -39,19 +43,26 @@ extension OperatorService {
             writer.member("taken", Int64(report.taken))
             writer.key("endSeen")
             writer.bool(report.isEndSeen)
+            writer.member("unclosedRuns", Int64(report.unclosedRuns))
+            writer.member("endedSessions", Int64(report.endedSessions.count))
+            writer.member("looseBytes", Int64(report.looseBytes))
             writer.endObject()
             reply(.output(String(decoding: writer.bytes, as: UTF8.self)))
         } else {
             reply(.output("spool   \(report.spool)"))
             reply(.output("events  \(report.events), of which \(report.taken) were taken into the log now"))
+            if !report.endedSessions.isEmpty {
+                reply(.output("ended   \(report.endedSessions.count) sessions that ended at that time"))
+            }
             if let first = report.first, let last = report.last {
                 reply(.output("from    \(first.text) to \(last.text)"))
             }
             reply(
                 .output(
                     report.isEndSeen
-                        ? "end     seen: nothing is missing after the last event"
-                        : "END     NOT SEEN: what was looked at last may be missing"))
+                        ? "end     seen: nothing is missing after the last event of any run"
+                        : "END     NOT SEEN of \(report.unclosedRuns) runs, \(report.looseBytes) loose bytes: what was "
+                            + "looked at last in each may be missing"))
         }
         if !report.isEndSeen { reply(.unsound) }
     }
@@ -76,14 +87,38 @@ struct KnownSpools: Sendable {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: parent.isEmpty ? "/" : parent)) ?? []
         spools = names.filter { $0.hasPrefix("\(name).emergency-") && $0.hasSuffix(".spool") }.sorted().map { file in
             let place = "\(parent)/\(file)"
-            let outline = (try? PrivateFile.read(place, secret: false, limit: 1 << 32)).flatMap { bytes in
-                try? SpoolOutline(bytes)
-            }
+            let outline = Self.outline(place)
             let isTaken = outline.map { outline in
                 store.map { (try? SpoolReconciliation.isTaken(outline, in: $0)) ?? false } ?? false
             }
             return Spool(path: place, outline: outline, isTaken: isTaken ?? false)
         }
+    }
+
+    /// What a file was when it was read, as the file system says it.
+    private struct Stamp: Equatable {
+        let inode: UInt
+        let size: Int
+        let seconds: Int
+        let nanoseconds: Int
+
+        init?(_ path: String) {
+            var status = stat()
+            guard unsafe lstat(path, &status) == 0 else { return nil }
+            (inode, size) = (UInt(status.st_ino), Int(status.st_size))
+            (seconds, nanoseconds) = (Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec))
+        }
+    }
+
+    /// A spool may be large, and is asked for every hour.
+    private static let read = Mutex<[String: (stamp: Stamp, outline: SpoolOutline?)]>([:])
+
+    private static func outline(_ path: String) -> SpoolOutline? {
+        guard let stamp = Stamp(path) else { return nil }
+        if let known = read.withLock({ $0[path] }), known.stamp == stamp { return known.outline }
+        let outline = (try? PrivateFile.read(path, secret: false, limit: 1 << 32)).flatMap { try? SpoolOutline($0) }
+        read.withLock { $0[path] = (stamp: stamp, outline: outline) }
+        return outline
     }
 
     /// Those whose events are not in the log, as far as this machine knows.

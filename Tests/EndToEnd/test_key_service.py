@@ -398,7 +398,7 @@ def test_a_first_start_that_the_key_service_or_the_register_refuses_leaves_nothi
         done = fresh.first(**more)
         assert done.returncode == 1, (words, done.stdout)
         assert words in done.stderr, (words, done.stderr)
-        assert fresh.left() == [], words
+        assert fresh.left() == [] and not fresh.data.exists(), words
     fresh.relay.answer = DISABLED
     assert "disabled" in fresh.first().stderr and fresh.left() == []
     fresh.relay.answer = None
@@ -407,7 +407,19 @@ def test_a_first_start_that_the_key_service_or_the_register_refuses_leaves_nothi
     assert "one of them" in fresh.first("--passphrase").stderr
     assert "goes with --kms" in fresh.first(kms=None).stderr
     assert fresh.left() == []
+    # A folder that was there stays.
+    fresh.data.mkdir()
+    assert fresh.first(**{"kms-key": "alias/mine"}).returncode == 1 and fresh.data.is_dir()
     (fresh.data / "other").touch()
     assert "must be empty" in fresh.first().stderr
     (fresh.data / "other").unlink()
+    # Nothing is sent where the store could not be put in its place.
+    sent = len(fresh.relay.seen)
+    fresh.data.rmdir()
+    (fresh.folder / "bad-place").mkdir()
+    fresh.data.symlink_to(fresh.folder / "bad-place")
+    assert "a mount or a link" in fresh.first().stderr and len(fresh.relay.seen) == sent
+    fresh.data.unlink()
+    (fresh.folder / "bad-place").rmdir()
+    assert fresh.left() == []
     assert fresh.first().returncode == 0

@@ -302,7 +302,9 @@ def test_a_conditional_delete_deletes_one_or_none_and_refuses_several(house, int
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("query", ["", "?", "?_format=json", "?nonsense=1", "?birthdate=x", "?_has:Condition:patient:x=1"])
+@pytest.mark.parametrize("query", [
+    "", "?", "?_format=json", "?nonsense=1", "?birthdate=x", "?_has:Condition:patient:x=1",
+    "?_has:Condition:patient:code=1", "?organization.name=x", "?_count=1", "?_sort=_lastUpdated"])
 def test_a_condition_that_would_mean_everything_or_nothing_is_refused(integration, method, query):
     body = {"PUT": patient(), "PATCH": parameters(), "DELETE": None}[method]
     answer = integration.request(method, f"Patient{query}", body)

@@ -792,6 +792,46 @@ def test_a_fenced_primary_makes_no_backup_beside_those_of_its_successor(pair):
     assert sorted(each.relative_to(place) for each in place.rglob("*")) == before
 
 
+def test_what_the_old_primary_destroyed_is_destroyed_again_when_the_backups_come_back(pair):
+    place, elsewhere = pair.folder / "backups", pair.folder / "unmounted"
+    assert pair.primary.ward("backup", "kit").returncode == 0
+    pair.pair(lease=15).follow().serve("--backup", place, "--backup-every", 1)
+    fhir = pair.primary.client("integration")
+    for number in (1, 2):
+        assert fhir.put(f"Patient/p{number}", patient(number)).status_code == 201
+    wait_until(lambda: list(place.glob("manifests/*")), timeout=60, what="a backup")
+    pair.caught_up()
+    pair.relay.cut()
+    done = pair.primary.ward("keys", "shred", "Patient/p1", "--basis", "agreement-ended", "--reason", "end")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: list(place.glob("destroyed/*")), timeout=10, interval=0.1, what="the list")
+    pair.primary.kill()
+    pair.promote()
+    # Its share is not mounted yet: an empty folder.
+    place.rename(elsewhere)
+    place.mkdir(mode=0o700)
+    house = pair.promoted()
+    try:
+        house.start("--backup", place, "--backup-every", 1, timeout=120)
+        fhir = house.client("integration")
+        time.sleep(4)
+        assert fhir.get("Patient/p1").status_code == 200 and not house.events("--kind", "key-destroyed")
+        # One entry of the list that is none keeps it from nothing.
+        (elsewhere / "destroyed" / ("0" * 32)).write_bytes(b"zqxcanary")
+        shutil.rmtree(place)
+        elsewhere.rename(place)
+        wait_until(lambda: fhir.get("Patient/p1").status_code == 410, timeout=30, interval=0.3, what="the destruction")
+        event, = house.events("--kind", "key-destroyed")
+        assert event["decision"] == "again/agreement-ended"
+        assert fhir.get("Patient/p2").status_code == 200
+        # The full backup comes after it.
+        count = len(list(place.glob("manifests/*")))
+        wait_until(lambda: len(list(place.glob("manifests/*"))) > count or house.ward("backup", "now").returncode == 0,
+                   timeout=60, what="a full backup")
+    finally:
+        house.kill()
+
+
 def test_a_promotion_is_confirmed_by_a_person_where_there_is_one(pair):
     pair.pair().follow().serve()
     primary = pair.primary

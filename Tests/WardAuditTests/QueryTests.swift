@@ -92,6 +92,56 @@ private func full(
         }
     }
 
+    @Test(arguments: 1...12)
+    func `finds by time what was taken from a spool much later, and everything else`(seed: UInt64) async throws {
+        var random = Seeded(state: seed)
+        let log = try LogHouse().open(MemoryStore())
+        var (events, number, spools) = ([AuditEvent](), 0, 0)
+        for day in Int64(20_000)..<20_040 {
+            for _ in 0..<Int.random(in: 0...6, using: &random) {
+                let event = try full(number, day: day)
+                events.append(event)
+                _ = try await log.append(event)
+                number += 1
+            }
+            guard Int.random(in: 0..<6, using: &random) == 0 else { continue }
+            let began = Int64.random(in: 20_000...day, using: &random)
+            var taken: [AuditEvent] = []
+            for place in 0..<Int.random(in: 1...150, using: &random) {
+                var event = try full(number, day: min(day, began + Int64(place / 40)))
+                event.spooled = SpoolPlace(spool: "s\(spools)", index: Int64(place))
+                taken.append(event)
+                number += 1
+            }
+            spools += 1
+            events += taken
+            try await log.take(spooled: taken, entries: [])
+        }
+        for _ in 0..<60 {
+            let first = Int64.random(in: 19_995...20_045, using: &random)
+            let choices: [[AuditFacet]] = [[], [.patient("p1")], [.session("s3")]]
+            var query = AuditQuery(facets: choices[Int.random(in: 0..<3, using: &random)])
+            query.filter.from = Bool.random(using: &random) ? Instant(microseconds: first * 86_400_000_000) : nil
+            let last = first + Int64.random(in: 0...9, using: &random)
+            query.filter.to = Bool.random(using: &random) ? Instant(microseconds: last * 86_400_000_000) : nil
+            let (from, to, facets) = (query.filter.from, query.filter.to, query.facets)
+            let wanted = events.indices.reversed().filter { place in
+                let event = events[place]
+                if let from, event.time < from { return false }
+                if let to, event.time >= to { return false }
+                return facets.allSatisfy(event.has)
+            }.map { Int64($0) }
+            var (found, before) = ([Int64](), Int64.max)
+            while true {
+                let page = try log.page(query, before: before, limit: 17, looking: 50)
+                found += page.events.map(\.index)
+                guard let next = page.next else { break }
+                before = next
+            }
+            #expect(found == wanted)
+        }
+    }
+
     @Test func `does not pass over an event whose content was taken away without a pruning`() async throws {
         let store = MemoryStore()
         let house = LogHouse()

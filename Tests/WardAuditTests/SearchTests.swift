@@ -81,6 +81,7 @@ struct Seeded: RandomNumberGenerator {
             case .kind(let kind): event.kind == kind
             case .patient(let id): event.patients.contains(id)
             case .record(let type, let id): event.records.contains { $0.type == type && $0.id == id }
+            case .spooled: event.spooled != nil
             case .subject(let id): event.subject == id
             }
         }

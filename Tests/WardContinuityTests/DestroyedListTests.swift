@@ -57,9 +57,22 @@ struct DestroyedListTests {
         let (copy, _, folder) = try await house.restore(from: destination)
         try await destroy(house)
         #expect(try await backup.putDestroyed() == 1)
-        #expect(try await backup.destroyedElsewhere().isEmpty)
+        #expect(try await backup.destroyedElsewhere().unknown.isEmpty)
         let other = Backup(of: copy, desk: house.desk, to: destination, stream: nil)
-        #expect(try await other.destroyedElsewhere() == [Self.entry])
+        #expect(try await other.destroyedElsewhere().unknown == [Self.entry])
+        // One that somebody put there, before it in the list and after it, keeps it from nothing.
+        for (high, place) in [(UInt64(0), 0), (UInt64.max, 1)] {
+            let bad = "destroyed/" + hex(Locator(high: high, low: 1).bytes)
+            destination.objects[bad] = [1, 2, 3]
+            let list = try await other.destroyedElsewhere()
+            #expect(list.unknown == [Self.entry] && list.faults.count == place + 1)
+        }
+        destination.state.withLock { $0.isAway = true }
+        await #expect(throws: BackupFailure.unreachable(5)) { try await other.destroyedElsewhere() }
+        destination.state.withLock { $0.isAway = false }
+        for (high, _) in [(UInt64(0), 0), (UInt64.max, 1)] {
+            destination.objects["destroyed/" + hex(Locator(high: high, low: 1).bytes)] = nil
+        }
         #expect(try await other.destroyedFaults() == [.altered(Self.name)])
         withExtendedLifetime(folder) {}
     }

@@ -30,12 +30,14 @@ struct SpoolTests {
 
         var path: String { "\(house.folder.path)/x.spool" }
 
-        func store(_ path: String? = nil, base: (any SealedStore)? = nil) throws -> EmergencyStore {
+        func store(_ path: String? = nil, base: (any SealedStore)? = nil, largest: Int = 1 << 30) throws
+            -> EmergencyStore
+        {
             let signing = house.signing
             return try EmergencyStore(
                 base ?? SQLiteStore(reading: "\(house.folder.path)/ward.db"), checkpoint: checkpoint,
                 spool: path ?? self.path, key: SpoolKey(house.tenant), now: .now(),
-                sign: { $0.signed(with: signing) })
+                largest: largest, sign: { $0.signed(with: signing) })
         }
 
         func log(_ store: EmergencyStore) throws -> AuditLog {
@@ -87,6 +89,22 @@ struct SpoolTests {
         #expect((again.events, again.taken) == (600, 0))
         #expect(emergency.house.log.checkpoint.size == size)
         #expect(taken.last?.time == (try emergency.taken().last?.time))
+    }
+
+    @Test(arguments: [3, 300])
+    func `goes on with its own spool, however many events are in it`(before: Int) async throws {
+        let emergency = try await Emergency(events: before)
+        for closes in [false, true, true] { try await emergency.fill(600, closes: closes) }
+        let store = try emergency.store()
+        let log = try emergency.log(store)
+        #expect(log.checkpoint.size == emergency.checkpoint.size + 1800)
+        #expect(
+            try log.continues(
+                Checkpoint(
+                    origin: store.header.origin, size: emergency.checkpoint.size, root: emergency.checkpoint.root)))
+        await log.close()
+        store.close()
+        #expect(try await emergency.take(try emergency.bytes()).events == 1800)
     }
 
     @Test func `nothing of the copy changes`() async throws {
@@ -195,10 +213,54 @@ struct SpoolTests {
         let open = try await emergency.take(first)
         #expect((open.taken, open.isEndSeen) == (3, false))
         let closed = try await emergency.take(try emergency.bytes())
-        #expect((closed.events, closed.taken, closed.isEndSeen) == (5, 2, true))
+        // That the next run ended in order says nothing of this one.
+        #expect((closed.events, closed.taken, closed.isEndSeen) == (5, 2, false))
+        #expect((open.unclosedRuns, closed.unclosedRuns, closed.looseBytes) == (1, 1, 0))
         let outline = try SpoolOutline(try emergency.bytes())
-        #expect(outline.isClosed)
+        #expect(!outline.isClosed)
         #expect(try SpoolReconciliation.isTaken(outline, in: emergency.house.store))
+    }
+
+    @Test func `an end that was cut is missed however often the mode runs again`() async throws {
+        let emergency = try await Emergency()
+        try await emergency.fill(4)
+        let whole = try emergency.bytes()
+        // The closing record, and some of the commit before it.
+        try PrivateFile.replace(emergency.path, Array(whole.dropLast(150)))
+        for _ in 0..<3 { try await emergency.fill(1) }
+        #expect(!(try SpoolOutline(try emergency.bytes()).isClosed))
+        let report = try await emergency.take(try emergency.bytes())
+        #expect((report.isEndSeen, report.unclosedRuns) == (false, 1))
+        #expect(report.looseBytes > 0)
+    }
+
+    @Test func `runs that all ended in order are told from those that did not`() async throws {
+        let emergency = try await Emergency()
+        for _ in 0..<3 { try await emergency.fill(2) }
+        let report = try await emergency.take(try emergency.bytes())
+        #expect((report.isEndSeen, report.unclosedRuns, report.looseBytes) == (true, 0, 0))
+        for _ in 0..<2 { try await emergency.fill(1, closes: false) }
+        let later = try await emergency.take(try emergency.bytes())
+        #expect((later.isEndSeen, later.unclosedRuns) == (false, 2))
+    }
+
+    @Test func `a spool that is as large as it may be takes no more, and is opened and taken`() async throws {
+        let emergency = try await Emergency()
+        let store = try emergency.store(largest: 8000)
+        let log = try emergency.log(store)
+        var count = 0
+        await #expect(throws: AuditFailure.storage) {
+            while count < 100 {
+                _ = try await log.append(BackupHouse.event("looked \(count)"))
+                count += 1
+            }
+        }
+        #expect((1..<100).contains(count))
+        await log.close()
+        store.close()
+        try emergency.store(largest: 8000).close()
+        let report = try await emergency.take(try emergency.bytes())
+        #expect((report.events, report.isEndSeen) == (count, true))
     }
 
     @Test func `zeros after the last record are cut off and kept`() async throws {
@@ -265,6 +327,28 @@ struct SpoolTests {
         again.close()
         _ = try await emergency.take(try emergency.bytes())
         #expect(try emergency.house.store.entry(entry.id, kind: .session) == nil)
+    }
+
+    @Test func `a session that was ended then is ended in the store, and no other`() async throws {
+        let first = try await Emergency()
+        let entries = (0..<4).map { StoredEntry(id: Locator(high: 9, low: UInt64($0)), sealed: [UInt8($0)]) }
+        _ = try await first.house.log.commit(
+            BackupHouse.event("in"), entries: entries.dropLast().map { .put($0, .session) })
+        let emergency = Emergency(first, at: first.house.log.checkpoint)
+        let store = try emergency.store()
+        let log = try emergency.log(store)
+        // One that was ended, one that was ended and is there again, and one of that time alone.
+        _ = try await log.commit(
+            BackupHouse.event("out"), entries: [.remove(entries[0].id, .session), .remove(entries[1].id, .session)])
+        _ = try await log.commit(
+            BackupHouse.event("in"), entries: [.put(entries[1], .session), .put(entries[3], .session)])
+        _ = try await log.commit(BackupHouse.event("out"), entries: [.remove(entries[3].id, .session)])
+        await log.close()
+        store.close()
+        let report = try await emergency.take(try emergency.bytes())
+        #expect(report.endedSessions == [entries[0].id])
+        #expect(try Set(emergency.house.store.entries(.session).map(\.id)) == [entries[1].id, entries[2].id])
+        #expect(try await emergency.take(try emergency.bytes()).endedSessions.isEmpty)
     }
 
     @Test func `a clock that was wrong then does not stop the store now`() async throws {

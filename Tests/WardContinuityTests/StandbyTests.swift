@@ -85,6 +85,48 @@ struct StandbyTests {
         await house.log.close()
     }
 
+    @Test func `an exchange of keys is written over at the end of a phase, a destroyed key at once`() async throws {
+        let (house, disk) = (try await BackupHouse(), try Disk())
+        try await house.write(0..<20)
+        let feed = Self.feed()
+        house.store.guardCommits(by: feed)
+        let following = Following(feed, house, into: disk)
+        try await Self.wait("the first copy") { Self.isCaughtUp(feed) }
+        func step(_ keys: Range<UInt64>) async throws {
+            let replaced = try keys.map { number in
+                let id = Locator(high: number, low: 5)
+                let old = try #require(try house.store.patientKey(id))
+                return KeyReplacement(id: id, old: old, new: randomBytes(99), number: 2)
+            }
+            _ = try await house.log.commit(BackupHouse.event("keys-added"), replacedKeys: replaced) { _ in }
+            try await Self.wait("the step") { Self.isCaughtUp(feed) }
+        }
+        #expect(try !disk.store.isErasureDue())
+        try await step(1..<4)
+        #expect(try disk.store.isErasureDue())
+        // What others write meanwhile is no end of it.
+        try await house.write(20..<21)
+        try await Self.wait("a write") { Self.isCaughtUp(feed) }
+        try await step(4..<8)
+        #expect(try disk.store.isErasureDue())
+        let phase = StoredEntry(id: Locator(high: 0, low: 64), sealed: randomBytes(40))
+        _ = try await house.log.commit(BackupHouse.event("keys-added-to-all"), entries: [.put(phase, .resealing)])
+        try await Self.wait("the phase") { Self.isCaughtUp(feed) }
+        #expect(try !disk.store.isErasureDue())
+        try await step(8..<10)
+        let id = Locator(high: 12, low: 5)
+        let wrapped = try house.store.patientKey(id)
+        _ = try await house.log.destroyKey(
+            of: "p12", id: id, wrapped: wrapped, basis: .requiredByLaw,
+            entry: StoredEntry(id: Locator(high: 12, low: 6), sealed: randomBytes(40)),
+            as: BackupHouse.event("destroyed"), at: .now()
+        ) {}
+        try await Self.wait("the destruction") { Self.isCaughtUp(feed) }
+        #expect(try !disk.store.isErasureDue())
+        _ = await following.stop()
+        await house.log.close()
+    }
+
     @Test func `nothing is written without a lease, and after a while nobody waits for one`() async throws {
         let house = try await BackupHouse()
         let before = try house.store.leafCount()

@@ -321,6 +321,44 @@ private func reason(_ body: () throws -> String) -> PatchFailure.Reason? {
         }
     }
 
+    @Test(arguments: [
+        "Patient.where('aaaa'.toChars().aggregate($total & $total, 'x').exists())",
+        "'aaaa'.toChars().aggregate($total & $total, 'x')", "Patient.identifier.where(value.matches('^(a+)+$'))",
+        "Patient.identifier.where(value.replaceMatches('(a+)+', 'b') = 'b')",
+        "Patient.identifier.where(value & 'a' = 'a')",
+        "Patient.identifier.where(value + 'a' = 'a')", "Patient.identifier.value.join(',')", "Patient.descendants()",
+        "Patient.identifier.repeat(type)", "Patient.identifier.select(value)", "Patient.iif(true, active, active)",
+        "Patient.identifier[0 + 1]", "Patient.identifier.skip(1 + 1)", "Patient.identifier.where(%resource.active)",
+        "Patient.identifier.where(value.contains('1'))", "Patient.identifier | Patient.active", "%resource.active",
+        "Patient.identifier.where($total = 1)", "Patient.identifier.where(value.length() = 1)", "'x'", "true",
+        "Patient.identifier.where(value ~ '1')", "Patient.children()", "now()",
+        "Patient.identifier.extension('a' & 'b')",
+    ])
+    func `finds its places by navigation alone`(path: String) throws {
+        let step = operation("delete", path)
+        #expect(reason { try patched(Self.ids, [step]) } == .malformedPath)
+        // The operation is named, and nothing of the record.
+        #expect(throws: PatchFailure(operation: 1, reason: .malformedPath)) {
+            try patched(Self.ids, [operation("delete", "Patient.active"), step])
+        }
+    }
+
+    @Test(arguments: [
+        ("identifier[1]", "13"), ("Patient.identifier.first()", "23"), ("Patient.identifier.last()", "12"),
+        ("Patient.identifier.tail().last()", "12"), ("Patient.identifier.skip(1).take(1)", "13"),
+        ("Patient.identifier.where(value = '2' and use.empty())", "13"),
+        ("Patient.identifier.where((value > '2'))", "12"),
+        ("Patient.identifier.where((value != '2').not() or use.exists($this = 'x'))", "13"),
+        ("Patient.identifier.where(value.where($this = '1').exists())", "23"),
+        ("Patient.identifier.ofType(Identifier)[0]", "23"), ("(Patient.identifier as Identifier)[0]", "23"),
+        ("Patient.identifier.where(value is string and value <= '1')", "23"),
+        ("Patient.identifier.where(extension('urn:x').exists())", "123"),
+    ])
+    func `finds its place by members, indices and conditions`(path: String, rest: String) throws {
+        let list = rest.map { #"{"value":"\#($0)"}"# }.joined(separator: ",")
+        #expect(try patched(Self.ids, [operation("delete", path)]) == #""identifier":[\#(list)]"#)
+    }
+
     @Test func `of more than a hundred operations is refused`() throws {
         let step = operation("delete", "Patient.active")
         #expect(reason { try patched(Self.ids, Array(repeating: step, count: 101)) } == .tooMany)

@@ -149,14 +149,25 @@ struct OracleTest {
         }
     }
 
+    /// Powers of ten of the units that the resources of these tests have, dimension by dimension.
+    private static let powers: [[String: Int]] = [
+        ["kg": 3, "g": 0, "mg": -3, "pg": -12],
+        [
+            "g/dL": 1, "g/L": 0, "mg/dL": -2, "mg/L": -3, "ug/mL": -3, "ug/L": -6, "ng/mL": -6, "pg/mL": -9,
+        ],
+        ["10*3/uL": 3, "10*6/uL": 6], ["cm": -2, "mm": -3], ["U/L": 0, "kU/L": 3],
+    ]
+
     private static func amount(_ text: String, _ value: OracleValue) -> Bool? {
         guard case .amount(var low, var high, let system, var code, let unit) = value else { return false }
         let parts = split(text, "|").map(plain)
         let ucum = "http://unitsofmeasure.org"
         if parts.count == 3, parts[1] == ucum, system == ucum, code != parts[2] {
-            // The generated units that convert.
-            let factors = ["mg g": Decimal(sign: .plus, exponent: -3, significand: 1), "g mg": Decimal(1000)]
-            guard let factor = factors["\(code ?? "") \(parts[2])"] else { return false }
+            guard
+                let scale = powers.first(where: { $0[code ?? ""] != nil && $0[parts[2]] != nil }),
+                let (own, asked) = scale[code ?? ""].flatMap({ own in scale[parts[2]].map { (own, $0) } })
+            else { return false }
+            let factor = Decimal(sign: .plus, exponent: own - asked, significand: 1)
             (low, high, code) = (low.map { $0 * factor }, high.map { $0 * factor }, parts[2])
         }
         if parts.count == 3 {

@@ -76,6 +76,30 @@ struct ActivityReviewTests {
         }
     }
 
+    @Test func `a week has what was taken from a spool weeks later`() async throws {
+        let office = try Office()
+        for days in [0, 21, 22, 23] {
+            for _ in 0..<9 { try await office.put(.read, at: week.start.adding(seconds: Int64(days) * 86_400)) }
+        }
+        let now = week.start.adding(seconds: 40 * 86_400)
+        #expect(try office.reviews.weeks(at: now).map(\.week).count == 2)
+        let second = ActivityWeek(containing: week.end)
+        for (count, week) in [(1, second), (300, ActivityWeek(containing: second.end))] {
+            try await office.log.take(
+                spooled: (0..<count).map { number in
+                    var event = AuditEvent(
+                        kind: .signInFailed, time: week.start.adding(seconds: 60), outcome: .denied, actor: nil,
+                        purpose: nil, source: .system, decision: "test")
+                    event.spooled = SpoolPlace(spool: week.text, index: Int64(number))
+                    return event
+                }, entries: [])
+            #expect(try office.reviews.weeks(at: now).contains { $0.week == week })
+            let activity = try await office.reviews.activity(of: week, by: Self.otto, source: .system, at: now)
+            #expect(activity.lines.reduce(0) { $0 + $1.count } >= count)
+        }
+        #expect(try office.reviews.weeks(at: now).count == 4)
+    }
+
     @Test func `tells what happened in the week, and nothing of the weeks beside it`() async throws {
         let office = try Office()
         try await office.put(.signInFailed, at: week.start.adding(seconds: -1), outcome: .failed, count: 9)

@@ -61,12 +61,13 @@ public final class EmergencyStore: StreamedStore {
     /// - Parameters:
     ///   - base: the copy, opened for reading alone.
     ///   - checkpoint: that of the copy, whose signature was checked.
+    ///   - largest: size of the spool up to which commits are taken; then it is as a disk that is full.
     ///   - sign: signs a checkpoint of the log of this time.
     /// - Throws: ``SpoolFailure/foreign`` for a spool of another store, ``SpoolFailure/unknownCheckpoint`` for one of another
     ///   moment of this one, ``SpoolFailure/altered(_:)`` for one that somebody changed.
     public init(
         _ base: any SealedStore, checkpoint: Checkpoint, spool path: String, key: SpoolKey, now: Instant,
-        sign: (Checkpoint) -> String?
+        largest: Int = 1 << 30, sign: (Checkpoint) -> String?
     ) throws(SpoolFailure) {
         if !PrivateFile.exists(path) { try SpoolWriter.make(path, SpoolHeader(checkpoint: checkpoint)) }
         let bytes: [UInt8]
@@ -85,6 +86,14 @@ public final class EmergencyStore: StreamedStore {
             guard let changes = record.changes(), changes.allSatisfy(Self.isAllowed) else { throw .altered(number + 1) }
             for change in changes { overlay.apply(change) }
         }
+        // A spool holds no tiles: they follow from the leaves.
+        do throws(AuditFailure) {
+            for tile in try AuditLog.tiles(filledBy: overlay.leaves, after: checkpoint.size, in: base) {
+                overlay.apply(.tile(level: tile.level, number: tile.number, hashes: tile.hashes))
+            }
+        } catch {
+            throw .store
+        }
         if content.loose > 0 {
             // What a write that nobody was answered for left behind, or what somebody made of the end: kept to be looked at.
             do throws(FileFailure) {
@@ -97,7 +106,7 @@ public final class EmergencyStore: StreamedStore {
         baseLeaves = checkpoint.size
         do throws(StorageFailure) { lastRecord = try Self.lastRecord(of: base) } catch { throw .store }
         self.overlay = Mutex(overlay)
-        var spool = try SpoolWriter(path, content, key)
+        var spool = try SpoolWriter(path, content, key, limit: largest)
         var opening = ByteWriter()
         opening.number(now.microseconds)
         opening.number(Int64(content.loose))

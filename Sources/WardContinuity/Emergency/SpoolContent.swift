@@ -29,10 +29,23 @@ public struct SpoolContent: Sendable {
         self.loose = loose
     }
 
-    /// Whether the process that wrote it ended in order, so that nothing is missing after the last record.
-    public var isClosed: Bool {
-        guard let last = records.last, loose == 0 else { return false }
-        return last.kind == .closed
+    /// Whether each process that wrote it ended in order, so that nothing is missing after the last record of any.
+    public var isClosed: Bool { loose == 0 && !records.isEmpty && unclosedRuns == 0 }
+
+    /// How many processes that wrote it did not end in order: what they wrote last may be missing.
+    public var unclosedRuns: Int {
+        var runs = SpoolRuns()
+        for record in records { runs.take(record.kind) }
+        return runs.unclosed
+    }
+
+    /// Bytes that were loose at the end, now and at each start since.
+    public var looseBytes: Int {
+        records.filter { $0.kind == .opened }.reduce(loose) { sum, record in
+            var reader = ByteReader(record.content)
+            guard (try? reader.number()) != nil, let cut = try? reader.number(), cut > 0 else { return sum }
+            return sum + Int(cut)
+        }
     }
 
     /// The chain over everything.
@@ -48,6 +61,21 @@ public struct SpoolContent: Sendable {
             for case .leaf(let leaf) in record.changes() ?? [] { leaves.append((number + 1, leaf)) }
         }
         return leaves
+    }
+
+    /// Sessions that were ended at that time, or went on under another token, and were not begun in it.
+    var endedSessions: Set<Locator> {
+        var ended: Set<Locator> = []
+        for record in records {
+            for change in record.changes() ?? [] {
+                switch change {
+                case .entryRemoved(let id, .session): ended.insert(id)
+                case .entry(let entry, .session): ended.remove(entry.id)
+                default: break
+                }
+            }
+        }
+        return ended
     }
 
     /// Walks the records. A last one that is not all there is loose, and so are zeros that a file system left.
@@ -81,6 +109,19 @@ public struct SpoolContent: Sendable {
     }
 }
 
+/// Counts the processes that wrote a spool and did not end in order, from the kinds of its records.
+private struct SpoolRuns {
+    private var last: SpoolRecordKind?
+    private var cut = 0
+
+    mutating func take(_ kind: SpoolRecordKind) {
+        if kind == .opened, let last, last != .closed { cut += 1 }
+        last = kind
+    }
+
+    var unclosed: Int { last == nil || last == .closed ? cut : cut + 1 }
+}
+
 /// What can be said of a spool without its key.
 public struct SpoolOutline: Sendable {
     public let header: SpoolHeader
@@ -90,15 +131,16 @@ public struct SpoolOutline: Sendable {
     public let end: Digest
 
     public init(_ bytes: [UInt8]) throws(SpoolFailure) {
-        var (commits, last, chain, rest) = (0, SpoolRecordKind?.none, Digest?.none, 0)
+        var (commits, runs, chain, rest) = (0, SpoolRuns(), Digest?.none, 0)
         header = try SpoolContent.each(bytes) { kind, _, _, next, _ throws(SpoolFailure) in
             if case .commit = kind { commits += 1 }
-            (last, chain) = (kind, next)
+            runs.take(kind)
+            chain = next
         } loose: {
             rest = $0
         }
         self.commits = commits
-        isClosed = last == .closed && rest == 0
+        isClosed = chain != nil && runs.unclosed == 0 && rest == 0
         end = chain ?? header.start
     }
 }

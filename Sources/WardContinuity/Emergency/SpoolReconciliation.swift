@@ -9,8 +9,14 @@ public struct SpoolReport: Sendable {
     /// Events in the spool, and how many of them were taken now.
     public let events: Int
     public let taken: Int
-    /// Whether the spool ended in order: without that, what was answered last may be missing from it.
+    /// Whether each run of the mode ended in order: without that, what was answered last in it may be missing.
     public let isEndSeen: Bool
+    /// Runs that did not.
+    public let unclosedRuns: Int
+    /// Bytes that were no whole record, now and at each start since.
+    public let looseBytes: Int
+    /// Sessions of the store that ended at that time: they are gone from the store now.
+    public let endedSessions: Set<Locator>
     public let first: Instant?
     public let last: Instant?
 }
@@ -64,6 +70,7 @@ public struct SpoolReconciliation: Sendable {
             known.chain == (known.records == 0 ? header.start : spool.records[known.records - 1].chain)
         else { throw .rewound }
         let before = Int(known.events)
+        let ended = try ended(spool)
         var done = before
         while done < events.count {
             // Whole records only: one was one transaction then, too.
@@ -79,11 +86,14 @@ public struct SpoolReconciliation: Sendable {
         if !known.isDone || known.chain != spool.end || known.records != spool.records.count {
             (known.records, known.chain, known.isDone) = (spool.records.count, spool.end, true)
             let end = try sealed(Array(header.name.utf8))
+            let missing =
+                spool.isClosed
+                ? "closed" : "end not seen, runs \(spool.unclosedRuns) loose \(spool.looseBytes)"
             var event = AuditEvent(
                 kind: .spoolReconciled, time: .now(), outcome: .success, actor: actor, purpose: .systemAdministration,
                 source: source,
                 decision: "\(header.name) after \(header.checkpoint.size) events \(events.count) end "
-                    + "\(hex(spool.end.bytes)) \(spool.isClosed ? "closed" : "end not seen")")
+                    + "\(hex(spool.end.bytes)) \(missing)")
             event.candidates = 0
             do throws(SubmissionFailure) {
                 _ = try await log.commit(
@@ -91,14 +101,22 @@ public struct SpoolReconciliation: Sendable {
                     entries: [
                         try progressEntry(known, header),
                         .put(StoredEntry(id: Self.endPlace(spool.end), sealed: end), .spoolEnd),
-                    ])
+                    ] + ended.map { .remove($0, .session) })
             } catch {
                 throw .store
             }
         }
         return SpoolReport(
             spool: header.name, events: events.count, taken: events.count - before, isEndSeen: spool.isClosed,
+            unclosedRuns: spool.unclosedRuns, looseBytes: spool.looseBytes, endedSessions: ended,
             first: events.first?.event.time, last: events.last?.event.time)
+    }
+
+    /// Sessions that the store goes on with, though their people or an officer ended them at that time.
+    private func ended(_ spool: SpoolContent) throws(SpoolFailure) -> Set<Locator> {
+        let there: [StoredEntry]
+        do throws(StorageFailure) { there = try store.entries(.session) } catch { throw .store }
+        return spool.endedSessions.intersection(there.map(\.id))
     }
 
     /// Whether a spool, as it is now, is in the log of a store as a whole; needs no key.

@@ -11,6 +11,8 @@ struct SpoolWriter: ~Copyable {
     private var count: Int
     /// Where the next record begins.
     private var length: Int
+    /// Of the file; beyond it no commit is taken, so that it can be read as a whole later.
+    private let limit: Int
     /// After a failed sync nothing is known of what the disk holds; the next start reads it.
     private var isLost = false
 
@@ -22,9 +24,10 @@ struct SpoolWriter: ~Copyable {
     }
 
     /// Goes on with a spool that was read; what is loose at its end is cut off.
-    init(_ path: String, _ content: SpoolContent, _ key: SpoolKey) throws(SpoolFailure) {
+    init(_ path: String, _ content: SpoolContent, _ key: SpoolKey, limit: Int) throws(SpoolFailure) {
         descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)
         self.key = key
+        self.limit = limit
         (chain, count, length) = (content.end, content.records.count, content.wholeLength)
         guard descriptor >= 0 else { throw .file(.system(Int(errno))) }
         guard ftruncate(descriptor, length) == 0, fsync(descriptor) == 0 else { throw .unwritable }
@@ -40,6 +43,8 @@ struct SpoolWriter: ~Copyable {
         writer.reserve(sealed.count + 5)
         writer.byte(kind.rawValue)
         writer.blob(sealed)
+        // How a process began and ended always fits.
+        guard kind != .commit || length + writer.bytes.count <= limit else { throw .unwritable }
         guard write(writer.bytes) else {
             // What cannot be cut off would stand between this record and the next: a start cuts it off then.
             isLost = ftruncate(descriptor, length) != 0

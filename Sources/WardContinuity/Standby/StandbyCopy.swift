@@ -89,6 +89,8 @@ public struct StandbyCopy {
     /// Patients' keys that the primary has, as it told while the copy is filled.
     private var patientKeys: Set<Locator> = []
     private var isFilling = false
+    /// Whether keys took the place of others, and more will: what they left is written over when all have.
+    private var isExchanging = false
 
     private struct EntryPlace: Hashable {
         let kind: EntryKind
@@ -226,7 +228,25 @@ public struct StandbyCopy {
         }
         self.tree = tree
         mark = next
+        // Costs a pass over all keys: not for each step of an exchange, and not for each part of a copy.
+        isExchanging = isFilling ? next.phase != .whole : staysExchanging(after: changes)
         // What is kept from it now, by whoever reads the file, is tried again with the next transaction.
-        try? store.erase()
+        if !isExchanging { try? store.erase() }
+    }
+
+    /// A step that exchanges keys takes and puts the same; at the end of a phase it is written how far the exchange is.
+    private func staysExchanging(after changes: [StoreChange]) -> Bool {
+        var (removed, put, isPhase) = (Set<Locator>(), Set<Locator>(), false)
+        for change in changes {
+            switch change {
+            case .patientKeyRemoved(let id): removed.insert(id)
+            case .patientKey(let id, _): put.insert(id)
+            case .entry(_, .resealing): isPhase = true
+            default: break
+            }
+        }
+        // A key that was destroyed never waits.
+        guard !isPhase, removed.isSubset(of: put) else { return false }
+        return isExchanging || !removed.isEmpty
     }
 }

@@ -99,6 +99,16 @@ extension ExactDecimal {
         return ExactDecimal(isNegative: isNegative && result != 0, coefficient: result, exponent: -places)
     }
 
+    /// Rounded to that many significant digits, halves away from zero.
+    func rounded(digits: Int) -> ExactDecimal {
+        let surplus = Self.digitCount(coefficient) - digits
+        guard surplus > 0, let divisor = Self.powerOfTen(surplus) else { return self }
+        let (whole, rest) = coefficient.quotientAndRemainder(dividingBy: divisor)
+        return ExactDecimal(
+            isNegative: isNegative, coefficient: rest >= divisor - rest ? whole + 1 : whole,
+            exponent: exponent + surplus)
+    }
+
     /// The value as an Int64 if it is whole and fits.
     public var wholeNumber: Int64? {
         let value = normalized

@@ -45,8 +45,12 @@ struct FHIRPathEvaluator {
             _ = try negate(items)
             return items
         case .binary(let binary, let left, let right):
-            return try combine(
-                binary, try evaluate(left, focus, scope), try evaluate(right, focus, scope))
+            let (first, second) = (try evaluate(left, focus, scope), try evaluate(right, focus, scope))
+            try spend(valuesOf: first)
+            try spend(valuesOf: second)
+            let made = try combine(binary, first, second)
+            if binary != .union { try spend(textsOf: made) }
+            return made
         case .isType(let left, let type):
             let items = try left.map { (left) throws(FHIRPathFailure) in try evaluate(left, focus, scope) } ?? focus
             guard let item = try single(items, "is") else { return [] }
@@ -65,6 +69,23 @@ struct FHIRPathEvaluator {
     mutating func spend(_ steps: Int) throws(FHIRPathFailure) {
         stepsLeft -= steps
         if stepsLeft < 0 { throw .tooCostly }
+    }
+
+    /// Texts that were made count too: 64 bytes are a step.
+    mutating func spend(textsOf items: [FHIRPathItem]) throws(FHIRPathFailure) {
+        for case .string(let text) in items { try spend(text.utf8.count / 64) }
+    }
+
+    /// So do values that are read.
+    mutating func spend(valuesOf items: [FHIRPathItem]) throws(FHIRPathFailure) {
+        for item in items {
+            switch item {
+            case .node(let node):
+                if let value = node.value { try spend(tape.range(value).count / 64) }
+            case .string(let text): try spend(text.utf8.count / 64)
+            default: continue
+            }
+        }
     }
 
     private func item(_ literal: FHIRPathLiteral) -> FHIRPathItem {

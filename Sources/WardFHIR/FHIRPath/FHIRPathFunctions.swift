@@ -12,7 +12,11 @@ extension FHIRPathEvaluator {
         var values: [[FHIRPathItem]] = []
         for argument in arguments { values.append(try evaluate(argument, scope.this, scope)) }
         if let found = try collection(name, values, input) { return found }
-        if let found = try text(name, values, input) { return found }
+        if let found = try text(name, values, input) {
+            try spend(found.count)
+            try spend(textsOf: found)
+            return found
+        }
         if let found = try mathematics(name, values, input) { return found }
         if let found = try conversion(name, values, input) { return found }
         if let found = try record(name, values, input) { return found }

@@ -34,9 +34,9 @@ struct PathPatchStep: Sendable {
             guard let part = parts["value"] else { throw .missingValue }
             return try PatchValue(part)
         }
-        guard let text = text("path"), text.utf8.count <= 4096, let path = try? FHIRPathExpression(text) else {
-            throw .malformedPath
-        }
+        guard let text = text("path"), text.utf8.count <= 4096, let path = try? FHIRPathExpression(text),
+            path.syntax.isNavigation
+        else { throw .malformedPath }
         self.path = path
         switch parts["type"].flatMap({ $0["valueCode"] ?? $0["valueString"] })?.string {
         case "add":
@@ -51,6 +51,9 @@ struct PathPatchStep: Sendable {
         default: throw .unknownOperation
         }
     }
+
+    /// Whether it says something of the labels.
+    var namesLabels: Bool { path.syntax.namesLabels }
 
     /// - Parameter tape: the tree as it is now.
     func apply(

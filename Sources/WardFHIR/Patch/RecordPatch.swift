@@ -90,6 +90,20 @@ public struct RecordPatch: Sendable {
         return result
     }
 
+    /// The first operation that would put something else in the place of the whole document.
+    public var replacingWhole: Int? {
+        guard case .json(let steps) = steps else { return nil }
+        return steps.firstIndex { $0.replacesWhole }
+    }
+
+    /// Whether an operation names `meta` or labels in it, so that labels that are gone were taken out on purpose.
+    public var namesLabels: Bool {
+        switch steps {
+        case .json(let steps): steps.contains { $0.namesLabels }
+        case .path(let steps): steps.contains { $0.namesLabels }
+        }
+    }
+
     /// A FHIRPath Patch reads the whole for each of its operations; most bytes read that way.
     private static let workLimit = 256 << 20
 }
@@ -112,6 +126,8 @@ public struct PatchFailure: Error, Hashable, Sendable {
         case intoItself = "a value cannot be moved into itself"
         case testFailed = "a test does not hold"
         case otherResource = "type and id of a resource cannot be changed"
+        case partOfRecord = "a part of a record, as _summary or _elements cut it, is not stored"
+        case unresolvedReference = "a patch brings no references to other entries or by urn"
     }
 
     public let operation: Int
@@ -137,6 +153,12 @@ struct JSONPatchStep: Sendable {
     private let valueDepth: Int
 
     var removes: Bool { operation == .remove || operation == .move }
+    var replacesWhole: Bool { path.isEmpty && operation != .test }
+    var namesLabels: Bool { Self.isOfLabels(path) || operation == .move && Self.isOfLabels(from) }
+
+    private static func isOfLabels(_ path: JSONPointer) -> Bool {
+        path.first == "meta" && (path.count == 1 || path[1] == "security")
+    }
 
     init(_ node: JSONValue) throws(PatchFailure.Reason) {
         guard node.kind == .object else { throw .malformedOperation }

@@ -61,7 +61,9 @@ public struct NumberTest: Hashable, Sendable {
     /// The test on keys that were multiplied after rounding: unsure wherever that could make a difference.
     public func verdict(roundedLowKey low: Double, roundedHighKey high: Double) -> SearchVerdict {
         for key in [literalKey, lowKey, highKey] {
-            for value in [low, high] where abs(value - key) <= 1e-12 * max(abs(value), abs(key)) { return .unsure }
+            for value in [low, high] where abs(value - key) <= max(1e-12 * max(abs(value), abs(key)), 1e-290) {
+                return .unsure
+            }
         }
         return verdict(lowKey: low, highKey: high)
     }

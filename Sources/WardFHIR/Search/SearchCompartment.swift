@@ -15,11 +15,14 @@ public struct SearchCompartment: Hashable, Sendable {
         type == owner || !CompartmentTable.parameters(of: type, in: owner).isEmpty
     }
 
-    func criterion(for type: ResourceType) -> SearchCriterion {
+    /// What ties a record of a type to the owner: any of the links, of those that count.
+    public func criterion(
+        for type: ResourceType, where counts: (UInt16) -> Bool = { _ in true }
+    ) -> SearchCriterion {
         let test = ValueTest.reference(types: [owner], id: id, version: nil)
-        let links = CompartmentTable.parameters(of: type, in: owner)
+        let links = CompartmentTable.parameters(of: type, in: owner).filter(counts)
             .map { SearchCriterion.matches(parameter: $0, test) }
         let all = type == owner ? [.id(id)] + links : links
-        return all.count == 1 ? all[0] : .any(all)
+        return all.isEmpty ? .never : all.count == 1 ? all[0] : .any(all)
     }
 }

@@ -121,7 +121,7 @@ extension ValueTest {
         guard let asked = unitTest.unit, let unit = UnitTable.unit(system: system, code: code),
             unit.isComparable(with: asked)
         else { return .no }
-        func basic(_ text: String) -> ExactDecimal? { ExactDecimal(text)?.multiplied(by: unit.factor) }
+        func basic(_ text: String) -> ExactDecimal? { ExactDecimal(text).flatMap(unit.basic) }
         let (lowValue, highValue) = (low.flatMap(basic), high.flatMap(basic))
         guard let test = test.scaled(by: asked.factor), (low == nil) == (lowValue == nil),
             (high == nil) == (highValue == nil)

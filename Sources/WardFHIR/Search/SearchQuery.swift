@@ -15,6 +15,8 @@ public struct SearchQuery: Sendable {
     public let ignoredParameters: [String]
     /// What was applied, in order, for the self link. Values as given: they are PHI.
     public let appliedParameters: [SearchPair]
+    /// What the records must belong to; ``plans`` say it as well, first of all.
+    public internal(set) var compartment: SearchCompartment?
 
     /// Most parameters of a request, and most alternatives of one value.
     public static let limit = 1000

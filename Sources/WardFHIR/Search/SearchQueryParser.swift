@@ -38,7 +38,7 @@ struct SearchQueryParser {
         return SearchQuery(
             plans: plans, count: controls.count, sort: controls.sort, includes: controls.includes,
             reverseIncludes: controls.reverseIncludes, total: controls.total, ignoredParameters: unknown,
-            appliedParameters: applied)
+            appliedParameters: applied, compartment: compartment)
     }
 
     private func searchedTypes(_ parameters: [SearchPair]) throws(SearchQueryFailure) -> [ResourceType] {
@@ -112,6 +112,11 @@ struct SearchControls {
     private(set) var includes: [SearchInclude] = []
     private(set) var reverseIncludes: [SearchInclude] = []
     private(set) var total: SearchTotal?
+    private var knownIncludes: Set<SearchInclude> = []
+    private var knownReverseIncludes: Set<SearchInclude> = []
+
+    /// Ways of a request to included records, wildcards written out.
+    private static let includeLimit = 2_000
 
     mutating func take(
         _ code: String, _ modifier: String?, _ value: String, types: [ResourceType]
@@ -136,10 +141,14 @@ struct SearchControls {
             sort = try sortKeys(value, types)
         default:
             let reader = SearchIncludeReader(name: code, isIterated: isIterated, types: types)
+            // Each once: repeating one asks for nothing more.
             if code == "_include" {
-                includes += try reader.forward(value)
+                includes += try reader.forward(value).filter { knownIncludes.insert($0).inserted }
             } else {
-                reverseIncludes += try reader.reverse(value)
+                reverseIncludes += try reader.reverse(value).filter { knownReverseIncludes.insert($0).inserted }
+            }
+            guard knownIncludes.count + knownReverseIncludes.count <= Self.includeLimit else {
+                throw .tooMany(parameter: code)
             }
         }
     }

@@ -65,10 +65,11 @@ extension SearchCriterion {
         }
     }
 
-    /// How many records its sets name.
+    /// How many records and codes its sets name.
     public var setSize: Int {
         switch self {
         case .linked(_, let set), .among(let set): set.locators.count
+        case .matches(_, .codes(let set)): set.pairs.count
         case .all(let parts), .any(let parts): parts.reduce(0) { $0 + $1.setSize }
         case .not(let part): part.setSize
         default: 0
@@ -93,7 +94,7 @@ extension SearchQuery {
     public func with(plans: [SearchPlan]) -> SearchQuery {
         SearchQuery(
             plans: plans, count: count, sort: sort, includes: includes, reverseIncludes: reverseIncludes, total: total,
-            ignoredParameters: ignoredParameters, appliedParameters: appliedParameters)
+            ignoredParameters: ignoredParameters, appliedParameters: appliedParameters, compartment: compartment)
     }
 
     /// Records of one type, for the far end of a tie.

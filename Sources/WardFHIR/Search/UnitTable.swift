@@ -1,7 +1,7 @@
 /// UCUM units that convert into each other exactly, by dimension (https://ucum.org/ucum; FHIR R4 search.html#quantity).
 ///
-/// Each factor is a finite decimal, so that nothing is rounded. Units with an offset or a logarithm (Cel, [degF], [pH])
-/// and units that are not listed are compared by code and value alone.
+/// Each factor is a finite decimal, so that nothing is rounded but numbers of more digits than anybody measures. Units
+/// with an offset or a logarithm (Cel, [degF], [pH]) and units that are not listed are compared by code and value alone.
 public enum UnitTable {
     /// The system whose codes are known.
     public static let system = "http://unitsofmeasure.org"
@@ -10,6 +10,12 @@ public enum UnitTable {
     public struct Unit: Sendable {
         let dimension: Int
         public let factor: ExactDecimal
+
+        /// The number in the dimension's own unit; to 26 digits where the exact product would need more than 38. The
+        /// index, whose keys have fewer digits, asks for the record wherever that could make a difference.
+        public func basic(_ number: ExactDecimal) -> ExactDecimal? {
+            number.multiplied(by: factor) ?? number.rounded(digits: 26).multiplied(by: factor)
+        }
 
         /// Whether the two measure the same.
         public func isComparable(with other: Unit) -> Bool { dimension == other.dimension }
@@ -21,9 +27,9 @@ public enum UnitTable {
         return units[code]
     }
 
-    /// The number in the dimension's own unit; nil for units that are not converted, or more than 38 digits.
+    /// The number in the dimension's own unit; nil for units that are not converted.
     public static func basic(_ number: ExactDecimal, system: String?, code: String?) -> ExactDecimal? {
-        unit(system: system, code: code).flatMap { number.multiplied(by: $0.factor) }
+        unit(system: system, code: code).flatMap { $0.basic(number) }
     }
 
     private static let units: [String: Unit] = {

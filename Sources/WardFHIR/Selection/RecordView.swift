@@ -29,6 +29,16 @@ public struct RecordView: Hashable, Sendable {
     /// What marks a record that was cut down by what was asked for; it is refused when it comes back to be stored.
     public static let marker = (system: "urn:ward:view", code: "part")
 
+    /// Whether the resource at `index` carries that mark.
+    public static func isMarked(_ tape: JSONTape, at index: Int = JSONTape.rootIndex) -> Bool {
+        guard let tags = tape.member(index, "meta").flatMap({ tape.member($0, "tag") }) else { return false }
+        var isMarked = false
+        tape.forEachElement(tags) { tag in
+            if tape.member(tag, "system").map({ tape.text($0) }) == marker.system { isMarked = true }
+        }
+        return isMarked
+    }
+
     /// Compact JSON of the part of a valid resource that is asked for, marked SUBSETTED.
     ///
     /// Required elements, modifiers and modifier extensions stay, as do contained resources that what stays refers to.
@@ -162,7 +172,9 @@ public struct RecordView: Hashable, Sendable {
 
 extension JSONTape {
     /// Appends a value over several lines, two spaces a level; strings and numbers to the character (`_pretty`).
-    public func writePretty(_ index: Int, indent: Int = 0, into output: inout [UInt8]) {
+    /// Stops soon after `limit` bytes.
+    func writePretty(_ index: Int, indent: Int = 0, limit: Int, into output: inout [UInt8]) {
+        guard output.count <= limit else { return }
         func line(_ level: Int) {
             output.append(0x0A)
             output += [UInt8](repeating: 0x20, count: 2 * level)
@@ -177,7 +189,7 @@ extension JSONTape {
                 line(indent + 1)
                 output += bytes[quotedRange(key)]
                 output += [0x3A, 0x20]
-                writePretty(value, indent: indent + 1, into: &output)
+                writePretty(value, indent: indent + 1, limit: limit, into: &output)
             }
             if !isFirst { line(indent) }
             output.append(0x7D)
@@ -188,7 +200,7 @@ extension JSONTape {
                 if !isFirst { output.append(0x2C) }
                 isFirst = false
                 line(indent + 1)
-                writePretty(element, indent: indent + 1, into: &output)
+                writePretty(element, indent: indent + 1, limit: limit, into: &output)
             }
             if !isFirst { line(indent) }
             output.append(0x5D)
@@ -197,12 +209,16 @@ extension JSONTape {
         }
     }
 
-    /// The whole document over several lines.
-    public var pretty: [UInt8] {
+    /// The whole document over several lines; nil if that would be more than ``prettyLimit`` bytes.
+    public var pretty: [UInt8]? {
+        guard bytes.count < Self.prettyLimit else { return nil }
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count * 3 / 2)
-        writePretty(Self.rootIndex, into: &output)
+        writePretty(Self.rootIndex, limit: Self.prettyLimit, into: &output)
         output.append(0x0A)
-        return output
+        return output.count <= Self.prettyLimit ? output : nil
     }
+
+    /// Most bytes of a text over several lines.
+    public static let prettyLimit = 8 << 20
 }

@@ -58,7 +58,9 @@ public struct AccessUse: Sendable {
             }
             seen += page.count
             before = page.last?.index ?? 0
-            isWhole = page.count < 500 || page.last.map { $0.event.time < start } ?? true
+            // Those of a spool stand later in the log than their time says.
+            let oldest = page.last { $0.event.spooled == nil }?.event.time
+            isWhole = page.count < 500 || oldest.map { $0 < start } ?? false
         }
         rights = granted.map { right in
             if let time = last[right] { return (right, .last(time)) }

@@ -168,7 +168,10 @@ extension Emergencies {
             }
             found += page.filter { (emergency.begun...end).contains($0.event.time) }
             // Clocks of two requests may differ by a little; an hour is far more than that.
-            guard page.count == 200, let last = page.last, last.event.time > emergency.begun.adding(seconds: -3600)
+            // Those of a spool stand later in the log than their time says.
+            let oldest = page.last { $0.event.spooled == nil }?.event.time
+            guard page.count == 200, let last = page.last,
+                oldest.map({ $0 > emergency.begun.adding(seconds: -3600) }) ?? true
             else { break }
             before = last.index
         }

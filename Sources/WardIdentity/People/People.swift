@@ -131,6 +131,9 @@ public final class People: Sendable {
 
     // MARK: Ends
 
+    /// Ends sessions whose entries somebody else removed from the store, with an event.
+    public func forgetSessions(_ ids: Set<Locator>) { sessions.forget(ids) }
+
     /// Ends a person's access everywhere: sessions, links, credentials; the name stays taken.
     ///
     /// - Throws: ``IdentityFailure/secondPersonNeeded`` for one's own, ``IdentityFailure/lastAdministrator``.

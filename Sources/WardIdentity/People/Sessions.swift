@@ -166,6 +166,15 @@ public final class Sessions: Sendable {
         }
     }
 
+    /// Forgets sessions whose entries are not in the store any more.
+    func forget(_ ids: Set<Locator>) {
+        state.withLock { state in
+            for session in Array(state.values) where ids.contains(vault.locator(.session, session.digest.bytes)) {
+                state[session.digest] = nil
+            }
+        }
+    }
+
     private func end(
         _ sessions: [Session], person: Person, because ending: Ending, by actor: AuditActor, source: RequestSource
     ) async throws(IdentityFailure) {

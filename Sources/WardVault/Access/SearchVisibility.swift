@@ -54,6 +54,26 @@ extension Vault {
         return found
     }
 
+    /// The query without the links to the compartment's owner by which who asks can find nothing: the request names the
+    /// owner and none of them. Where none is left, nothing of the type is found.
+    func narrowing(_ query: SearchQuery, _ access: RecordAccess) -> SearchQuery {
+        guard let compartment = query.compartment else { return query }
+        return query.with(
+            plans: query.plans.map { plan in
+                let profiles = access.outlook(.search, on: plan.type).profiles
+                let links = compartment.criterion(for: plan.type) {
+                    access.policy.isSearchable($0, of: plan.type, under: profiles)
+                }
+                // It stands before what the request asks for itself.
+                var parts = if case .all(let parts) = plan.criterion { parts } else { [plan.criterion] }
+                guard parts.first == compartment.criterion(for: plan.type) else { return plan }
+                parts[0] = links
+                return SearchPlan(
+                    type: plan.type, criterion: parts.count == 1 ? links : .all(parts),
+                    sortParameters: plan.sortParameters)
+            })
+    }
+
     /// A parameter of the query that no record of its type could be found by; nil if there is none.
     func hiddenParameter(of query: SearchQuery, _ access: RecordAccess) -> String? {
         func hidden(_ parameters: Set<UInt16>, _ type: ResourceType) -> String? {

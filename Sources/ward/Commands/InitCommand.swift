@@ -43,12 +43,17 @@ struct InitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let folder = store.folder
+        let isNew = !PrivateFile.exists(folder.path)
         try folder.make()
         guard !PrivateFile.exists(folder.database) else { throw CommandFailure("\(folder.path) already holds a store") }
         let storeID = randomUUID()
         let recovery = RecoveryCode()
         if service.isAsked {
-            try await create(folder, storeID, recovery, atService: service)
+            do { try await create(folder, storeID, recovery, atService: service) } catch {
+                // As it was before; goes only while it is empty.
+                if isNew { unsafe rmdir(folder.path) }
+                throw error
+            }
         } else if let token {
             try await create(folder, storeID, recovery, inTokenOf: token)
         } else if passphrase || store.passphraseFile != nil {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import WardAudit
 import WardCore
 import WardCrypto
@@ -91,6 +92,14 @@ extension InitCommand {
             throw CommandFailure("with --kms the folder \(folder.path) must be empty")
         }
         let staging = DataFolder("\(folder.path).init-\(storeID.prefix(8))")
+        // What is done at the end is tried with an empty folder first.
+        guard unsafe mkdir(staging.path, 0o700) == 0 else {
+            throw CommandFailure("with --kms the store is made beside \(folder.path): nothing can be written there")
+        }
+        guard unsafe rename(staging.path, folder.path) == 0 else {
+            unsafe rmdir(staging.path)
+            throw CommandFailure("with --kms another folder takes the place of \(folder.path): it is a mount or a link")
+        }
         do {
             let way = Keyring.Unlock.keyFile(.random())
             try await House.create(staging, kind: .real, storeID: storeID, unlock: way, recovery: recovery)

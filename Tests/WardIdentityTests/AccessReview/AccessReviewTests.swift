@@ -49,6 +49,31 @@ import WardTestKit
         #expect(house.people.accessReviews.lastSignIn(of: "nobody") == nil)
     }
 
+    @Test func `looks past what was taken from a spool with earlier times`() async throws {
+        let house = try PeopleHouse()
+        let anna = try await house.member("anna")
+        let officer = try await house.member("otto", [.privacyOfficer])
+        let actor = try #require(house.people.directory.person(anna.id)).actor
+        func event(days: Int64, _ kind: AuditEventKind) throws -> AuditEvent {
+            AuditEvent(
+                kind: kind, time: house.now.adding(seconds: -days * 86_400), outcome: .success, actor: actor,
+                purpose: .treatment, source: house.source, decision: "test",
+                type: try .named("Observation"))
+        }
+        _ = try await house.log.append(try event(days: 80, .update))
+        try await house.log.take(
+            spooled: try (0..<520).map { number in
+                var event = try event(days: 91, .read)
+                event.spooled = SpoolPlace(spool: "s", index: Int64(number))
+                return event
+            }, entries: [])
+        let use = try await house.people.accessReviews.use(
+            of: anna.id, by: try #require(house.principal(officer.token)), source: house.source, at: house.now)
+        let found = Dictionary(uniqueKeysWithValues: use.rights.map { ($0.right.code, $0.use) })
+        #expect(found["change-clinical"] == .last(house.now.adding(seconds: -80 * 86_400)))
+        #expect(found["see-clinical"] == .never)
+    }
+
     @Test func `counts what officers do as use, and says where the log does not tell`() async throws {
         let house = try PeopleHouse()
         let officer = try await house.member("otto", [.privacyOfficer, .securityOfficer])

@@ -147,6 +147,15 @@ import WardTestKit
         try await read(5, "p2", actor)
         try await read(5, "p1", PeopleHouse.admin)
         try await read(3601, "p1", actor)
+        // Taken from a spool of days before, and newer in the log than all of it.
+        try await house.log.take(
+            spooled: (0..<250).map { number in
+                var event = AuditEvent(
+                    kind: .read, time: emergency.begun.adding(seconds: -4 * 86_400), outcome: .success, actor: actor,
+                    purpose: .treatment, source: house.source, decision: "test", patients: ["p1"])
+                event.spooled = SpoolPlace(spool: "s", index: Int64(number))
+                return event
+            }, entries: [])
         let principal = try #require(house.principal(officer.token))
         let found = try await house.people.emergencies.activity(
             in: emergency.id, by: principal, source: house.source, at: house.now)

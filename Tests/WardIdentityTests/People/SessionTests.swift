@@ -4,6 +4,7 @@ import WardCore
 import WardCrypto
 import WardIdentity
 import WardPolicy
+import WardStorage
 import WardTestKit
 
 @Suite struct `A session` {
@@ -39,6 +40,16 @@ import WardTestKit
                 .password(Password(typed: PeopleHouse.password), code: house.code(member.seed)),
                 sessionToken: member.token, context: house.context, at: house.now)
         }
+    }
+
+    @Test func `is forgotten when its entry is gone, and no other`() async throws {
+        let house = try PeopleHouse()
+        let anna = try await house.member("anna")
+        let ids = Set(try house.store.entries(.session).map(\.id))
+        let berta = try await house.member("berta")
+        house.people.forgetSessions(ids)
+        #expect(house.principal(anna.token) == nil && !house.isLocked(anna.token))
+        #expect(house.principal(berta.token) != nil)
     }
 
     @Test func `is unlocked by its person with two factors, under a new token`() async throws {
