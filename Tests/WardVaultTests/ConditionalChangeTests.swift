@@ -156,7 +156,7 @@ import WardVault
 
     private let labelled = """
         {"resourceType":"Patient","id":"p1","meta":{"security":[{"system":\
-        "http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"name":[{"family":"A"}]}
+        "http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}]},"name":[{"family":"A"}]}
         """
 
     @Test(arguments: [
@@ -205,10 +205,10 @@ import WardVault
             #"[{"op":"add","path":"/meta/tag","value":[{"code":"x"}]}]"#,
         ] {
             #expect(await patch("p1", operations, house, principal).status == 200)
-            #expect(try await house.read(patient, "p1", as: principal).text.contains(#""code":"R""#))
+            #expect(try await house.read(patient, "p1", as: principal).text.contains(#""code":"N""#))
         }
         #expect(await patch("p1", #"[{"op":"remove","path":"/meta/security"}]"#, house, principal).status == 200)
-        #expect(try await house.read(patient, "p1", as: principal).text.contains(#""code":"R""#) == false)
+        #expect(try await house.read(patient, "p1", as: principal).text.contains(#""code":"N""#) == false)
     }
 
     @Test func `everything opens no more of what is referred to than may be opened, and says so in the log`()
