@@ -382,21 +382,4 @@ struct StandbyTests {
         _ = await following.stop()
         await house.log.close()
     }
-
-    @Test func `a promotion that has begun ends following`() async throws {
-        let (house, disk) = (try await BackupHouse(), try Disk())
-        let feed = Self.feed()
-        house.store.guardCommits(by: feed)
-        let following = Following(feed, house, into: disk)
-        try await Self.wait("the copy") { Self.isCaughtUp(feed) }
-        _ = await following.stop()
-        #expect(try StandbyMark(of: disk.store)?.phase == .whole)
-        try StandbyMark.beginPromotion(disk.store)
-        #expect(throws: StandbyFailure.store(.locked)) {
-            _ = try StandbyCopy(disk.store, origin: house.log.origin, publicKey: house.log.publicKey)
-        }
-        try StandbyMark.end(disk.store)
-        #expect(try StandbyMark(of: disk.store) == nil)
-        await house.log.close()
-    }
 }
